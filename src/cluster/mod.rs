@@ -1,0 +1,1 @@
+//! The registry of clusters, pooled clients, the reflector.

@@ -1,0 +1,138 @@
+//! The kinds that Foretop streams: one file per kind, and their registry.
+//!
+//! A kind says what is decoded of its objects, what its row looks like and how an object becomes a row (its
+//! *projection*). Nothing here knows of clusters, feeds or streams.
+//!
+//! Invariants: rows are equal to the wire contract byte for byte (field order, omissions, Go's HTML-safe escaping);
+//! decoding borrows from the line and materialises only what the row needs, so never `managedFields`, and never the
+//! data of Secrets or ConfigMaps.
+
+mod decode;
+mod row;
+pub mod text;
+mod version;
+
+pub use decode::{Change, DecodeError, Object, Page, StatusError};
+pub use row::{ClockHole, Row};
+pub use version::{NotAnRv, Rv};
+
+/// One entry of the registry: everything that is particular to a kind.
+pub struct Kind {
+    /// The token in routes and in the configuration, such as `pods` or `pvcs` (Periscope's words, not always
+    /// Kubernetes' plural).
+    pub name: &'static str,
+    /// The alias under which the kinds grammar names several kinds at once.
+    pub group: Group,
+    /// Where the apiserver serves it.
+    pub api: Api,
+    /// The name of the array in a list's body.
+    pub wrapper: &'static str,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// The order and length of its lists.
+    pub listing: Listing,
+    /// What one line of a watch says. The line comes without its newline.
+    pub decode_line: fn(&[u8]) -> Result<Change, DecodeError>,
+    /// What one page of a list holds.
+    pub decode_page: fn(&[u8]) -> Result<Page, DecodeError>,
+}
+
+/// Where the apiserver serves a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// The version within the group.
+    pub version: &'static str,
+    /// Kubernetes' plural, as in the URL.
+    pub plural: &'static str,
+}
+
+impl Api {
+    /// The path of the cluster-wide collection, such as `/apis/apps/v1/deployments`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self.group {
+            "" => format!("/api/{}/{}", self.version, self.plural),
+            group => format!("/apis/{group}/{}/{}", self.version, self.plural),
+        }
+    }
+}
+
+/// The aliases of the kinds grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// pods, events
+    Core,
+    /// deployments to poddisruptionbudgets
+    Workloads,
+    /// services to ingressclasses
+    Networking,
+    /// pvs, pvcs, storageclasses
+    Storage,
+    /// nodes to runtimeclasses
+    Cluster,
+}
+
+impl Group {
+    /// The alias as it is written in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Core => "core",
+            Group::Workloads => "workloads",
+            Group::Networking => "networking",
+            Group::Storage => "storage",
+            Group::Cluster => "cluster",
+        }
+    }
+
+    /// Every alias.
+    pub const ALL: [Group; 5] =
+        [Group::Core, Group::Workloads, Group::Networking, Group::Storage, Group::Cluster];
+}
+
+/// The order and length of a kind's lists and snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// All rows, by the bytes of `namespace/name` (etcd's order).
+    ByKey,
+    /// The `cap` newest by [`Row::order`], newest first. Such rows are known to the front end by uid, and their updates go out
+    /// as `added`, since a client whose snapshot did not hold the row would ignore a `modified`.
+    NewestFirst {
+        /// The most rows that a list holds.
+        cap: usize,
+    },
+}
+
+/// Every kind, in the order of the contract (which `/api/features` shows).
+#[must_use]
+pub fn all() -> &'static [Kind] {
+    &[]
+}
+
+/// The kind with this token.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Kind> {
+    all().iter().find(|kind| kind.name == name)
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Kind {}
+
+impl std::hash::Hash for Kind {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}

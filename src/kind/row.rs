@@ -1,0 +1,53 @@
+//! The row of an object: the JSON that a table shows, encoded once.
+
+use jiff::Timestamp;
+
+/// The list-view object of one Kubernetes object, already encoded.
+///
+/// Two rows are equal when nothing that a user could see changed; the passing of time alone changes nothing, so a value
+/// that follows the clock is not in the text but is a [`ClockHole`] in it, filled whenever the row is written out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The row's JSON object on one line, with the hole (if any) left empty.
+    pub json: Box<[u8]>,
+    /// Where a value that follows the clock belongs.
+    pub clock: Option<ClockHole>,
+    /// What the list is sorted by where it is not sorted by key: nanoseconds since the Unix epoch, `i64::MIN` for the
+    /// zero time. 0 for kinds that are listed by key.
+    pub order: i64,
+}
+
+/// The place of a duration that still grows: a job's `duration` while it has no completion time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockHole {
+    /// Byte offset in [`Row::json`] where the duration's text (without quotes) goes.
+    pub at: u32,
+    /// Since when the duration runs.
+    pub since: Timestamp,
+}
+
+impl Row {
+    /// A row that does not depend on the clock and is listed by key.
+    #[must_use]
+    pub fn fixed(json: Vec<u8>) -> Self {
+        Row { json: json.into(), clock: None, order: 0 }
+    }
+
+    /// Appends the row's JSON as it reads at `now`.
+    pub fn write(&self, now: Timestamp, out: &mut Vec<u8>) {
+        let Some(hole) = self.clock else {
+            out.extend_from_slice(&self.json);
+            return;
+        };
+        let (before, after) = self.json.split_at(hole.at as usize);
+        out.extend_from_slice(before);
+        crate::kind::text::write_age(now.as_second() - hole.since.as_second(), out);
+        out.extend_from_slice(after);
+    }
+
+    /// An upper bound of the bytes that [`Row::write`] appends.
+    #[must_use]
+    pub fn max_len(&self) -> usize {
+        self.json.len() + if self.clock.is_some() { 24 } else { 0 }
+    }
+}

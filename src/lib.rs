@@ -1,0 +1,11 @@
+//! Foretop streams live Kubernetes lists to very many browser tabs.
+
+#![deny(missing_docs)]
+#![warn(clippy::pedantic)]
+#![allow(clippy::module_name_repetitions, clippy::must_use_candidate)]
+
+pub mod cluster;
+pub mod config;
+pub mod feed;
+pub mod kind;
+pub mod sim;
