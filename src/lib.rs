@@ -9,3 +9,4 @@ pub mod config;
 pub mod feed;
 pub mod kind;
 pub mod sim;
+pub mod wire;

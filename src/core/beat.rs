@@ -1,0 +1,216 @@
+//! Time on a core: heartbeats, flush windows, deadlines. One clock for all; no stream owns a timer.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::Core;
+use super::epoll::Epoll;
+use super::prefix::Then;
+use super::slot::{At, BLOCKED, ENDING, SlotName, seconds};
+use super::view::ViewId;
+use crate::kind::Rv;
+use crate::wire::sse;
+
+/// Something that is due at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// A view's heartbeat. The number is the first member's that the view was made for, lest a later view of the same id beats twice.
+    Beat(ViewId, u64),
+    /// The end of a busy view's flush window.
+    Flush(ViewId),
+    /// A stream may have its snapshot now.
+    Snapshot(SlotName),
+    /// An ending stream's time to take its last event is over.
+    Close(SlotName),
+    /// A stream that waits for rows has waited long enough.
+    GiveUp(SlotName),
+    /// A draining core ends this stream.
+    Drain(SlotName),
+    /// Accepting goes on.
+    Accept,
+    /// Once a second: deadlines of connections, stalled streams, what is ahead.
+    Second,
+}
+
+/// What is due when.
+#[derive(Default)]
+pub struct Timers {
+    due: BTreeMap<(Instant, u64), Timer>,
+    next: u64,
+}
+
+impl Timers {
+    /// Enters a timer.
+    pub fn at(&mut self, when: Instant, timer: Timer) {
+        self.due.insert((when, self.next), timer);
+        self.next += 1;
+    }
+
+    /// Takes one timer that is due.
+    fn pop(&mut self, now: Instant) -> Option<Timer> {
+        let entry = self.due.first_entry()?;
+        (entry.key().0 <= now).then(|| entry.remove())
+    }
+
+    /// Sets the clock for the next one.
+    pub fn set(&self, epoll: &mut Epoll) {
+        epoll.set_clock(self.due.first_key_value().map(|((when, _), _)| *when));
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Core {
+    /// Does what is due.
+    pub(super) fn beat(&mut self) {
+        let now = Instant::now();
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Beat(view, serial) => self.heartbeat(view, serial, now),
+                Timer::Flush(view) => self.flush(view),
+                Timer::Snapshot(name) => {
+                    if self.slots.named(name).is_some_and(|slot| slot.at == At::Waiting) {
+                        self.want_snapshot(name);
+                    }
+                }
+                Timer::Close(name) => {
+                    if self.slots.named(name).is_some() {
+                        self.close(name.id, "ended");
+                    }
+                }
+                Timer::GiveUp(name) => self.give_up(name),
+                Timer::Drain(name) => self.drain_stream(name),
+                Timer::Accept => self.accept_again(now),
+                Timer::Second => {
+                    self.every_second(now);
+                    self.timers.at(now + SECOND, Timer::Second);
+                }
+            }
+        }
+    }
+
+    /// Starts the clock.
+    pub(super) fn start_clock(&mut self) {
+        self.timers.at(Instant::now() + SECOND, Timer::Second);
+    }
+
+    /// One shared heartbeat for a view: into the log for those who are in it, as a segment for those who wait for their rows.
+    fn heartbeat(&mut self, id: ViewId, serial: u64, now: Instant) {
+        if !self.has_view(id) || self.view(id).serial != serial {
+            return;
+        }
+        self.timers.at(now + self.everywhere.streams.heartbeat, Timer::Beat(id, serial));
+        let feed = self.view(id).key.feed;
+        let head = self.feed(feed).mirror.newest().head;
+        let end = self.feed(feed).mirror.end();
+        let view = self.view(id);
+        let moved = head > view.told && head > Rv(0);
+        view.told = view.told.max(head);
+        let mut bytes = Vec::new();
+        sse::write_heartbeat(&mut bytes, moved.then_some(head));
+        let bytes = self.framed(id, bytes);
+        self.view(id).log.append(&bytes, end);
+        self.schedule_lap(id, now);
+        self.ping_waiting(id);
+        self.drop_unused(id, now);
+    }
+
+    /// A comment for streams that have nothing yet; a proxy must not think them dead.
+    fn ping_waiting(&mut self, id: ViewId) {
+        let waiting: Vec<_> = self
+            .view(id)
+            .members
+            .clone()
+            .into_iter()
+            .filter(|slot| self.slots.get(*slot).at == At::Waiting)
+            .collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let mut bytes = Vec::new();
+        sse::write_heartbeat(&mut bytes, None);
+        let bytes = self.framed(id, bytes);
+        let segment = self.prefixes.own(bytes, Then::Wait);
+        for slot in waiting {
+            self.prefixes.hold(segment);
+            self.slots.get_mut(slot).at = At::Prefix(segment, 0);
+            self.make_ready(slot);
+        }
+        self.prefixes.release(segment);
+    }
+
+    /// Lets go of what a view kept for newcomers that did not come.
+    fn drop_unused(&mut self, id: ViewId, now: Instant) {
+        let Core { views, prefixes, .. } = self;
+        let Some(view) = views[id as usize].as_mut() else { return };
+        view.ranges.retain(|range| {
+            let keep = prefixes.refs(range.segment) > 1;
+            if !keep {
+                prefixes.release(range.segment);
+            }
+            keep
+        });
+        let old = |made: Instant| now.saturating_duration_since(made) > 2 * SECOND;
+        if let Some(held) = view.snapshot.take_if(|held| prefixes.refs(held.segment) == 1 && old(held.snapshot.made)) {
+            prefixes.release(held.segment);
+        }
+        if let Some((_, segment)) = view.specimen.take() {
+            prefixes.release(segment);
+        }
+    }
+
+    fn every_second(&mut self, now: Instant) {
+        self.opened_now = (seconds(self.started, now), 0);
+        self.connections.enforce_deadlines(now);
+        self.reset_stalled(now);
+        self.see_about_ahead(now);
+        self.expire_lists(now);
+        self.follow_tails();
+        self.counters.streams.set(self.slots.len());
+        self.counters.views.set(self.view_ids.len());
+        self.counters.users.set(self.limiter.users());
+        self.counters.connections.set(self.connections.len());
+    }
+
+    /// A socket that has taken no byte for very long, though there is something for it, is reset.
+    fn reset_stalled(&mut self, now: Instant) {
+        let second = seconds(self.started, now);
+        let most = u32::try_from(self.everywhere.streams.stall.as_secs()).unwrap_or(u32::MAX);
+        let stalled: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.is(BLOCKED) && !slot.is(ENDING))
+            .filter(|(_, slot)| second.saturating_sub(slot.progress) > most)
+            .map(|(id, _)| id)
+            .collect();
+        for id in stalled {
+            self.counters.stalled.add(1);
+            self.reset(id);
+        }
+    }
+
+    /// Streams that said an id which was newer than anything known here: most of those ids come true within moments.
+    fn see_about_ahead(&mut self, now: Instant) {
+        for (name, rv, until) in std::mem::take(&mut self.ahead) {
+            let Some(slot) = self.slots.named(name) else { continue };
+            let feed = self.views[slot.view as usize].as_ref().map(|view| view.key.feed);
+            let Some(feed) = feed else { continue };
+            if self.feed(feed).mirror.newest().head >= rv {
+                continue;
+            }
+            if now < until {
+                self.ahead.push((name, rv, until));
+                continue;
+            }
+            self.relist_stream(name.id);
+        }
+    }
+
+    /// Lets go of blocks that the journals have evicted.
+    fn follow_tails(&mut self) {
+        for followed in self.feeds.iter_mut().flatten() {
+            let tail = followed.feed.tail();
+            followed.mirror.follow(&tail);
+        }
+    }
+}

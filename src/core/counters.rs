@@ -1,0 +1,73 @@
+//! What a core has counted. Each cell is written by its core alone, and read by whoever gathers figures.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::feed::Counter;
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub struct Level(AtomicU64);
+
+impl Level {
+    /// Sets it.
+    pub fn set(&self, value: usize) {
+        self.0.store(value as u64, Relaxed);
+    }
+
+    /// Its value.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Counts of one core.
+#[derive(Debug, Default)]
+pub struct CoreCounters {
+    /// Open streams.
+    pub streams: Level,
+    /// Views with streams.
+    pub views: Level,
+    /// Users with streams.
+    pub users: Level,
+    /// Open connections that are no stream.
+    pub connections: Level,
+    /// Streams opened.
+    pub opened: Counter,
+    /// Streams ended, by any reason.
+    pub closed: Counter,
+    /// Sends given to the kernel.
+    pub sends: Counter,
+    /// Bytes that sockets took.
+    pub bytes: Counter,
+    /// Sends that met a full socket.
+    pub blocked: Counter,
+    /// Frames put into logs.
+    pub appended: Counter,
+    /// Streams that left their view's log since they lagged too far behind.
+    pub lagged: Counter,
+    /// Catch-ups encoded, and how many of them were coalesced.
+    pub catchups: Counter,
+    /// See `catchups`.
+    pub coalesced: Counter,
+    /// Resumes answered from the journal.
+    pub resumed: Counter,
+    /// Resumes whose id was too old.
+    pub too_old: Counter,
+    /// Resumes whose id was newer than anything known.
+    pub ahead: Counter,
+    /// Snapshots handed to streams.
+    pub snapshots: Counter,
+    /// Streams reset for taking nothing.
+    pub stalled: Counter,
+    /// Lists answered.
+    pub lists: Counter,
+    /// Of these, answered by 304.
+    pub not_modified: Counter,
+    /// Requests refused.
+    pub refused: Counter,
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Connections handed to another core.
+    pub handed_over: Counter,
+}

@@ -1,0 +1,307 @@
+//! A feed has grown: its new blocks go into the logs of the views that they belong to.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Core;
+use super::prefix::Then;
+use super::slot::{At, BLOCKED, HAS_ROWS};
+use super::view::{FeedId, ViewId};
+use crate::feed::block::{Block, Content, ListSizes, Refused};
+use crate::feed::post::Mail;
+use crate::feed::{Feed, FeedKey};
+use crate::wire::sse::{self, Framing};
+
+/// From this many members on a lap takes longer than any window would.
+const LAP_IS_THE_WINDOW: usize = 5000;
+
+impl Core {
+    /// Reads the mail.
+    pub(super) fn read_mail(&mut self) {
+        self.bell.answer();
+        while let Ok(mail) = self.mail.try_recv() {
+            match mail {
+                Mail::Grown(feed) => self.grow(&feed),
+                Mail::Opened(key, feed) => self.opened(&key, feed),
+                Mail::Snapshot(feed, scope, result) => {
+                    self.grow(&feed);
+                    self.got_snapshot(&feed, &scope, result);
+                }
+                Mail::Specimen(feed, scope, row) => {
+                    self.grow(&feed);
+                    self.got_specimen(&feed, &scope, row.as_deref());
+                }
+            }
+        }
+    }
+
+    /// The number under which this very feed is followed.
+    pub(super) fn followed(&self, feed: &Arc<Feed>) -> Option<FeedId> {
+        let id = *self.feed_ids.get(&feed.key)?;
+        let followed = self.feeds[id as usize].as_ref()?;
+        Arc::ptr_eq(&followed.feed, feed).then_some(id)
+    }
+
+    fn grow(&mut self, feed: &Arc<Feed>) {
+        if let Some(id) = self.followed(feed) {
+            self.take_blocks(id);
+        }
+    }
+
+    /// Takes all blocks of a feed that this core has not taken.
+    pub(super) fn take_blocks(&mut self, id: FeedId) {
+        let core = self.id;
+        let followed = self.feed(id);
+        followed.feed.following(core).looking();
+        let key = followed.feed.key.clone();
+        while let Some(block) = self.feeds[id as usize].as_mut().and_then(|followed| followed.mirror.advance().cloned())
+        {
+            self.take(id, &block);
+            if matches!(block.content, Content::Refused(_)) && !self.is_following(id, &key) {
+                return;
+            }
+        }
+        let Some(followed) = self.feeds[id as usize].as_mut() else { return };
+        let tail = followed.feed.tail();
+        followed.mirror.follow(&tail);
+    }
+
+    fn is_following(&self, id: FeedId, key: &FeedKey) -> bool {
+        self.feed_ids.get(key) == Some(&id)
+    }
+
+    fn take(&mut self, id: FeedId, block: &Block) {
+        match &block.content {
+            Content::Events => self.append(id, block, None),
+            Content::Gap(sizes) => {
+                let reset = self.outgrown(id, block, sizes);
+                self.append(id, block, Some(&reset));
+                for view in reset {
+                    self.reset_view(view);
+                }
+            }
+            Content::Reset => {
+                self.feed(id).mirror.begin_anew();
+                let views: Vec<_> = self.feed(id).views().collect();
+                for view in views {
+                    self.reset_view(view);
+                }
+            }
+            Content::Away => self.tell_away(id),
+            Content::Back => self.tell_back(id),
+            Content::Refused(why) => self.refuse_all(id, *why),
+        }
+    }
+
+    /// Puts a block's frames into the logs of their views, except of those in `without`.
+    fn append(&mut self, id: FeedId, block: &Block, without: Option<&[ViewId]>) {
+        let Core { feeds, views, counters, .. } = self;
+        let Some(followed) = feeds[id as usize].as_ref() else { return };
+        let mut touched: Vec<ViewId> = Vec::new();
+        let mut appended = 0;
+        for (index, frame) in block.frames.iter().enumerate() {
+            let after = block.place + index as u64 + 1;
+            let of_namespace = followed.by_namespace.get(&frame.namespace).into_iter().flatten();
+            for view_id in followed.all.iter().chain(of_namespace) {
+                if without.is_some_and(|without| without.contains(view_id)) {
+                    continue;
+                }
+                let Some(view) = views[*view_id as usize].as_mut() else { continue };
+                let bytes = block.frame_bytes(index);
+                if view.log.has_members() {
+                    appended += 1;
+                }
+                match view.key.framing {
+                    Framing::Chunked => view.log.append(bytes, after),
+                    Framing::Plain => {
+                        let mut plain = Vec::with_capacity(bytes.len());
+                        sse::strip_chunks(bytes, &mut plain);
+                        view.log.append(&plain, after);
+                    }
+                }
+                view.spoke_since_away = true;
+                if let Some(held) = &mut view.snapshot {
+                    held.since += bytes.len();
+                }
+                if touched.last() != Some(view_id) && !touched.contains(view_id) {
+                    touched.push(*view_id);
+                }
+            }
+        }
+        counters.appended.add(appended);
+        let end = block.end();
+        let views: Vec<_> = followed.views().collect();
+        for view in &views {
+            self.view(*view).log.pass(end);
+        }
+        let now = Instant::now();
+        for view in touched {
+            self.schedule_lap(view, now);
+        }
+    }
+
+    /// The views for which a gap is larger than the snapshot that it leads to.
+    fn outgrown(&mut self, id: FeedId, block: &Block, sizes: &ListSizes) -> Vec<ViewId> {
+        let followed = self.feed(id);
+        let mut outgrown = Vec::new();
+        if block.bytes.len() > sizes.all {
+            outgrown.extend_from_slice(&followed.all);
+        }
+        for (namespace, views) in &followed.by_namespace {
+            let bytes: usize = (0..block.frames.len())
+                .filter(|index| block.frames[*index].namespace == *namespace)
+                .map(|index| block.frame_bytes(index).len())
+                .sum();
+            if bytes > sizes.by_namespace.get(namespace).copied().unwrap_or(0) {
+                outgrown.extend_from_slice(views);
+            }
+        }
+        outgrown
+    }
+
+    /// A lap over the view's members: now where it is quiet, at the end of the window where it is busy.
+    pub(super) fn schedule_lap(&mut self, id: ViewId, now: Instant) {
+        let window = self.everywhere.streams.window;
+        let view = self.view(id);
+        if !view.log.is_pending() {
+            return;
+        }
+        if view.lap.is_some() {
+            view.again = true;
+            return;
+        }
+        if view.due.is_some() {
+            return;
+        }
+        let window = if view.members.len() > LAP_IS_THE_WINDOW { Duration::ZERO } else { window };
+        match view.last_lap.map(|last| last + window).filter(|due| *due > now) {
+            None => self.start_lap(id, now),
+            Some(due) => {
+                view.due = Some(due);
+                self.timers.at(due, super::beat::Timer::Flush(id));
+            }
+        }
+    }
+
+    /// A flush window has ended.
+    pub(super) fn flush(&mut self, id: ViewId) {
+        if !self.has_view(id) || self.view(id).due.take().is_none() {
+            return;
+        }
+        if self.view(id).lap.is_none() {
+            self.start_lap(id, Instant::now());
+        }
+    }
+
+    fn start_lap(&mut self, id: ViewId, now: Instant) {
+        let view = self.view(id);
+        view.lap = Some(0);
+        view.last_lap = Some(now);
+        self.laps.push_back(id);
+    }
+
+    /// Every stream of the view gets `relist` and a new snapshot. What they had still to get, they no longer need.
+    fn reset_view(&mut self, id: ViewId) {
+        self.drop_held(id);
+        let members = self.view(id).members.clone();
+        for slot in members {
+            match self.slots.get(slot).at {
+                At::Log(_) => self.relist_stream(slot),
+                // Behind, or in a prefix: where that ends, the place is found to be gone, or the gap is caught up with.
+                At::Behind(_) | At::Prefix(..) | At::Waiting => {}
+            }
+        }
+        let feed = self.view(id).key.feed;
+        let end = self.feed(feed).mirror.end();
+        self.view(id).log.pass(end);
+    }
+
+    /// Each stream that shows rows is told that they may be stale.
+    fn tell_away(&mut self, id: FeedId) {
+        self.feed(id).away = true;
+        let end = self.feed(id).mirror.end();
+        let views: Vec<_> = self.feed(id).views().collect();
+        for view in views {
+            let bytes = self.away_notice(view);
+            self.view(view).spoke_since_away = false;
+            self.view(view).log.append(&bytes, end);
+            self.schedule_lap(view, Instant::now());
+        }
+    }
+
+    /// The frame that says so.
+    pub(super) fn away_notice(&self, view: ViewId) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        sse::write_notice(&mut bytes, "relist", r#"{"reason":"upstream_away"}"#);
+        self.framed(view, bytes)
+    }
+
+    /// The source is back. Where no difference said so already, a row that changes nothing does.
+    fn tell_back(&mut self, id: FeedId) {
+        self.feed(id).away = false;
+        let views: Vec<_> = self.feed(id).views().filter(|view| !self.spoke(*view)).collect();
+        for view in views {
+            let shown: Vec<_> = self
+                .view(view)
+                .members
+                .clone()
+                .into_iter()
+                .filter(|slot| self.slots.get(*slot).is(HAS_ROWS))
+                .map(|slot| self.slots.name(slot))
+                .collect();
+            self.want_specimen(view, &shown);
+        }
+    }
+
+    fn spoke(&self, view: ViewId) -> bool {
+        self.views[view as usize].as_ref().is_none_or(|view| view.spoke_since_away)
+    }
+
+    fn refuse_all(&mut self, id: FeedId, why: Refused) {
+        let views: Vec<_> = self.feed(id).views().collect();
+        for view in views {
+            let members = self.view(view).members.clone();
+            for slot in members {
+                self.end_with_error(slot, why);
+            }
+        }
+    }
+
+    /// Bytes of whole chunks as this view's streams get them.
+    pub(super) fn framed(&self, view: ViewId, chunks: Vec<u8>) -> Vec<u8> {
+        let framing = self.views[view as usize].as_ref().map(|view| view.key.framing);
+        if framing != Some(Framing::Plain) {
+            return chunks;
+        }
+        let mut plain = Vec::with_capacity(chunks.len());
+        sse::strip_chunks(&chunks, &mut plain);
+        plain
+    }
+
+    /// Takes a stream out of its view's log, between two frames: what it must still get of the half-sent one is left in its way. Returns
+    /// the place behind that.
+    pub(super) fn leave_log(&mut self, slot: u32) -> Option<u64> {
+        let stream = self.slots.get(slot);
+        let (At::Log(cursor), view) = (stream.at, stream.view) else { return None };
+        let cut = self.view(view).log.cut(cursor);
+        let place = cut.place;
+        let at = if cut.rest.is_empty() {
+            At::Behind(place)
+        } else {
+            At::Prefix(self.prefixes.own(cut.rest, Then::From(place)), 0)
+        };
+        self.slots.get_mut(slot).at = at;
+        Some(place)
+    }
+
+    /// A blocked stream that is too far behind leaves the log.
+    pub(super) fn shed_lag(&mut self, slot: u32) {
+        let stream = self.slots.get(slot);
+        let (At::Log(cursor), true) = (stream.at, stream.is(BLOCKED)) else { return };
+        let view = stream.view;
+        if self.view(view).log.lag(cursor) > self.everywhere.streams.lag {
+            self.counters.lagged.add(1);
+            self.leave_log(slot);
+        }
+    }
+}

@@ -1,0 +1,517 @@
+//! How a stream opens, and how it comes to its view's log: *a prefix, then the journal from a place*.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::Core;
+use super::beat::Timer;
+use super::prefix::Then;
+use super::slot::{At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, seconds};
+use super::view::{FeedId, FollowedFeed, HeldSnapshot, View, ViewId, ViewKey};
+use crate::feed::block::{Content, Place, Refused};
+use crate::feed::journal::{Found, Mirror};
+use crate::feed::snapshot::Snapshot;
+use crate::feed::{Feed, FeedKey, Scope};
+use crate::kind::Rv;
+use crate::wire::head::{self, Version};
+use crate::wire::id::ResumeId;
+use crate::wire::sse;
+
+/// A snapshot on an open stream keeps this distance from its last delta: the reference front end applies a snapshot at once, but holds
+/// deltas back for 50 ms.
+const AFTER_DELTAS: Duration = Duration::from_millis(100);
+
+/// How long an id may be newer than anything known here.
+const AHEAD: Duration = Duration::from_secs(90);
+
+/// A stream whose request was accepted.
+pub struct Opening {
+    /// The socket.
+    pub socket: OwnedFd,
+    /// Whose it is; the stream is already counted for them.
+    pub user: u32,
+    /// HTTP's version.
+    pub version: Version,
+    /// What it asks for.
+    pub scope: Scope,
+    /// From where.
+    pub resume: Option<ResumeId>,
+    /// The request's id.
+    pub request_id: String,
+}
+
+impl Core {
+    /// Opens a stream: its head goes out at once, before any apiserver is asked.
+    pub(super) fn open(&mut self, key: FeedKey, opening: Opening) {
+        let mut first = head::stream(opening.version, &opening.request_id).into_bytes();
+        let mut retry = Vec::new();
+        sse::write_retry(&mut retry, self.retry_ms());
+        match opening.version {
+            Version::Http11 => first.extend_from_slice(&retry),
+            Version::Http10 => sse::strip_chunks(&retry, &mut first),
+        }
+        if !send_whole(&opening.socket, &first) {
+            self.limiter.release(opening.user);
+            return;
+        }
+        self.counters.opened.add(1);
+        if let Some(id) = self.find_feed(&key) {
+            return self.join(id, opening);
+        }
+        let waiting = self.opening.entry(key.clone()).or_default();
+        waiting.push(opening);
+        if waiting.len() == 1 {
+            self.everywhere.hub.ask_feed(self.id, key);
+        }
+    }
+
+    /// A jittered `retry:`, in milliseconds.
+    pub(super) fn retry_ms(&self) -> u64 {
+        let (least, most) = self.everywhere.streams.retry;
+        let (least, most) = (least.as_millis(), most.as_millis());
+        fastrand::u64(u64::try_from(least).unwrap_or(0)..=u64::try_from(most.max(least)).unwrap_or(u64::MAX))
+    }
+
+    /// The feed, if it is followed already or in the hub's directory.
+    fn find_feed(&mut self, key: &FeedKey) -> Option<FeedId> {
+        if let Some(id) = self.feed_ids.get(key) {
+            return Some(*id);
+        }
+        let feed = self.everywhere.hub.find(key)?;
+        self.follow_feed(feed)
+    }
+
+    /// Begins to follow a feed. `None`: it has just ended.
+    fn follow_feed(&mut self, feed: Arc<Feed>) -> Option<FeedId> {
+        // In this order, so that whatever is appended after the mirror was made is told.
+        feed.following(self.id).begin();
+        let tail = feed.tail();
+        let mirror = Mirror::new(&tail);
+        if matches!(mirror.newest().content, Content::Refused(Refused::Gone)) {
+            feed.following(self.id).end();
+            return None;
+        }
+        let away = mirror.told_away(tail.away);
+        let key = feed.key.clone();
+        let followed = FollowedFeed { feed, mirror, all: Vec::new(), by_namespace: Default::default(), away };
+        let free = self.feeds.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.feeds.len());
+        if index == self.feeds.len() {
+            self.feeds.push(None);
+        }
+        self.feeds[index] = Some(followed);
+        let id = FeedId::try_from(index).expect("fewer feeds than 2^32");
+        self.feed_ids.insert(key, id);
+        Some(id)
+    }
+
+    /// The hub has answered.
+    pub(super) fn opened(&mut self, key: &FeedKey, feed: Option<Arc<Feed>>) {
+        let openings = self.opening.remove(key).unwrap_or_default();
+        let followed = self.feed_ids.get(key).copied().or_else(|| self.follow_feed(feed?));
+        for opening in openings {
+            match followed {
+                Some(id) => self.join(id, opening),
+                None => self.refuse_opened(opening),
+            }
+        }
+        self.lists_opened(key);
+    }
+
+    /// Makes a slot of it, in its view.
+    fn join(&mut self, feed: FeedId, opening: Opening) {
+        let framing = opening.version.framing();
+        let view = self.find_view(ViewKey { feed, scope: opening.scope, framing });
+        let number = super::start::next_stream_number();
+        let second = seconds(self.started, Instant::now());
+        let member = u32::try_from(self.view(view).members.len()).expect("fewer streams than 2^32");
+        let opened_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let name = self.slots.insert(|name| Slot {
+            at: At::Waiting,
+            number,
+            sent: 0,
+            opened_ms: u64::try_from(opened_ms).unwrap_or(u64::MAX),
+            socket: opening.socket,
+            view,
+            member,
+            user: opening.user,
+            progress: second,
+            generation: name.generation,
+            flags: 0,
+        });
+        self.view(view).members.push(name.id);
+        if self.epoll.add_stream(&self.slots.get(name.id).socket, name).is_err() {
+            return self.close(name.id, "no_epoll");
+        }
+        self.log_opened(name.id, &opening.request_id);
+        self.take_blocks(feed);
+        if self.slots.named(name).is_none() {
+            return;
+        }
+        self.begin(name, feed, opening.resume);
+    }
+
+    /// Where a new stream begins.
+    fn begin(&mut self, name: SlotName, feed: FeedId, resume: Option<ResumeId>) {
+        let followed = self.feed(feed);
+        let synced = followed.feed.status().synced;
+        let Some(ResumeId::At(rv)) = resume.filter(|_| synced) else { return self.want_snapshot(name) };
+        let tail = followed.feed.tail();
+        let scope = self.scope_of(name.id);
+        let end = self.feed(feed).mirror.end();
+        match self.feed(feed).mirror.find(&tail, &scope, rv) {
+            Found::At(place) => {
+                self.counters.resumed.add(1);
+                self.slots.get_mut(name.id).set(RESUMED | HAS_ROWS);
+                self.resume(name, feed, place);
+            }
+            Found::Older => {
+                self.counters.too_old.add(1);
+                self.slots.get_mut(name.id).set(HAS_ROWS);
+                self.relist_stream(name.id);
+            }
+            Found::Newer => {
+                self.counters.ahead.add(1);
+                self.slots.get_mut(name.id).set(HAS_ROWS);
+                self.ahead.push((name, rv, Instant::now() + AHEAD));
+                self.go_on_from(name.id, end);
+            }
+        }
+        if let Some(slot) = self.slots.named(name)
+            && slot.at != At::Waiting
+        {
+            self.make_ready(name.id);
+        }
+    }
+
+    fn resume(&mut self, name: SlotName, feed: FeedId, place: Place) {
+        let scope = self.scope_of(name.id);
+        let followed = self.feed(feed);
+        let (end, away) = (followed.mirror.end(), followed.away);
+        let missed = followed.mirror.frames(place, end).any(|(_, _, frame)| scope.holds(&frame.namespace));
+        self.go_on_from(name.id, place);
+        if missed || away {
+            return;
+        }
+        let view = self.slots.get(name.id).view;
+        self.want_specimen(view, &[name]);
+    }
+
+    fn scope_of(&mut self, id: SlotId) -> Scope {
+        let view = self.slots.get(id).view;
+        self.view(view).key.scope.clone()
+    }
+
+    fn find_view(&mut self, key: ViewKey) -> ViewId {
+        if let Some(id) = self.view_ids.get(&key) {
+            return *id;
+        }
+        self.take_blocks(key.feed);
+        let followed = self.feed(key.feed);
+        let (end, head) = (followed.mirror.end(), followed.mirror.newest().head);
+        let serial = super::start::next_stream_number();
+        let view = Some(View::new(key.clone(), serial, end, head));
+        let id = if let Some(id) = self.free_views.pop() {
+            self.views[id as usize] = view;
+            id
+        } else {
+            self.views.push(view);
+            ViewId::try_from(self.views.len() - 1).expect("fewer views than 2^32")
+        };
+        self.feed(key.feed).add(&key.scope, id);
+        self.view_ids.insert(key, id);
+        self.timers.at(Instant::now() + self.everywhere.streams.heartbeat, Timer::Beat(id, serial));
+        id
+    }
+
+    /// The stream goes on with all frames of its view from this place: in the log where that reaches back to it, else through a
+    /// catch-up, else with a new snapshot.
+    pub(super) fn go_on_from(&mut self, id: SlotId, place: Place) {
+        let view_id = self.slots.get(id).view;
+        let feed = self.view(view_id).key.feed;
+        if self.feed(feed).away && !self.slots.get(id).is(HAS_ROWS) {
+            return self.tell_newcomer_away(id, place);
+        }
+        self.slots.get_mut(id).set(HAS_ROWS);
+        if let Some(cursor) = self.view(view_id).log.enter(place) {
+            self.slots.get_mut(id).at = At::Log(cursor);
+            self.slots.get_mut(id).unset(RESUMED);
+            return;
+        }
+        self.catch_up(id, place);
+    }
+
+    fn tell_newcomer_away(&mut self, id: SlotId, place: Place) {
+        let view = self.slots.get(id).view;
+        let bytes = self.away_notice(view);
+        let segment = self.prefixes.own(bytes, Then::From(place));
+        let slot = self.slots.get_mut(id);
+        slot.at = At::Prefix(segment, 0);
+        slot.set(HAS_ROWS);
+    }
+
+    /// `relist`, then a snapshot: the stream cannot be told what it missed.
+    pub(super) fn relist_stream(&mut self, id: SlotId) {
+        if self.slots.get(id).is(ENDING) {
+            return;
+        }
+        let mut bytes = Vec::new();
+        sse::write_notice(&mut bytes, "relist", r#"{"reason":"gone_410"}"#);
+        let view = self.slots.get(id).view;
+        let notice = self.framed(view, bytes);
+        self.put_in_way(id, notice, Then::Snapshot);
+    }
+
+    /// What the stream gets next, behind the rest of what it has got in part; all else that it had still to get is dropped.
+    pub(super) fn put_in_way(&mut self, id: SlotId, bytes: Vec<u8>, then: Then) {
+        let rest = self.rest_of_frame(id);
+        let whole = if rest.is_empty() { bytes } else { [rest, bytes].concat() };
+        let segment = self.prefixes.own(whole, then);
+        self.slots.get_mut(id).at = At::Prefix(segment, 0);
+        self.make_ready(id);
+    }
+
+    /// Takes the stream from where it stands; what is left is the rest of the frame that it has got in part.
+    fn rest_of_frame(&mut self, id: SlotId) -> Vec<u8> {
+        let (at, view) = (self.slots.get(id).at, self.slots.get(id).view);
+        self.slots.get_mut(id).at = At::Waiting;
+        match at {
+            At::Log(cursor) => self.view(view).log.cut(cursor).rest,
+            At::Prefix(segment, offset) => {
+                let rest = self.prefixes.cut(segment, offset).0.to_vec();
+                self.prefixes.release(segment);
+                rest
+            }
+            At::Behind(_) | At::Waiting => Vec::new(),
+        }
+    }
+
+    /// A stream that comes to need a snapshot in its midst keeps its distance from its last delta.
+    pub(super) fn snapshot_in_time(&mut self, id: SlotId) {
+        let name = self.slots.name(id);
+        if self.slots.get(id).is(HAS_ROWS) {
+            self.timers.at(Instant::now() + AFTER_DELTAS, Timer::Snapshot(name));
+        } else {
+            self.want_snapshot(name);
+        }
+    }
+
+    /// Gives the stream its view's snapshot, or has it wait for one.
+    pub(super) fn want_snapshot(&mut self, name: SlotName) {
+        let view_id = self.slots.get(name.id).view;
+        let feed = self.view(view_id).key.feed;
+        let start = self.feed(feed).mirror.start();
+        let view = self.view(view_id);
+        let fresh = view.snapshot.as_ref().filter(|held| held.since <= held.snapshot.frame().len());
+        if let Some(segment) = fresh.filter(|held| held.snapshot.place >= start).map(|held| held.segment) {
+            return self.give_snapshot(name.id, segment);
+        }
+        view.waiting.push(name);
+        if view.asked {
+            return;
+        }
+        view.asked = true;
+        let scope = view.key.scope.clone();
+        let feed = self.feed(feed).feed.clone();
+        self.everywhere.hub.ask_snapshot(self.id, feed, scope, false);
+        self.timers.at(Instant::now() + self.everywhere.wait, Timer::GiveUp(name));
+    }
+
+    fn give_snapshot(&mut self, id: SlotId, segment: u32) {
+        self.counters.snapshots.add(1);
+        self.prefixes.hold(segment);
+        let slot = self.slots.get_mut(id);
+        slot.at = At::Prefix(segment, 0);
+        slot.unset(RESUMED);
+        self.make_ready(id);
+    }
+
+    /// A snapshot is here, or the reason why there is none.
+    pub(super) fn got_snapshot(&mut self, feed: &Arc<Feed>, scope: &Scope, result: Result<Arc<Snapshot>, Refused>) {
+        self.answer_lists(&feed.key, scope, &result);
+        let Some(feed_id) = self.followed(feed) else { return };
+        for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
+            let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
+            let Some(view) = self.view_ids.get(&key).copied() else { continue };
+            if std::mem::take(&mut self.view(view).asked) {
+                self.got_views_snapshot(view, &result);
+            }
+        }
+    }
+
+    fn got_views_snapshot(&mut self, view_id: ViewId, result: &Result<Arc<Snapshot>, Refused>) {
+        let waiting = std::mem::take(&mut self.view(view_id).waiting);
+        match result {
+            Ok(snapshot) => {
+                let segment = self.hold_snapshot(view_id, snapshot.clone());
+                for name in waiting {
+                    if self.slots.named(name).is_none_or(|slot| slot.is(ENDING)) {
+                        continue;
+                    }
+                    match self.slots.get(name.id).at {
+                        At::Waiting => self.give_snapshot(name.id, segment),
+                        // A heartbeat is in its way; behind that it asks again.
+                        _ => self.view(view_id).waiting.push(name),
+                    }
+                }
+            }
+            Err(why) => {
+                for name in waiting {
+                    if self.slots.named(name).is_some() {
+                        self.end_with_error(name.id, *why);
+                    }
+                }
+            }
+        }
+    }
+
+    fn hold_snapshot(&mut self, view_id: ViewId, snapshot: Arc<Snapshot>) -> u32 {
+        self.drop_held(view_id);
+        let segment = match self.view(view_id).key.framing {
+            sse::Framing::Chunked => self.prefixes.snapshot(snapshot.clone()),
+            sse::Framing::Plain => {
+                let mut plain = Vec::new();
+                sse::strip_chunks(snapshot.frame(), &mut plain);
+                self.prefixes.own(plain, Then::From(snapshot.place))
+            }
+        };
+        let feed = self.view(view_id).key.feed;
+        let scope = self.view(view_id).key.scope.clone();
+        let mirror = &self.feed(feed).mirror;
+        let since = mirror
+            .frames(snapshot.place, mirror.end())
+            .filter(|(_, _, frame)| scope.holds(&frame.namespace))
+            .map(|(block, index, _)| block.frame_bytes(index).len())
+            .sum();
+        self.view(view_id).snapshot = Some(HeldSnapshot { snapshot, segment, since });
+        segment
+    }
+
+    /// Lets go of the snapshot that a view hands out.
+    pub(super) fn drop_held(&mut self, view: ViewId) {
+        if let Some(held) = self.view(view).snapshot.take() {
+            self.prefixes.release(held.segment);
+        }
+    }
+
+    /// A heartbeat that was in the way of a waiting stream is sent.
+    pub(super) fn waited(&mut self, id: SlotId) {
+        let name = self.slots.name(id);
+        let view = self.slots.get(id).view;
+        let waits = self.view(view).waiting.contains(&name);
+        if waits && self.view(view).asked {
+            return;
+        }
+        self.view(view).waiting.retain(|waiting| *waiting != name);
+        if waits {
+            self.want_snapshot(name);
+        }
+    }
+
+    /// Rows have not come in time. All who wait for them hear it; their clients try again.
+    pub(super) fn give_up(&mut self, name: SlotName) {
+        let Some(view) = self.slots.named(name).map(|slot| slot.view) else { return };
+        if !self.view(view).asked {
+            return;
+        }
+        for waiting in std::mem::take(&mut self.view(view).waiting) {
+            if self.slots.named(waiting).is_some() {
+                self.end_unavailable(waiting.id);
+            }
+        }
+    }
+
+    /// Gives these streams one frame that says nothing new, which turns a client's badge live.
+    pub(super) fn want_specimen(&mut self, view_id: ViewId, names: &[SlotName]) {
+        let feed = self.view(view_id).key.feed;
+        let end = self.feed(feed).mirror.end();
+        if let Some((place, segment)) = self.view(view_id).specimen
+            && place == end
+        {
+            for name in names {
+                self.give_specimen(*name, segment);
+            }
+            return;
+        }
+        let view = self.view(view_id);
+        let asked = !view.wants_specimen.is_empty();
+        view.wants_specimen.extend_from_slice(names);
+        if asked || names.is_empty() {
+            return;
+        }
+        let scope = view.key.scope.clone();
+        let feed = self.feed(feed).feed.clone();
+        self.everywhere.hub.ask_specimen(self.id, feed, scope);
+    }
+
+    /// A row that changes nothing is here.
+    pub(super) fn got_specimen(&mut self, feed: &Arc<Feed>, scope: &Scope, row: Option<&[u8]>) {
+        let Some(feed_id) = self.followed(feed) else { return };
+        for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
+            let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
+            let Some(view) = self.view_ids.get(&key).copied() else { continue };
+            let names = std::mem::take(&mut self.view(view).wants_specimen);
+            if names.is_empty() {
+                continue;
+            }
+            let segment = self.specimen_frame(view, row);
+            for name in names {
+                self.give_specimen(name, segment);
+            }
+        }
+    }
+
+    fn specimen_frame(&mut self, view: ViewId, row: Option<&[u8]>) -> u32 {
+        let feed = self.view(view).key.feed;
+        let (end, head) = (self.feed(feed).mirror.end(), self.feed(feed).mirror.newest().head);
+        let bytes = self.framed(view, idempotent_frame(self.feed_kind(feed), head, row));
+        let segment = self.prefixes.own(bytes, Then::From(end));
+        if let Some((_, old)) = self.view(view).specimen.replace((end, segment)) {
+            self.prefixes.release(old);
+        }
+        segment
+    }
+
+    fn feed_kind(&self, feed: FeedId) -> &'static crate::kind::Kind {
+        let followed = self.feeds[feed as usize].as_ref().expect("a feed is followed while it has views");
+        followed.feed.key.kind
+    }
+
+    /// Only a stream that has nothing else to get is given it; anything else turns it live as well.
+    fn give_specimen(&mut self, name: SlotName, segment: u32) {
+        let Some(slot) = self.slots.named(name) else { return };
+        let (At::Log(cursor), view, false) = (slot.at, slot.view, slot.is(ENDING)) else { return };
+        if !self.view(view).log.unseen(cursor).is_empty() || !self.view(view).log.is_between_frames(cursor) {
+            return;
+        }
+        self.view(view).log.leave(cursor);
+        self.prefixes.hold(segment);
+        self.slots.get_mut(name.id).at = At::Prefix(segment, 0);
+        self.make_ready(name.id);
+    }
+}
+
+/// A frame that repeats a row, or an empty snapshot where there is none.
+fn idempotent_frame(kind: &crate::kind::Kind, head: Rv, row: Option<&[u8]>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let Some(row) = row else {
+        let text = format!(
+            "event: snapshot\nid: {head}\ndata: {{\"resourceVersion\":\"{head}\",\"items\":[]}}\n\n"
+        );
+        sse::write_chunk(&mut bytes, text.as_bytes());
+        return bytes;
+    };
+    let op = match kind.listing {
+        crate::kind::Listing::ByKey => sse::Op::Modified,
+        crate::kind::Listing::NewestFirst { .. } => sse::Op::Added,
+    };
+    sse::write_delta(&mut bytes, op, Some(head), row);
+    bytes
+}
+
+/// Sends a head on a socket that has taken nothing yet; it has room for far more.
+fn send_whole(socket: &OwnedFd, bytes: &[u8]) -> bool {
+    let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+    rustix::net::send(socket, bytes, flags) == Ok(bytes.len())
+}

@@ -1,0 +1,94 @@
+//! Accepting: every core has a listener of its own on the same address.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that may wait for us in the kernel.
+const BACKLOG: i32 = 4096;
+
+/// Connections accepted before others have their turn.
+const AT_ONCE: usize = 64;
+
+/// How long a core that has no descriptors left does not accept.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Opens a listener that others on the same address share the connections with.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub fn listen(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+/// A core's listener.
+pub struct Accepting {
+    socket: Option<Socket>,
+    paused_until: Option<Instant>,
+}
+
+/// What accepting has come to.
+pub enum Accepted {
+    /// All that there were, or as many as a turn takes.
+    These(Vec<(Socket, SocketAddr)>),
+    /// The process has no descriptor left: a pause until then.
+    Exhausted(Vec<(Socket, SocketAddr)>, Instant),
+}
+
+impl Accepting {
+    /// Accepts from this socket.
+    pub fn new(socket: Socket) -> Self {
+        Accepting { socket: Some(socket), paused_until: None }
+    }
+
+    /// The listener, until it is closed.
+    pub fn socket(&self) -> Option<&Socket> {
+        self.socket.as_ref()
+    }
+
+    /// Accepts what is there.
+    pub fn accept(&mut self) -> Accepted {
+        let mut taken = Vec::new();
+        let Some(socket) = &self.socket else { return Accepted::These(taken) };
+        while taken.len() < AT_ONCE {
+            match socket.accept() {
+                Ok((connection, address)) => {
+                    if let (Ok(()), Some(peer)) = (connection.set_nonblocking(true), address.as_socket()) {
+                        taken.push((connection, peer));
+                    }
+                }
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
+                    let until = Instant::now() + PAUSE;
+                    self.paused_until = Some(until);
+                    return Accepted::Exhausted(taken, until);
+                }
+                // A connection that was reset before it was accepted; or none is left.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(_) => break,
+            }
+        }
+        Accepted::These(taken)
+    }
+
+    /// Whether a pause has just ended.
+    pub fn resumes(&mut self, now: Instant) -> bool {
+        let ends = self.paused_until.is_some_and(|until| until <= now);
+        if ends {
+            self.paused_until = None;
+        }
+        ends
+    }
+
+    /// Closes the listener.
+    pub fn close(&mut self) -> Option<Socket> {
+        self.socket.take()
+    }
+}

@@ -1,0 +1,300 @@
+//! A view's log on one core: the wire bytes that its streams have still to get.
+//!
+//! Append-only segments; a stream's cursor is (segment number, offset), and what it has not seen is one contiguous slice. Segments
+//! are made with the first frame and freed when the last cursor has passed, so a log that everyone has read costs nothing.
+//!
+//! Invariants: the cursors counted in the segments are the members that are in the log; a cursor whose segment number is below
+//! the first one stands at the start of the first; `ends` has one entry per frame, at its last byte.
+
+use std::collections::VecDeque;
+
+use crate::feed::block::Place;
+
+/// Where a stream stands in its view's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Number of the segment.
+    pub segment: u32,
+    /// Byte offset in it.
+    pub offset: u32,
+}
+
+/// A contiguous piece of a log.
+#[derive(Debug)]
+struct Segment {
+    bytes: Vec<u8>,
+    /// Per frame, the offset of its end and the place after it.
+    ends: Vec<(u32, Place)>,
+    /// The place before its first frame.
+    from: Place,
+    /// Members whose cursor is in it.
+    cursors: u32,
+}
+
+/// The bytes of a view's log.
+#[derive(Debug)]
+pub struct Log {
+    segments: VecDeque<Segment>,
+    /// Number of the first segment (or of the one that will be made next).
+    first: u32,
+    /// Members in the log.
+    members: u32,
+    /// Of those in the last segment, the ones that stand at its end.
+    at_end: u32,
+    /// All frames of the view from this place on are in the log.
+    start: Place,
+    /// The place after the newest frame that was appended or passed over.
+    end: Place,
+    bytes: usize,
+}
+
+const SMALLEST: usize = 1024;
+const LARGEST: usize = 256 * 1024;
+
+/// What a cursor that leaves the log takes with it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The rest of the frame that was half sent.
+    pub rest: Vec<u8>,
+    /// The place after that frame.
+    pub place: Place,
+}
+
+impl Log {
+    /// An empty log, whose feed has come to this place.
+    #[must_use]
+    pub fn new(end: Place) -> Self {
+        Log { segments: VecDeque::new(), first: 0, members: 0, at_end: 0, start: end, end, bytes: 0 }
+    }
+
+    /// Bytes allocated.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether any member is in the log; if not, nothing needs to be appended.
+    #[must_use]
+    pub fn has_members(&self) -> bool {
+        self.members > 0
+    }
+
+    /// Whether there is something that a member has not got.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        !self.segments.is_empty()
+    }
+
+    /// Appends one frame that ends before `after`. Also for heartbeats, whose place is that of the frame before.
+    pub fn append(&mut self, frame: &[u8], after: Place) {
+        if self.members > 0 {
+            let segment = self.room_for(frame.len());
+            segment.bytes.extend_from_slice(frame);
+            segment.ends.push((offset(segment.bytes.len()), after));
+            self.at_end = 0;
+        } else {
+            self.start = self.start.max(after);
+        }
+        self.end = self.end.max(after);
+    }
+
+    /// The feed has come to this place without a frame for this view.
+    pub fn pass(&mut self, end: Place) {
+        self.end = self.end.max(end);
+    }
+
+    fn room_for(&mut self, length: usize) -> &mut Segment {
+        let roomy = self
+            .segments
+            .back()
+            .is_some_and(|last| last.bytes.capacity() - last.bytes.len() >= length);
+        if !roomy {
+            let last = self.segments.back().map_or(0, |last| last.bytes.capacity());
+            let capacity = (last * 2).clamp(SMALLEST, LARGEST).max(length);
+            let cursors = if self.segments.is_empty() { self.members } else { 0 };
+            self.bytes += capacity;
+            self.segments.push_back(Segment {
+                bytes: Vec::with_capacity(capacity),
+                ends: Vec::new(),
+                from: self.end,
+                cursors,
+            });
+        }
+        self.segments.back_mut().expect("there is one now")
+    }
+
+    /// Takes a member in that has seen all before `place`. `None` when the log does not reach back to it.
+    pub fn enter(&mut self, place: Place) -> Option<Cursor> {
+        if place < self.start {
+            return None;
+        }
+        let cursor = self.find(place);
+        self.members += 1;
+        self.count_in(cursor);
+        Some(cursor)
+    }
+
+    /// Takes a member in at the end.
+    pub fn enter_at_end(&mut self) -> Cursor {
+        let cursor = match self.segments.back() {
+            Some(last) => Cursor { segment: self.last_number(), offset: offset(last.bytes.len()) },
+            None => Cursor { segment: self.first, offset: 0 },
+        };
+        self.members += 1;
+        self.count_in(cursor);
+        cursor
+    }
+
+    fn find(&self, place: Place) -> Cursor {
+        let index = self.segments.partition_point(|segment| segment.from <= place).saturating_sub(1);
+        let Some(segment) = self.segments.get(index) else {
+            return Cursor { segment: self.first, offset: 0 };
+        };
+        let seen = segment.ends.partition_point(|(_, after)| *after <= place);
+        let offset = if seen == 0 { 0 } else { segment.ends[seen - 1].0 };
+        Cursor { segment: self.number(index), offset }
+    }
+
+    /// What a member has not got, as far as it is contiguous. Empty at the end of the log.
+    #[must_use]
+    pub fn unseen(&self, cursor: Cursor) -> &[u8] {
+        let cursor = self.settle(cursor);
+        let Some(segment) = self.segments.get(self.index(cursor)) else { return &[] };
+        let rest = &segment.bytes[cursor.offset as usize..];
+        if !rest.is_empty() {
+            return rest;
+        }
+        self.segments.get(self.index(cursor) + 1).map_or(&[], |next| &next.bytes)
+    }
+
+    /// How many bytes a member has not got.
+    #[must_use]
+    pub fn lag(&self, cursor: Cursor) -> usize {
+        let cursor = self.settle(cursor);
+        let index = self.index(cursor);
+        let ahead: usize = self.segments.iter().skip(index).map(|segment| segment.bytes.len()).sum();
+        ahead.saturating_sub(cursor.offset as usize)
+    }
+
+    /// Moves a member on by the bytes that its socket took of [`Log::unseen`].
+    pub fn advance(&mut self, cursor: Cursor, taken: usize) -> Cursor {
+        let mut cursor = self.settle(cursor);
+        let index = self.index(cursor);
+        if self.segments[index].bytes.len() == cursor.offset as usize && index + 1 < self.segments.len() {
+            self.segments[index].cursors -= 1;
+            self.segments[index + 1].cursors += 1;
+            cursor = Cursor { segment: cursor.segment + 1, offset: 0 };
+        }
+        cursor.offset += offset(taken);
+        if self.is_at_end(cursor) {
+            self.at_end += 1;
+        }
+        self.free();
+        cursor
+    }
+
+    /// Lets a member go, wherever it stands.
+    pub fn leave(&mut self, cursor: Cursor) {
+        let cursor = self.settle(cursor);
+        self.members -= 1;
+        if self.is_at_end(cursor) {
+            self.at_end -= u32::from(!self.segments.is_empty());
+        }
+        let index = self.index(cursor);
+        if let Some(segment) = self.segments.get_mut(index) {
+            segment.cursors -= 1;
+        }
+        self.free();
+    }
+
+    /// Lets a member go between two frames: with the rest of the one that it has got in part.
+    pub fn cut(&mut self, cursor: Cursor) -> Cut {
+        let settled = self.settle(cursor);
+        let cut = match self.segments.get(self.index(settled)) {
+            None => Cut { rest: Vec::new(), place: self.end },
+            Some(segment) => {
+                let whole = segment.ends.partition_point(|(end, _)| *end <= settled.offset);
+                let (start, place) = match whole {
+                    0 => (0, segment.from),
+                    _ => segment.ends[whole - 1],
+                };
+                match segment.ends.get(whole) {
+                    Some((end, after)) if settled.offset > start => Cut {
+                        rest: segment.bytes[settled.offset as usize..*end as usize].to_vec(),
+                        place: *after,
+                    },
+                    _ => Cut { rest: Vec::new(), place },
+                }
+            }
+        };
+        self.leave(cursor);
+        cut
+    }
+
+    /// Whether a member stands between two frames, with nothing sent in part.
+    #[must_use]
+    pub fn is_between_frames(&self, cursor: Cursor) -> bool {
+        let cursor = self.settle(cursor);
+        let Some(segment) = self.segments.get(self.index(cursor)) else { return true };
+        cursor.offset == 0 || segment.ends.binary_search_by_key(&cursor.offset, |(end, _)| *end).is_ok()
+    }
+
+    /// A cursor of a segment that is gone stands at the start of the first.
+    fn settle(&self, cursor: Cursor) -> Cursor {
+        if self.is_before_first(cursor) { Cursor { segment: self.first, offset: 0 } } else { cursor }
+    }
+
+    /// Segment numbers wrap around; no two live ones are 2^31 apart.
+    fn is_before_first(&self, cursor: Cursor) -> bool {
+        cursor.segment != self.first && self.first.wrapping_sub(cursor.segment) < 1 << 31
+    }
+
+    fn index(&self, cursor: Cursor) -> usize {
+        cursor.segment.wrapping_sub(self.first) as usize
+    }
+
+    fn number(&self, index: usize) -> u32 {
+        self.first.wrapping_add(offset(index))
+    }
+
+    fn last_number(&self) -> u32 {
+        self.number(self.segments.len() - 1)
+    }
+
+    fn is_at_end(&self, cursor: Cursor) -> bool {
+        match self.segments.back() {
+            Some(last) => cursor.segment == self.last_number() && cursor.offset as usize == last.bytes.len(),
+            None => true,
+        }
+    }
+
+    fn count_in(&mut self, cursor: Cursor) {
+        let at_end = self.is_at_end(cursor);
+        let index = self.index(cursor);
+        if let Some(segment) = self.segments.get_mut(index) {
+            segment.cursors += 1;
+            self.at_end += u32::from(at_end);
+        }
+    }
+
+    fn free(&mut self) {
+        while self.segments.len() > 1 && self.segments[0].cursors == 0 {
+            self.pop();
+        }
+        if self.segments.len() == 1 && self.segments[0].cursors == self.at_end {
+            self.pop();
+            self.at_end = 0;
+        }
+    }
+
+    fn pop(&mut self) {
+        let Some(segment) = self.segments.pop_front() else { return };
+        self.bytes -= segment.bytes.capacity();
+        self.first = self.first.wrapping_add(1);
+        self.start = segment.ends.last().map_or(segment.from, |(_, after)| *after).max(self.start);
+    }
+}
+
+fn offset(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("a segment is far smaller than 4 GiB")
+}

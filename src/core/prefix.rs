@@ -1,0 +1,159 @@
+//! Prefix segments: all that a stream gets outside its view's log (head, snapshot, catch-up, notices, end), each with what follows it.
+//!
+//! Invariant: `refs` counts the streams that stand in the segment, and one for a view that hands it out; at zero it is freed.
+
+use std::sync::Arc;
+
+use crate::feed::block::Place;
+use crate::feed::ledger::{Charge, Ledger, Thing};
+use crate::feed::snapshot::Snapshot;
+
+/// A prefix segment's number in its core.
+pub type SegmentId = u32;
+
+/// What a stream does at the end of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Goes on with all frames of its view from this place.
+    From(Place),
+    /// Goes on in another segment.
+    Segment(SegmentId),
+    /// Waits for its view's snapshot.
+    Snapshot,
+    /// Does nothing until something is put in its way.
+    Wait,
+    /// Closes.
+    Close,
+}
+
+enum Bytes {
+    Own(Box<[u8]>),
+    Snapshot(Arc<Snapshot>),
+}
+
+/// A piece of wire bytes and what follows it.
+struct Prefix {
+    bytes: Bytes,
+    refs: u32,
+    then: Then,
+    /// Of a catch-up: per frame, the offset of its end and the place that a stream has come to behind it.
+    marks: Box<[(u32, Place)]>,
+}
+
+/// A core's prefix segments.
+pub struct Prefixes {
+    slots: Vec<Option<Prefix>>,
+    free: Vec<SegmentId>,
+    own_bytes: usize,
+    charge: Charge,
+}
+
+impl Prefixes {
+    /// None yet.
+    pub fn new(ledger: &Arc<Ledger>) -> Self {
+        Prefixes { slots: Vec::new(), free: Vec::new(), own_bytes: 0, charge: ledger.charge(Thing::Logs, 0) }
+    }
+
+    /// Makes a segment of these bytes, held once.
+    pub fn own(&mut self, bytes: Vec<u8>, then: Then) -> SegmentId {
+        self.insert(Bytes::Own(bytes.into()), then, Box::default())
+    }
+
+    /// Makes a catch-up segment, held once.
+    pub fn marked(&mut self, bytes: Vec<u8>, marks: Vec<(u32, Place)>, then: Then) -> SegmentId {
+        self.insert(Bytes::Own(bytes.into()), then, marks.into())
+    }
+
+    /// Makes a segment of a snapshot, held once.
+    pub fn snapshot(&mut self, snapshot: Arc<Snapshot>) -> SegmentId {
+        let then = Then::From(snapshot.place);
+        self.insert(Bytes::Snapshot(snapshot), then, Box::default())
+    }
+
+    fn insert(&mut self, bytes: Bytes, then: Then, marks: Box<[(u32, Place)]>) -> SegmentId {
+        if let Bytes::Own(own) = &bytes {
+            self.own_bytes += own.len() + marks.len() * 16;
+            self.charge.set(self.own_bytes);
+        }
+        let prefix = Some(Prefix { bytes, refs: 1, then, marks });
+        if let Some(id) = self.free.pop() {
+            self.slots[id as usize] = prefix;
+            return id;
+        }
+        self.slots.push(prefix);
+        u32::try_from(self.slots.len() - 1).expect("fewer segments than 2^32")
+    }
+
+    /// One more stream (or view) holds the segment.
+    pub fn hold(&mut self, id: SegmentId) {
+        self.get_mut(id).refs += 1;
+    }
+
+    /// One less holds it.
+    pub fn release(&mut self, id: SegmentId) {
+        let prefix = self.get_mut(id);
+        prefix.refs -= 1;
+        if prefix.refs > 0 {
+            return;
+        }
+        let freed = self.slots[id as usize].take();
+        self.free.push(id);
+        let Some(Prefix { bytes, then, marks, .. }) = freed else { return };
+        if let Bytes::Own(own) = &bytes {
+            self.own_bytes -= own.len() + marks.len() * 16;
+            self.charge.set(self.own_bytes);
+        }
+        if let Then::Segment(next) = then {
+            self.release(next);
+        }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self, id: SegmentId) -> &[u8] {
+        match &self.get(id).bytes {
+            Bytes::Own(own) => own,
+            Bytes::Snapshot(snapshot) => snapshot.frame(),
+        }
+    }
+
+    /// What follows.
+    pub fn then(&self, id: SegmentId) -> Then {
+        self.get(id).then
+    }
+
+    /// How many hold it.
+    pub fn refs(&self, id: SegmentId) -> u32 {
+        self.get(id).refs
+    }
+
+    /// In a catch-up, the offset at which a stream joins that has seen all before `place`.
+    pub fn offset_of(&self, id: SegmentId, place: Place) -> u32 {
+        let marks = &self.get(id).marks;
+        let seen = marks.partition_point(|(_, after)| *after <= place);
+        if seen == 0 { 0 } else { marks[seen - 1].0 }
+    }
+
+    /// Bytes of the half-sent frame at `offset` that are still to go, when the segment is one frame or a catch-up; and the place behind
+    /// it, if the segment knows places.
+    pub fn cut(&self, id: SegmentId, offset: u32) -> (&[u8], Option<Place>) {
+        let prefix = self.get(id);
+        let bytes = self.bytes(id);
+        if prefix.marks.is_empty() {
+            return (if offset == 0 { &[] } else { &bytes[offset as usize..] }, None);
+        }
+        let whole = prefix.marks.partition_point(|(end, _)| *end <= offset);
+        let start = if whole == 0 { 0 } else { prefix.marks[whole - 1].0 };
+        match prefix.marks.get(whole) {
+            Some((end, after)) if offset > start => (&bytes[offset as usize..*end as usize], Some(*after)),
+            _ => (&[], whole.checked_sub(1).map(|last| prefix.marks[last].1)),
+        }
+    }
+
+    fn get(&self, id: SegmentId) -> &Prefix {
+        self.slots[id as usize].as_ref().expect("a segment lives as long as it is held")
+    }
+
+    fn get_mut(&mut self, id: SegmentId) -> &mut Prefix {
+        self.slots[id as usize].as_mut().expect("a segment lives as long as it is held")
+    }
+}

@@ -1,0 +1,278 @@
+//! A core's turn: events, then one batch of sends.
+//!
+//! Each stream of a view in a lap gets one send of all that follows its place; streams with something outside the log get one too.
+//! Views take turns batch by batch, so a busy one holds up nobody for longer than a batch.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+use super::Core;
+use super::epoll::{Awaited, Ready};
+use super::prefix::Then;
+use super::ring::{BATCH, Send, Sent};
+use super::slot::{At, BLOCKED, READY, SENDING, SlotId, seconds};
+use super::view::ViewId;
+
+/// Members of a lap that are looked at in one turn, whether or not there is something to send.
+const VISITS: usize = 4096;
+
+/// Room that is used again from turn to turn.
+#[derive(Default)]
+pub struct Scratch {
+    ready: Vec<Ready>,
+    picked: Vec<SlotId>,
+    sent: Vec<Sent>,
+}
+
+/// Runs a core until its process ends.
+///
+/// # Errors
+/// When the runtime can no longer wait.
+pub async fn run(core: &super::Cell, awaited: &Awaited, spawn: impl Fn(super::connection::Accepted)) -> io::Result<()> {
+    let mut scratch = Scratch::default();
+    loop {
+        let more_events = core.get().take_events(&mut scratch, &spawn);
+        let more_sends = core.get().send_batch(&mut scratch);
+        if more_events || more_sends {
+            awaited.pass().await?;
+        } else {
+            core.get().set_clock();
+            awaited.happened().await?;
+        }
+    }
+}
+
+impl Core {
+    fn set_clock(&mut self) {
+        let Core { timers, epoll, .. } = self;
+        timers.set(epoll);
+    }
+
+    fn take_events(&mut self, scratch: &mut Scratch, spawn: &impl Fn(super::connection::Accepted)) -> bool {
+        scratch.ready.clear();
+        let more = self.epoll.take(&mut scratch.ready);
+        // Time also passes while a core is too busy to wait for its clock.
+        self.beat();
+        for ready in scratch.ready.drain(..) {
+            match ready {
+                Ready::Bell => {
+                    self.read_mail();
+                    self.read_commands(spawn);
+                }
+                Ready::Clock => {}
+                Ready::Listener => self.accept(spawn),
+                Ready::Stream { name, closed, writable } => {
+                    if self.slots.named(name).is_none() {
+                        continue;
+                    }
+                    if closed {
+                        self.close(name.id, "client_gone");
+                    } else if writable {
+                        self.writable(name.id);
+                    }
+                }
+            }
+        }
+        more
+    }
+
+    /// The socket takes bytes again.
+    fn writable(&mut self, id: SlotId) {
+        let slot = self.slots.get_mut(id);
+        if !slot.is(BLOCKED) {
+            return;
+        }
+        slot.unset(BLOCKED);
+        if let At::Behind(place) = slot.at {
+            self.go_on_from(id, place);
+        }
+        self.make_ready(id);
+    }
+
+    /// The stream gets a send of its own in one of the next batches.
+    pub(super) fn make_ready(&mut self, id: SlotId) {
+        let slot = self.slots.get_mut(id);
+        if slot.is(READY) || slot.is(BLOCKED) {
+            return;
+        }
+        slot.set(READY);
+        self.ready.push_back(self.slots.name(id));
+    }
+
+    /// Sends one batch. Returns whether there is more to send.
+    fn send_batch(&mut self, scratch: &mut Scratch) -> bool {
+        scratch.picked.clear();
+        // Half a batch for streams on their own, so that laps go on under a storm of joins; what one leaves, the other takes.
+        self.pick_ready(BATCH / 2, &mut scratch.picked);
+        self.pick_laps(&mut scratch.picked);
+        self.pick_ready(BATCH, &mut scratch.picked);
+        if !scratch.picked.is_empty() {
+            self.send_picked(&scratch.picked, &mut scratch.sent);
+        }
+        !self.ready.is_empty() || !self.laps.is_empty()
+    }
+
+    fn pick_ready(&mut self, up_to: usize, picked: &mut Vec<SlotId>) {
+        while picked.len() < up_to {
+            let Some(name) = self.ready.pop_front() else { return };
+            if self.slots.named(name).is_none() {
+                continue;
+            }
+            let slot = self.slots.get_mut(name.id);
+            slot.unset(READY);
+            if slot.is(BLOCKED) || slot.is(SENDING) {
+                continue;
+            }
+            if self.pending(name.id).is_empty() {
+                continue;
+            }
+            self.slots.get_mut(name.id).set(SENDING);
+            picked.push(name.id);
+        }
+    }
+
+    fn pick_laps(&mut self, picked: &mut Vec<SlotId>) {
+        let mut visits = VISITS;
+        while picked.len() < BATCH && visits > 0 {
+            let Some(view) = self.laps.pop_front() else { return };
+            if !self.has_view(view) || self.view(view).lap.is_none() {
+                continue;
+            }
+            if self.pick_lap(view, picked, &mut visits) {
+                self.end_lap(view);
+            } else {
+                self.laps.push_back(view);
+                return;
+            }
+        }
+    }
+
+    /// Goes on with a view's lap. Returns whether it has ended.
+    fn pick_lap(&mut self, id: ViewId, picked: &mut Vec<SlotId>, visits: &mut usize) -> bool {
+        while picked.len() < BATCH && *visits > 0 {
+            let view = self.view(id);
+            let Some(next) = view.lap else { return true };
+            let Some(slot) = view.members.get(next as usize).copied() else { return true };
+            view.lap = Some(next + 1);
+            *visits -= 1;
+            let stream = self.slots.get_mut(slot);
+            let At::Log(cursor) = stream.at else { continue };
+            if stream.is(BLOCKED) {
+                self.shed_lag(slot);
+                continue;
+            }
+            if stream.is(SENDING) || self.view(id).log.unseen(cursor).is_empty() {
+                continue;
+            }
+            self.slots.get_mut(slot).set(SENDING);
+            picked.push(slot);
+        }
+        let view = self.view(id);
+        view.lap.is_none_or(|next| next as usize >= view.members.len())
+    }
+
+    fn end_lap(&mut self, id: ViewId) {
+        let view = self.view(id);
+        view.lap = None;
+        if std::mem::take(&mut view.again) {
+            self.schedule_lap(id, Instant::now());
+        }
+    }
+
+    /// What a stream has to send now.
+    fn pending(&self, id: SlotId) -> &[u8] {
+        let slot = self.slots.get(id);
+        match slot.at {
+            At::Log(cursor) => self.views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor)),
+            At::Prefix(segment, offset) => &self.prefixes.bytes(segment)[offset as usize..],
+            At::Behind(_) | At::Waiting => &[],
+        }
+    }
+
+    fn send_picked(&mut self, picked: &[SlotId], sent: &mut Vec<Sent>) {
+        sent.clear();
+        let Core { slots, views, prefixes, ring, .. } = self;
+        let mut batch = Vec::with_capacity(picked.len());
+        for id in picked {
+            let slot = slots.get(*id);
+            let bytes: &[u8] = match slot.at {
+                At::Log(cursor) => views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor)),
+                At::Prefix(segment, offset) => &prefixes.bytes(segment)[offset as usize..],
+                At::Behind(_) | At::Waiting => &[],
+            };
+            batch.push(Send { fd: slot.socket.as_raw_fd(), bytes });
+        }
+        ring.send(&batch, sent);
+        self.counters.sends.add(batch.len() as u64);
+        let lengths: Vec<usize> = batch.iter().map(|send| send.bytes.len()).collect();
+        let now = seconds(self.started, Instant::now());
+        for ((id, length), result) in picked.iter().zip(lengths).zip(sent.drain(..)) {
+            self.took(*id, length, result, now);
+        }
+    }
+
+    /// A stream's socket took some, all or nothing of what it was given.
+    fn took(&mut self, id: SlotId, given: usize, result: Sent, now: u32) {
+        let slot = self.slots.get_mut(id);
+        slot.unset(SENDING);
+        let taken = match result {
+            Ok(taken) => taken,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(_) => return self.close(id, "client_gone"),
+        };
+        if taken < given {
+            slot.set(BLOCKED);
+            self.counters.blocked.add(1);
+        }
+        if taken == 0 {
+            return;
+        }
+        slot.progress = now;
+        slot.sent += taken as u64;
+        self.counters.bytes.add(taken as u64);
+        let (at, view) = (slot.at, slot.view);
+        match at {
+            At::Log(cursor) => {
+                let cursor = self.view(view).log.advance(cursor, taken);
+                self.slots.get_mut(id).at = At::Log(cursor);
+                if !self.view(view).log.unseen(cursor).is_empty() {
+                    self.make_ready(id);
+                }
+            }
+            At::Prefix(segment, offset) => {
+                let offset = offset + u32::try_from(taken).expect("a segment is smaller than 4 GiB");
+                self.slots.get_mut(id).at = At::Prefix(segment, offset);
+                if offset as usize == self.prefixes.bytes(segment).len() {
+                    self.follow(id, segment);
+                }
+            }
+            At::Behind(_) | At::Waiting => {}
+        }
+    }
+
+    /// A stream has read a prefix segment to its end.
+    fn follow(&mut self, id: SlotId, segment: u32) {
+        let then = self.prefixes.then(segment);
+        if let Then::Segment(next) = then {
+            self.prefixes.hold(next);
+            self.slots.get_mut(id).at = At::Prefix(next, 0);
+            self.prefixes.release(segment);
+            return self.make_ready(id);
+        }
+        self.slots.get_mut(id).at = At::Waiting;
+        self.prefixes.release(segment);
+        match then {
+            Then::From(place) => {
+                self.go_on_from(id, place);
+                if self.slots.get(id).at != At::Waiting {
+                    self.make_ready(id);
+                }
+            }
+            Then::Snapshot => self.snapshot_in_time(id),
+            Then::Wait => self.waited(id),
+            Then::Close => self.close(id, "ended"),
+            Then::Segment(_) => {}
+        }
+    }
+}

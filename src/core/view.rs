@@ -1,0 +1,228 @@
+//! Views: what streams show, and what the streams of one view share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::log::Log;
+use super::prefix::SegmentId;
+use super::slot::{SlotId, SlotName};
+use crate::feed::block::Place;
+use crate::feed::journal::Mirror;
+use crate::feed::snapshot::Snapshot;
+use crate::feed::{Feed, Scope};
+use crate::kind::Rv;
+use crate::wire::sse::Framing;
+
+/// A view's number in its core.
+pub type ViewId = u32;
+
+/// A followed feed's number in its core.
+pub type FeedId = u32;
+
+/// What makes two streams share everything. (There is one format yet.)
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ViewKey {
+    /// Which feed.
+    pub feed: FeedId,
+    /// Which of its namespaces.
+    pub scope: Scope,
+    /// How the body is delimited.
+    pub framing: Framing,
+}
+
+/// What the streams of one view share on one core.
+pub struct View {
+    /// What it shows.
+    pub key: ViewKey,
+    /// What its streams have still to get.
+    pub log: Log,
+    /// Its streams, wherever each stands.
+    pub members: Vec<SlotId>,
+    /// Which view this is; ids are used again, serials never.
+    pub serial: u64,
+    /// Something came during the lap that members already visited have not got.
+    pub again: bool,
+    /// The next member to visit in the lap that is under way.
+    pub lap: Option<u32>,
+    /// When the newest lap began.
+    pub last_lap: Option<Instant>,
+    /// A lap is due then.
+    pub due: Option<Instant>,
+    /// Streams that wait for a snapshot.
+    pub waiting: Vec<SlotName>,
+    /// A snapshot was asked for and is not here yet.
+    pub asked: bool,
+    /// The newest snapshot, as a segment that the view holds.
+    pub snapshot: Option<HeldSnapshot>,
+    /// Catch-ups that streams may still join, newest last.
+    pub ranges: Vec<Range>,
+    /// The frame that says nothing new, made at this place.
+    pub specimen: Option<(Place, SegmentId)>,
+    /// Streams that wait for such a frame.
+    pub wants_specimen: Vec<SlotName>,
+    /// The version that the last heartbeat named.
+    pub told: Rv,
+    /// Whether a frame came since the streams were told that the source is away.
+    pub spoke_since_away: bool,
+}
+
+/// A snapshot that a view hands out.
+pub struct HeldSnapshot {
+    /// The snapshot.
+    pub snapshot: Arc<Snapshot>,
+    /// Its segment.
+    pub segment: SegmentId,
+    /// Bytes of the view's frames since.
+    pub since: usize,
+}
+
+/// A catch-up that several streams can share: the frames from one place to another, only the latest of each object where it is coalesced.
+#[derive(Clone, Copy, Debug)]
+pub struct Range {
+    /// Whoever has seen all before this place, or more, can join.
+    pub from: Place,
+    /// Who has read it has seen all before this place.
+    pub to: Place,
+    /// Whether frames were left out that a later one makes needless.
+    pub coalesced: bool,
+    /// Its segment, which the view holds.
+    pub segment: SegmentId,
+}
+
+impl View {
+    /// A view without streams.
+    pub fn new(key: ViewKey, serial: u64, end: Place, head: Rv) -> Self {
+        View {
+            key,
+            log: Log::new(end),
+            members: Vec::new(),
+            serial,
+            again: false,
+            lap: None,
+            last_lap: None,
+            due: None,
+            waiting: Vec::new(),
+            asked: false,
+            snapshot: None,
+            ranges: Vec::new(),
+            specimen: None,
+            wants_specimen: Vec::new(),
+            told: head,
+            spoke_since_away: true,
+        }
+    }
+
+    /// Takes the member at this index out without letting the lap miss or repeat another. Returns the streams whose index changed, with
+    /// their new one.
+    pub fn remove_member(&mut self, index: u32) -> Vec<(SlotId, u32)> {
+        let mut moved = Vec::new();
+        let mut hole = index as usize;
+        if let Some(next) = self.lap
+            && index < next
+        {
+            // The last one visited fills the hole; its own place is then filled by one that was not visited.
+            let last_visited = next as usize - 1;
+            self.members.swap(hole, last_visited);
+            if hole != last_visited {
+                moved.push((self.members[hole], index));
+            }
+            hole = last_visited;
+            self.lap = Some(next - 1);
+        }
+        self.members.swap_remove(hole);
+        if let Some(filler) = self.members.get(hole) {
+            moved.push((*filler, u32::try_from(hole).expect("an index of a member")));
+        }
+        moved
+    }
+}
+
+/// A feed as one core follows it.
+pub struct FollowedFeed {
+    /// The feed.
+    pub feed: Arc<Feed>,
+    /// Its retained blocks.
+    pub mirror: Mirror,
+    /// Views of all namespaces.
+    pub all: Vec<ViewId>,
+    /// Views of one namespace.
+    pub by_namespace: HashMap<Arc<str>, Vec<ViewId>>,
+    /// Streams were told that the source is away.
+    pub away: bool,
+}
+
+impl FollowedFeed {
+    /// Every view of the feed.
+    pub fn views(&self) -> impl Iterator<Item = ViewId> {
+        self.all.iter().chain(self.by_namespace.values().flatten()).copied()
+    }
+
+    /// Enters a view.
+    pub fn add(&mut self, scope: &Scope, view: ViewId) {
+        match scope {
+            Scope::All => self.all.push(view),
+            Scope::Namespace(namespace) => {
+                self.by_namespace.entry(namespace.clone()).or_default().push(view);
+            }
+        }
+    }
+
+    /// Takes a view out. Returns whether none is left.
+    pub fn remove(&mut self, scope: &Scope, view: ViewId) -> bool {
+        match scope {
+            Scope::All => self.all.retain(|id| *id != view),
+            Scope::Namespace(namespace) => {
+                if let Some(views) = self.by_namespace.get_mut(namespace) {
+                    views.retain(|id| *id != view);
+                    if views.is_empty() {
+                        self.by_namespace.remove(namespace);
+                    }
+                }
+            }
+        }
+        self.all.is_empty() && self.by_namespace.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(members: u32, lap: Option<u32>) -> View {
+        let key = ViewKey { feed: 0, scope: Scope::All, framing: Framing::Chunked };
+        let mut view = View::new(key, 0, 0, Rv(0));
+        view.members = (0..members).collect();
+        view.lap = lap;
+        view
+    }
+
+    #[test]
+    fn a_lap_neither_misses_nor_repeats_a_member_when_another_leaves() {
+        for size in 1..7 {
+            for next in 0..=size {
+                for leaves in 0..size {
+                    let mut view = view(size, Some(next));
+                    let unvisited: Vec<_> = (next..size).filter(|member| *member != leaves).collect();
+                    let moved = view.remove_member(leaves);
+                    let next = view.lap.expect("the lap goes on") as usize;
+                    let mut left: Vec<_> = view.members[next..].to_vec();
+                    left.sort_unstable();
+                    assert_eq!(left, unvisited, "size {size}, lap at {next}, {leaves} leaves");
+                    for (slot, index) in moved {
+                        assert_eq!(view.members[index as usize], slot);
+                    }
+                    for (index, slot) in (0u32..).zip(&view.members) {
+                        let known = *slot == index || moved_to(&view, *slot) == index;
+                        assert!(known, "every changed index is told");
+                    }
+                }
+            }
+        }
+    }
+
+    fn moved_to(view: &View, slot: SlotId) -> u32 {
+        u32::try_from(view.members.iter().position(|member| *member == slot).expect("a member"))
+            .expect("small")
+    }
+}

@@ -1,0 +1,41 @@
+//! What a feed has counted; `/debug/feeds` and `/metrics` show it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds to it.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Relaxed);
+    }
+
+    /// Its value.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Counts of one feed. `encodings = events_in − suppressed + diffed`, whatever the number of tabs.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// ADDED, MODIFIED and DELETED that the source delivered (no bookmarks, no rows of lists).
+    pub events_in: Counter,
+    /// Of these, those that changed no row.
+    pub suppressed: Counter,
+    /// Frames that came of comparing a relist with the replica.
+    pub diffed: Counter,
+    /// Delta frames encoded.
+    pub encodings: Counter,
+    /// Snapshots encoded.
+    pub snapshots: Counter,
+    /// Whole lists taken from the source.
+    pub lists: Counter,
+    /// Bookmarks taken from the source.
+    pub bookmarks: Counter,
+    /// Times that the journal began anew.
+    pub resets: Counter,
+}

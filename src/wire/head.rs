@@ -1,0 +1,139 @@
+//! Response heads of the routes that a core answers itself.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::refusal::Refusal;
+use super::sse::Framing;
+
+/// Whether the connection takes another request after this answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Kept alive.
+    Keep,
+    /// Closed.
+    Close,
+}
+
+/// HTTP's version of the request, which the answer repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+impl Version {
+    const fn text(self) -> &'static str {
+        match self {
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
+        }
+    }
+
+    /// How a body of unknown length is framed for such a client.
+    #[must_use]
+    pub const fn framing(self) -> Framing {
+        match self {
+            Version::Http10 => Framing::Plain,
+            Version::Http11 => Framing::Chunked,
+        }
+    }
+}
+
+/// The head of a stream: the contract's headers, in its spelling.
+#[must_use]
+pub fn stream(version: Version, request_id: &str) -> String {
+    let (connection, framing) = match version {
+        Version::Http10 => ("close", ""),
+        Version::Http11 => ("keep-alive", "Transfer-Encoding: chunked\r\n"),
+    };
+    format!(
+        "{} 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache, no-transform\r\n\
+         Connection: {connection}\r\nX-Accel-Buffering: no\r\nX-Request-Id: {request_id}\r\n{}{framing}\r\n",
+        version.text(),
+        date(),
+    )
+}
+
+/// The head of a list that has not changed since the client's `ETag`.
+#[must_use]
+pub fn not_modified(version: Version, request_id: &str, etag: u128, after: After) -> String {
+    format!("{} 304 Not Modified\r\n{}\r\n", version.text(), list_fields(version, request_id, etag, after))
+}
+
+/// The head of a list of `length` bytes.
+#[must_use]
+pub fn list(version: Version, request_id: &str, etag: u128, length: usize, after: After) -> String {
+    format!(
+        "{} 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{}\r\n",
+        version.text(),
+        list_fields(version, request_id, etag, after)
+    )
+}
+
+/// A list's `ETag` as it stands in the header.
+#[must_use]
+pub fn etag_text(etag: u128) -> String {
+    format!("\"{etag:032x}\"")
+}
+
+fn list_fields(version: Version, request_id: &str, etag: u128, after: After) -> String {
+    format!(
+        "ETag: {}\r\nCache-Control: private, no-cache\r\nVary: Cookie, Authorization\r\n\
+         X-Request-Id: {request_id}\r\n{}{}",
+        etag_text(etag),
+        date(),
+        connection(version, after),
+    )
+}
+
+/// A whole refusal: head and body (`without_body`: the answer to a HEAD).
+#[must_use]
+pub fn refusal(
+    version: Version,
+    request_id: &str,
+    why: Refusal,
+    accepts_json: bool,
+    without_body: bool,
+    after: After,
+) -> Vec<u8> {
+    let (status, phrase) = why.status();
+    let (content_type, body) = why.body(accepts_json);
+    let mut head = format!(
+        "{} {status} {phrase}\r\nContent-Type: {content_type}\r\nX-Content-Type-Options: nosniff\r\nContent-Length: {}\r\n\
+         Cache-Control: no-store\r\nX-Request-Id: {request_id}\r\n",
+        version.text(),
+        body.len(),
+    );
+    if let Some(seconds) = why.retry_after() {
+        let _ = write!(head, "Retry-After: {seconds}\r\n");
+    }
+    match why {
+        Refusal::MethodNotAllowed { head: true } => head.push_str("Allow: GET, HEAD\r\n"),
+        Refusal::MethodNotAllowed { head: false } => head.push_str("Allow: GET\r\n"),
+        Refusal::Unauthenticated => head.push_str("WWW-Authenticate: Cookie realm=\"periscope\"\r\n"),
+        _ => {}
+    }
+    head.push_str(&date());
+    head.push_str(connection(version, after));
+    head.push_str("\r\n");
+    if !without_body {
+        head.push_str(&body);
+    }
+    head.into_bytes()
+}
+
+const fn connection(version: Version, after: After) -> &'static str {
+    match (version, after) {
+        (_, After::Close) => "Connection: close\r\n",
+        (Version::Http10, After::Keep) => "Connection: keep-alive\r\n",
+        (Version::Http11, After::Keep) => "",
+    }
+}
+
+fn date() -> String {
+    Timestamp::now().strftime("Date: %a, %d %b %Y %H:%M:%S GMT\r\n").to_string()
+}

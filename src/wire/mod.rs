@@ -1,0 +1,9 @@
+//! The contract's bytes, said once for `core` and `api`: SSE frames and their chunk framing, response heads, refusals, ids.
+//!
+//! Invariant: whatever comes from a client or an apiserver is escaped or validated before it becomes part of a head, a line or
+//! a text made here.
+
+pub mod head;
+pub mod id;
+pub mod refusal;
+pub mod sse;

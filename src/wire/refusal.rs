@@ -1,0 +1,155 @@
+//! Answers that are no stream and no list: what was wrong, as the contract says it or as JSON.
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The head is not HTTP, or contradicts itself.
+    BadRequest,
+    /// No identity.
+    Unauthenticated,
+    /// Foretop's account may not list or watch this kind there.
+    Forbidden,
+    /// No such cluster.
+    UnknownCluster,
+    /// No such route.
+    NotFound,
+    /// The apiserver does not know the kind.
+    Absent,
+    /// Another method than GET or HEAD (only GET on a watch).
+    MethodNotAllowed {
+        /// Whether HEAD is allowed beside GET.
+        head: bool,
+    },
+    /// The head did not come in time.
+    Timeout,
+    /// A body where none belongs.
+    BodyTooLarge,
+    /// The request target is too long.
+    UriTooLong,
+    /// The user has as many streams as one may have.
+    TooManyStreams,
+    /// Connects come faster than the limit.
+    TooManyConnects,
+    /// The head is too large.
+    HeadTooLarge,
+    /// A ceiling (memory, streams of a core) is reached.
+    Full,
+    /// The cluster does not answer, or its list is not here yet.
+    Unavailable,
+    /// Foretop is shutting down.
+    Draining,
+}
+
+impl Refusal {
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(self) -> (u16, &'static str) {
+        match self {
+            Refusal::BadRequest => (400, "Bad Request"),
+            Refusal::Unauthenticated => (401, "Unauthorized"),
+            Refusal::Forbidden => (403, "Forbidden"),
+            Refusal::UnknownCluster | Refusal::NotFound | Refusal::Absent => (404, "Not Found"),
+            Refusal::MethodNotAllowed { .. } => (405, "Method Not Allowed"),
+            Refusal::Timeout => (408, "Request Timeout"),
+            Refusal::BodyTooLarge => (413, "Content Too Large"),
+            Refusal::UriTooLong => (414, "URI Too Long"),
+            Refusal::TooManyStreams | Refusal::TooManyConnects => (429, "Too Many Requests"),
+            Refusal::HeadTooLarge => (431, "Request Header Fields Too Large"),
+            Refusal::Full | Refusal::Unavailable | Refusal::Draining => (503, "Service Unavailable"),
+        }
+    }
+
+    /// The machine-readable code in JSON, logs and metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Refusal::BadRequest => "bad_request",
+            Refusal::Unauthenticated => "unauthenticated",
+            Refusal::Forbidden => "forbidden",
+            Refusal::UnknownCluster => "unknown_cluster",
+            Refusal::NotFound => "not_found",
+            Refusal::Absent => "absent",
+            Refusal::MethodNotAllowed { .. } => "method_not_allowed",
+            Refusal::Timeout => "timeout",
+            Refusal::BodyTooLarge => "body_too_large",
+            Refusal::UriTooLong => "uri_too_long",
+            Refusal::TooManyStreams => "too_many_streams",
+            Refusal::TooManyConnects => "too_many_connects",
+            Refusal::HeadTooLarge => "head_too_large",
+            Refusal::Full => "full",
+            Refusal::Unavailable => "unavailable",
+            Refusal::Draining => "draining",
+        }
+    }
+
+    /// What a person reads.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Refusal::BadRequest => "the request is not valid HTTP/1.1",
+            Refusal::Unauthenticated => "unauthenticated",
+            Refusal::Forbidden | Refusal::Absent => "operation failed",
+            Refusal::UnknownCluster => "cluster not found",
+            Refusal::NotFound => "404 page not found",
+            Refusal::MethodNotAllowed { .. } => "method not allowed",
+            Refusal::Timeout => "the request head did not arrive in time",
+            Refusal::BodyTooLarge => "this route takes no body",
+            Refusal::UriTooLong => "the request target is too long",
+            Refusal::TooManyStreams => "too many concurrent watch streams for this user",
+            Refusal::TooManyConnects => "too many new streams per second",
+            Refusal::HeadTooLarge => "the request head is too large",
+            Refusal::Full => "this server is full",
+            Refusal::Unavailable => "the cluster's list is not available yet",
+            Refusal::Draining => "this server is shutting down",
+        }
+    }
+
+    /// Whether the answer is text, as the contract has it, where the client did not ask for JSON.
+    #[must_use]
+    const fn is_contract_text(self) -> bool {
+        matches!(
+            self,
+            Refusal::Unauthenticated
+                | Refusal::Forbidden
+                | Refusal::UnknownCluster
+                | Refusal::NotFound
+                | Refusal::Absent
+                | Refusal::TooManyStreams
+        )
+    }
+
+    /// After how many seconds another try makes sense.
+    #[must_use]
+    pub const fn retry_after(self) -> Option<u32> {
+        match self {
+            Refusal::TooManyStreams | Refusal::Full | Refusal::Unavailable | Refusal::Draining => Some(5),
+            Refusal::TooManyConnects => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection is of no further use: what follows on it cannot be told apart from the refused request.
+    #[must_use]
+    pub const fn closes(self) -> bool {
+        matches!(
+            self,
+            Refusal::BadRequest
+                | Refusal::Timeout
+                | Refusal::BodyTooLarge
+                | Refusal::UriTooLong
+                | Refusal::HeadTooLarge
+                | Refusal::TooManyConnects
+                | Refusal::Draining
+        )
+    }
+
+    /// The body and its content type: text as the contract has it, or JSON where the client accepts it or the contract says nothing.
+    #[must_use]
+    pub fn body(self, accepts_json: bool) -> (&'static str, String) {
+        if self.is_contract_text() && !accepts_json {
+            return ("text/plain; charset=utf-8", format!("{}\n", self.message()));
+        }
+        let body = format!(r#"{{"error":{{"code":"{}","message":"{}"}}}}"#, self.code(), self.message());
+        ("application/json", body + "\n")
+    }
+}
