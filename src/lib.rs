@@ -4,9 +4,12 @@
 #![warn(clippy::pedantic)]
 #![allow(clippy::module_name_repetitions, clippy::must_use_candidate)]
 
+pub mod access;
 pub mod cluster;
 pub mod config;
+pub mod core;
 pub mod feed;
+pub mod identity;
 pub mod kind;
 pub mod sim;
 pub mod wire;

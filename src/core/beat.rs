@@ -14,7 +14,7 @@ use crate::wire::sse;
 /// Something that is due at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
-    /// A view's heartbeat. The number is the first member's that the view was made for, lest a later view of the same id beats twice.
+    /// A view's heartbeat. With the view's serial, since ids are used again.
     Beat(ViewId, u64),
     /// The end of a busy view's flush window.
     Flush(ViewId),
@@ -22,8 +22,8 @@ pub enum Timer {
     Snapshot(SlotName),
     /// An ending stream's time to take its last event is over.
     Close(SlotName),
-    /// A stream that waits for rows has waited long enough.
-    GiveUp(SlotName),
+    /// A view's streams that wait for rows have waited long enough.
+    GiveUp(ViewId, u64),
     /// A draining core ends this stream.
     Drain(SlotName),
     /// Accepting goes on.
@@ -78,7 +78,7 @@ impl Core {
                         self.close(name.id, "ended");
                     }
                 }
-                Timer::GiveUp(name) => self.give_up(name),
+                Timer::GiveUp(view, serial) => self.give_up(view, serial),
                 Timer::Drain(name) => self.drain_stream(name),
                 Timer::Accept => self.accept_again(now),
                 Timer::Second => {

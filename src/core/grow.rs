@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::Core;
 use super::prefix::Then;
-use super::slot::{At, BLOCKED, HAS_ROWS};
+use super::slot::{At, BLOCKED, HAS_ROWS, TOLD_AWAY};
 use super::view::{FeedId, ViewId};
 use crate::feed::block::{Block, Content, ListSizes, Refused};
 use crate::feed::post::Mail;
-use crate::feed::{Feed, FeedKey};
+use crate::feed::Feed;
 use crate::wire::sse::{self, Framing};
 
 /// From this many members on a lap takes longer than any window would.
@@ -51,23 +51,13 @@ impl Core {
     /// Takes all blocks of a feed that this core has not taken.
     pub(super) fn take_blocks(&mut self, id: FeedId) {
         let core = self.id;
-        let followed = self.feed(id);
-        followed.feed.following(core).looking();
-        let key = followed.feed.key.clone();
-        while let Some(block) = self.feeds[id as usize].as_mut().and_then(|followed| followed.mirror.advance().cloned())
-        {
+        self.feed(id).feed.following(core).looking();
+        while let Some(block) = self.feed(id).mirror.advance().cloned() {
             self.take(id, &block);
-            if matches!(block.content, Content::Refused(_)) && !self.is_following(id, &key) {
-                return;
-            }
         }
-        let Some(followed) = self.feeds[id as usize].as_mut() else { return };
+        let followed = self.feed(id);
         let tail = followed.feed.tail();
         followed.mirror.follow(&tail);
-    }
-
-    fn is_following(&self, id: FeedId, key: &FeedKey) -> bool {
-        self.feed_ids.get(key) == Some(&id)
     }
 
     fn take(&mut self, id: FeedId, block: &Block) {
@@ -239,8 +229,13 @@ impl Core {
     /// The source is back. Where no difference said so already, a row that changes nothing does.
     fn tell_back(&mut self, id: FeedId) {
         self.feed(id).away = false;
-        let views: Vec<_> = self.feed(id).views().filter(|view| !self.spoke(*view)).collect();
-        for view in views {
+        let views: Vec<_> = self.feed(id).views().collect();
+        let members: Vec<_> = views.into_iter().flat_map(|view| self.view(view).members.clone()).collect();
+        for slot in members {
+            self.slots.get_mut(slot).unset(TOLD_AWAY);
+        }
+        let views: Vec<_> = self.feed(id).views().collect();
+        for view in views.into_iter().filter(|view| !self.spoke(*view)).collect::<Vec<_>>() {
             let shown: Vec<_> = self
                 .view(view)
                 .members
@@ -258,6 +253,11 @@ impl Core {
     }
 
     fn refuse_all(&mut self, id: FeedId, why: Refused) {
+        if why == Refused::Gone {
+            // Whoever comes now asks for a new feed.
+            let key = self.feed(id).feed.key.clone();
+            self.feed_ids.remove(&key);
+        }
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
             let members = self.view(view).members.clone();

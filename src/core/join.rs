@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::Core;
 use super::beat::Timer;
 use super::prefix::Then;
-use super::slot::{At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, seconds};
+use super::slot::{At, ENDING, HAS_ROWS, RESUMED, Slot, TOLD_AWAY, SlotId, SlotName, seconds};
 use super::view::{FeedId, FollowedFeed, HeldSnapshot, View, ViewId, ViewKey};
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
@@ -210,7 +210,8 @@ impl Core {
         self.take_blocks(key.feed);
         let followed = self.feed(key.feed);
         let (end, head) = (followed.mirror.end(), followed.mirror.newest().head);
-        let serial = super::start::next_stream_number();
+        self.next_view += 1;
+        let serial = self.next_view;
         let view = Some(View::new(key.clone(), serial, end, head));
         let id = if let Some(id) = self.free_views.pop() {
             self.views[id as usize] = view;
@@ -230,10 +231,11 @@ impl Core {
     pub(super) fn go_on_from(&mut self, id: SlotId, place: Place) {
         let view_id = self.slots.get(id).view;
         let feed = self.view(view_id).key.feed;
-        if self.feed(feed).away && !self.slots.get(id).is(HAS_ROWS) {
+        self.slots.get_mut(id).set(HAS_ROWS);
+        let stale = self.feed(feed).away && !self.slots.get(id).is(TOLD_AWAY);
+        if stale && self.view(view_id).log.reaches(place) {
             return self.tell_newcomer_away(id, place);
         }
-        self.slots.get_mut(id).set(HAS_ROWS);
         if let Some(cursor) = self.view(view_id).log.enter(place) {
             self.slots.get_mut(id).at = At::Log(cursor);
             self.slots.get_mut(id).unset(RESUMED);
@@ -248,7 +250,7 @@ impl Core {
         let segment = self.prefixes.own(bytes, Then::From(place));
         let slot = self.slots.get_mut(id);
         slot.at = At::Prefix(segment, 0);
-        slot.set(HAS_ROWS);
+        slot.set(TOLD_AWAY);
     }
 
     /// `relist`, then a snapshot: the stream cannot be told what it missed.
@@ -308,14 +310,15 @@ impl Core {
             return self.give_snapshot(name.id, segment);
         }
         view.waiting.push(name);
-        if view.asked {
+        if view.asked.is_some() {
             return;
         }
-        view.asked = true;
-        let scope = view.key.scope.clone();
+        let now = Instant::now();
+        view.asked = Some(now);
+        let (scope, serial) = (view.key.scope.clone(), view.serial);
         let feed = self.feed(feed).feed.clone();
         self.everywhere.hub.ask_snapshot(self.id, feed, scope, false);
-        self.timers.at(Instant::now() + self.everywhere.wait, Timer::GiveUp(name));
+        self.timers.at(now + self.everywhere.wait, Timer::GiveUp(view_id, serial));
     }
 
     fn give_snapshot(&mut self, id: SlotId, segment: u32) {
@@ -334,7 +337,7 @@ impl Core {
         for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
             let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
-            if std::mem::take(&mut self.view(view).asked) {
+            if self.view(view).asked.take().is_some() {
                 self.got_views_snapshot(view, &result);
             }
         }
@@ -400,7 +403,7 @@ impl Core {
         let name = self.slots.name(id);
         let view = self.slots.get(id).view;
         let waits = self.view(view).waiting.contains(&name);
-        if waits && self.view(view).asked {
+        if waits && self.view(view).asked.is_some() {
             return;
         }
         self.view(view).waiting.retain(|waiting| *waiting != name);
@@ -410,12 +413,17 @@ impl Core {
     }
 
     /// Rows have not come in time. All who wait for them hear it; their clients try again.
-    pub(super) fn give_up(&mut self, name: SlotName) {
-        let Some(view) = self.slots.named(name).map(|slot| slot.view) else { return };
-        if !self.view(view).asked {
+    pub(super) fn give_up(&mut self, id: ViewId, serial: u64) {
+        let wait = self.everywhere.wait;
+        if !self.has_view(id) || self.view(id).serial != serial {
             return;
         }
-        for waiting in std::mem::take(&mut self.view(view).waiting) {
+        let view = self.view(id);
+        if view.asked.is_none_or(|asked| asked.elapsed() < wait) {
+            return;
+        }
+        view.asked = None;
+        for waiting in std::mem::take(&mut view.waiting) {
             if self.slots.named(waiting).is_some() {
                 self.end_unavailable(waiting.id);
             }

@@ -123,26 +123,21 @@ impl Log {
         self.segments.back_mut().expect("there is one now")
     }
 
+    /// Whether all frames from this place on are here.
+    #[must_use]
+    pub fn reaches(&self, place: Place) -> bool {
+        place >= self.start
+    }
+
     /// Takes a member in that has seen all before `place`. `None` when the log does not reach back to it.
     pub fn enter(&mut self, place: Place) -> Option<Cursor> {
-        if place < self.start {
+        if !self.reaches(place) {
             return None;
         }
         let cursor = self.find(place);
         self.members += 1;
         self.count_in(cursor);
         Some(cursor)
-    }
-
-    /// Takes a member in at the end.
-    pub fn enter_at_end(&mut self) -> Cursor {
-        let cursor = match self.segments.back() {
-            Some(last) => Cursor { segment: self.last_number(), offset: offset(last.bytes.len()) },
-            None => Cursor { segment: self.first, offset: 0 },
-        };
-        self.members += 1;
-        self.count_in(cursor);
-        cursor
     }
 
     fn find(&self, place: Place) -> Cursor {

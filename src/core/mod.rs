@@ -27,6 +27,7 @@ pub mod prefix;
 pub mod request;
 pub mod ring;
 pub mod slot;
+pub mod socket;
 pub mod start;
 pub mod turn;
 pub mod view;
@@ -177,6 +178,7 @@ pub struct Core {
     views: Vec<Option<View>>,
     free_views: Vec<ViewId>,
     view_ids: HashMap<ViewKey, ViewId>,
+    next_view: u64,
     feeds: Vec<Option<FollowedFeed>>,
     feed_ids: HashMap<FeedKey, FeedId>,
     /// Streams whose feed the hub is asked for.

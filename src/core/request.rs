@@ -158,16 +158,6 @@ impl<'a> Request<'a> {
         self.header("last-event-id").and_then(ResumeId::parse)
     }
 
-    /// Whether the client holds this very body.
-    #[must_use]
-    pub fn has_etag(&self, etag: &str) -> bool {
-        values(self.headers, "if-none-match").flat_map(|value| value.split(|byte| *byte == b',')).any(|part| {
-            let part = part.trim_ascii();
-            let strong = part.strip_prefix(b"W/").unwrap_or(part);
-            part == b"*" || strong == etag.as_bytes()
-        })
-    }
-
     /// The request's id, where it brought one that can be repeated without escaping.
     #[must_use]
     pub fn request_id(&self) -> Option<&'a str> {

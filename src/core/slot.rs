@@ -42,8 +42,10 @@ pub const SENDING: u8 = 4;
 pub const HAS_ROWS: u8 = 8;
 /// Its last event is on its way; nothing else may follow.
 pub const ENDING: u8 = 16;
-/// It resumed by id and has missed nothing yet: a coalesced catch-up would keep frames from it.
+/// It resumed by id and is catching up: where that is not too much, it gets every frame.
 pub const RESUMED: u8 = 32;
+/// It was told that the source is away, and will be told when it is back.
+pub const TOLD_AWAY: u8 = 64;
 
 /// An open stream.
 pub struct Slot {

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
-use super::Core;
+use super::{Core, Moved};
 use super::epoll::{Awaited, Ready};
 use super::prefix::Then;
 use super::ring::{BATCH, Send, Sent};
@@ -29,7 +29,7 @@ pub struct Scratch {
 ///
 /// # Errors
 /// When the runtime can no longer wait.
-pub async fn run(core: &super::Cell, awaited: &Awaited, spawn: impl Fn(super::connection::Accepted)) -> io::Result<()> {
+pub async fn run(core: &super::Cell, awaited: &Awaited, spawn: impl Fn(Moved)) -> io::Result<()> {
     let mut scratch = Scratch::default();
     loop {
         let more_events = core.get().take_events(&mut scratch, &spawn);
@@ -49,7 +49,7 @@ impl Core {
         timers.set(epoll);
     }
 
-    fn take_events(&mut self, scratch: &mut Scratch, spawn: &impl Fn(super::connection::Accepted)) -> bool {
+    fn take_events(&mut self, scratch: &mut Scratch, spawn: &impl Fn(Moved)) -> bool {
         scratch.ready.clear();
         let more = self.epoll.take(&mut scratch.ready);
         // Time also passes while a core is too busy to wait for its clock.

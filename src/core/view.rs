@@ -51,8 +51,8 @@ pub struct View {
     pub due: Option<Instant>,
     /// Streams that wait for a snapshot.
     pub waiting: Vec<SlotName>,
-    /// A snapshot was asked for and is not here yet.
-    pub asked: bool,
+    /// Since when a snapshot is asked for that is not here yet.
+    pub asked: Option<Instant>,
     /// The newest snapshot, as a segment that the view holds.
     pub snapshot: Option<HeldSnapshot>,
     /// Catch-ups that streams may still join, newest last.
@@ -86,6 +86,8 @@ pub struct Range {
     pub to: Place,
     /// Whether frames were left out that a later one makes needless.
     pub coalesced: bool,
+    /// When it was encoded.
+    pub made: Instant,
     /// Its segment, which the view holds.
     pub segment: SegmentId,
 }
@@ -103,7 +105,7 @@ impl View {
             last_lap: None,
             due: None,
             waiting: Vec::new(),
-            asked: false,
+            asked: None,
             snapshot: None,
             ranges: Vec::new(),
             specimen: None,

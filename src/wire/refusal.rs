@@ -5,6 +5,8 @@
 pub enum Refusal {
     /// The head is not HTTP, or contradicts itself.
     BadRequest,
+    /// A namespace of a name that cannot exist.
+    BadNamespace,
     /// No identity.
     Unauthenticated,
     /// Foretop's account may not list or watch this kind there.
@@ -45,7 +47,7 @@ impl Refusal {
     #[must_use]
     pub const fn status(self) -> (u16, &'static str) {
         match self {
-            Refusal::BadRequest => (400, "Bad Request"),
+            Refusal::BadRequest | Refusal::BadNamespace => (400, "Bad Request"),
             Refusal::Unauthenticated => (401, "Unauthorized"),
             Refusal::Forbidden => (403, "Forbidden"),
             Refusal::UnknownCluster | Refusal::NotFound | Refusal::Absent => (404, "Not Found"),
@@ -64,6 +66,7 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         match self {
             Refusal::BadRequest => "bad_request",
+            Refusal::BadNamespace => "bad_namespace",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::Forbidden => "forbidden",
             Refusal::UnknownCluster => "unknown_cluster",
@@ -87,6 +90,7 @@ impl Refusal {
     pub const fn message(self) -> &'static str {
         match self {
             Refusal::BadRequest => "the request is not valid HTTP/1.1",
+            Refusal::BadNamespace => "no namespace can have this name",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::Forbidden | Refusal::Absent => "operation failed",
             Refusal::UnknownCluster => "cluster not found",

@@ -1,0 +1,190 @@
+//! Catching up: from a place in the journal to the log's end.
+//!
+//! A stream that resumes within `streams.lag` gets every frame, in order. One that lags gets the latest row of each object that it missed.
+//! Either is encoded once per view and stretch, and shared by all who can join it: whoever has seen all before a place inside the stretch
+//! begins behind the frames that it has seen.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::Core;
+use super::prefix::Then;
+use super::slot::{At, RESUMED, SlotId};
+use super::view::{Range, ViewId};
+use crate::feed::Scope;
+use crate::feed::block::{Block, Content, Frame, Place};
+use crate::feed::journal::Mirror;
+use crate::wire::sse::{self, Framing, Op};
+
+/// How long a stretch is handed out that no longer reaches the log's end.
+const SERVES: Duration = Duration::from_secs(1);
+
+/// Stretches that a view keeps for others.
+const KEPT: usize = 4;
+
+/// An encoded stretch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// Whoever has seen all before this place, or more, can join.
+    pub from: Place,
+    /// Wire bytes, chunked.
+    pub bytes: Vec<u8>,
+    /// Per frame, the offset of its end and the place behind it.
+    pub marks: Vec<(u32, Place)>,
+}
+
+/// The newest frames of a scope, every one of them, as far back as `most` bytes go.
+#[must_use]
+pub fn every_frame(mirror: &Mirror, scope: &Scope, most: usize) -> Stretch {
+    let mut picked: Vec<(&Block, usize)> = Vec::new();
+    let mut bytes = 0;
+    let mut from = mirror.start();
+    for (block, index, frame) in mirror.frames(mirror.start(), mirror.end()).rev() {
+        if !scope.holds(&frame.namespace) {
+            continue;
+        }
+        bytes += block.frame_bytes(index).len();
+        if bytes > most {
+            from = place_behind(block, index);
+            break;
+        }
+        picked.push((block, index));
+    }
+    let mut stretch = Stretch { from, ..Stretch::default() };
+    for (block, index) in picked.into_iter().rev() {
+        stretch.push(block.frame_bytes(index), place_behind(block, index));
+    }
+    stretch
+}
+
+/// The latest frame of each object of a scope from a place on: as `added` if the stretch holds its `added`, as `deleted` if it ends so.
+#[must_use]
+pub fn latest_rows(mirror: &Mirror, scope: &Scope, from: Place) -> Stretch {
+    let mut newest: HashMap<u64, (Place, bool)> = HashMap::new();
+    for (block, index, frame) in mirror.frames(from, mirror.end()) {
+        if scope.holds(&frame.namespace) {
+            let entry = newest.entry(frame.object).or_default();
+            *entry = (place_behind(block, index), entry.1 || frame.op == Op::Added);
+        }
+    }
+    let mut stretch = Stretch { from, ..Stretch::default() };
+    for (block, index, frame) in mirror.frames(from, mirror.end()) {
+        let behind = place_behind(block, index);
+        match newest.get(&frame.object) {
+            Some((last, was_added)) if *last == behind && scope.holds(&frame.namespace) => {
+                stretch.push_as_new(block, index, frame, *was_added);
+            }
+            _ => {}
+        }
+    }
+    stretch
+}
+
+fn place_behind(block: &Block, index: usize) -> Place {
+    block.place + index as Place + 1
+}
+
+impl Stretch {
+    fn push(&mut self, frame: &[u8], behind: Place) {
+        self.bytes.extend_from_slice(frame);
+        self.mark(behind);
+    }
+
+    fn push_as_new(&mut self, block: &Block, index: usize, frame: &Frame, was_added: bool) {
+        let bytes = block.frame_bytes(index);
+        if frame.op != Op::Modified || !was_added {
+            return self.push(bytes, place_behind(block, index));
+        }
+        let in_gap = matches!(block.content, Content::Gap(_)) && index + 1 < block.frames.len();
+        let id = (!in_gap).then_some(frame.rv);
+        sse::write_delta(&mut self.bytes, Op::Added, id, sse::row_of(bytes, usize::from(frame.row)));
+        self.mark(place_behind(block, index));
+    }
+
+    fn mark(&mut self, behind: Place) {
+        self.marks.push((u32::try_from(self.bytes.len()).expect("a stretch is smaller than 4 GiB"), behind));
+    }
+
+    /// The same frames for a client that takes no chunks.
+    fn without_chunks(self) -> Self {
+        let mut plain = Stretch { from: self.from, ..Stretch::default() };
+        let mut start = 0;
+        for (end, behind) in self.marks {
+            sse::strip_chunks(&self.bytes[start..end as usize], &mut plain.bytes);
+            plain.mark(behind);
+            start = end as usize;
+        }
+        plain
+    }
+}
+
+impl Core {
+    /// Puts the frames between a place and the log's end in the stream's way; or `relist`, where the journal no longer has them.
+    pub(super) fn catch_up(&mut self, id: SlotId, place: Place) {
+        let slot = self.slots.get(id);
+        let (view_id, resumed) = (slot.view, slot.is(RESUMED));
+        let feed = self.view(view_id).key.feed;
+        if place < self.feed(feed).mirror.start() {
+            return self.relist_stream(id);
+        }
+        let found = self.find_range(view_id, place, resumed);
+        let range = found.unwrap_or_else(|| self.make_range(view_id, place, resumed));
+        let offset = self.prefixes.offset_of(range.segment, place);
+        if offset as usize == self.prefixes.bytes(range.segment).len() {
+            // Nothing of this view happened since: the log begins later only because nobody was in it.
+            return self.go_on_from(id, range.to);
+        }
+        self.prefixes.hold(range.segment);
+        self.slots.get_mut(id).at = At::Prefix(range.segment, offset);
+    }
+
+    /// A stretch that is there already: one that reaches the log's end, or was made only just now.
+    fn find_range(&mut self, view: ViewId, place: Place, every_frame: bool) -> Option<Range> {
+        let feed = self.view(view).key.feed;
+        let end = self.feed(feed).mirror.end();
+        let serves = |range: &&Range| {
+            let reaches = range.to == end || (range.to > place && range.made.elapsed() < SERVES);
+            range.from <= place && place <= range.to && reaches && !(every_frame && range.coalesced)
+        };
+        self.view(view).ranges.iter().filter(serves).max_by_key(|range| range.to).copied()
+    }
+
+    fn make_range(&mut self, view_id: ViewId, place: Place, every: bool) -> Range {
+        let lag = self.everywhere.streams.lag;
+        let key = self.view(view_id).key.clone();
+        let oldest = self.oldest_behind(view_id, place);
+        let mirror = &self.feed(key.feed).mirror;
+        let to = mirror.end();
+        let whole = every.then(|| every_frame(mirror, &key.scope, lag)).filter(|whole| whole.from <= place);
+        let coalesced = whole.is_none();
+        let stretch = whole.unwrap_or_else(|| latest_rows(mirror, &key.scope, oldest));
+        self.counters.catchups.add(1);
+        self.counters.coalesced.add(u64::from(coalesced));
+        let stretch = match key.framing {
+            Framing::Chunked => stretch,
+            Framing::Plain => stretch.without_chunks(),
+        };
+        let from = stretch.from;
+        let segment = self.prefixes.marked(stretch.bytes, stretch.marks, Then::From(to));
+        let range = Range { from, to, coalesced, made: Instant::now(), segment };
+        self.view(view_id).ranges.push(range);
+        if self.view(view_id).ranges.len() > KEPT {
+            let oldest = self.view(view_id).ranges.remove(0);
+            self.prefixes.release(oldest.segment);
+        }
+        range
+    }
+
+    /// The oldest place among the view's streams that are behind, so that one stretch serves them all.
+    fn oldest_behind(&mut self, view_id: ViewId, place: Place) -> Place {
+        let feed = self.view(view_id).key.feed;
+        let start = self.feed(feed).mirror.start();
+        let Core { views, slots, .. } = self;
+        let members = views[view_id as usize].iter().flat_map(|view| &view.members);
+        let behind = members.filter_map(|id| match slots.get(*id).at {
+            At::Behind(place) => Some(place),
+            _ => None,
+        });
+        behind.fold(place, Place::min).max(start)
+    }
+}

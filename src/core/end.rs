@@ -1,0 +1,176 @@
+//! How a stream ends: with a last event, without one, or by reset.
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use super::Core;
+use super::beat::Timer;
+use super::join::Opening;
+use super::prefix::Then;
+use super::slot::{ENDING, SlotId, SlotName};
+use super::view::ViewId;
+use crate::feed::block::Refused;
+use crate::wire::head::Version;
+use crate::wire::sse::{self, LAST_CHUNK};
+
+/// How long the socket of an ending stream may take to accept its last event.
+const TO_END: Duration = Duration::from_secs(1);
+
+impl Core {
+    /// Ends a stream with an `error` event that says why its feed shows nothing.
+    pub(super) fn end_with_error(&mut self, id: SlotId, why: Refused) {
+        let (kind, reason) = match why {
+            Refused::Forbidden => ("list and watch are forbidden to this server", "forbidden"),
+            Refused::Absent => ("the cluster does not know this kind", "absent"),
+            Refused::Unauthenticated => ("the cluster refuses this server's credentials", "unauthenticated"),
+            Refused::Gone => ("the cluster was removed", "gone"),
+        };
+        let text = format!("{}: {kind}", self.kind_of(id));
+        self.end_stream(id, "error", &message(&text, reason), reason);
+    }
+
+    /// Ends a stream whose rows did not come in time.
+    pub(super) fn end_unavailable(&mut self, id: SlotId) {
+        let text = format!("{}: the cluster does not answer", self.kind_of(id));
+        self.end_stream(id, "error", &message(&text, "unavailable"), "unavailable");
+    }
+
+    fn kind_of(&mut self, id: SlotId) -> &'static str {
+        let view = self.slots.get(id).view;
+        let feed = self.view(view).key.feed;
+        self.feed(feed).feed.key.kind.name
+    }
+
+    /// Ends a stream with this event, if its socket takes it within a second.
+    pub(super) fn end_stream(&mut self, id: SlotId, event: &str, data: &str, reason: &'static str) {
+        if self.slots.get(id).is(ENDING) {
+            return;
+        }
+        let mut bytes = Vec::new();
+        sse::write_notice(&mut bytes, event, data);
+        self.end_with(id, bytes, reason);
+    }
+
+    fn end_with(&mut self, id: SlotId, chunks: Vec<u8>, reason: &'static str) {
+        let view = self.slots.get(id).view;
+        let mut bytes = self.framed(view, chunks);
+        if self.view(view).key.framing == sse::Framing::Chunked {
+            bytes.extend_from_slice(LAST_CHUNK);
+        }
+        self.put_in_way(id, bytes, Then::Close);
+        self.slots.get_mut(id).set(ENDING);
+        tracing::debug!(stream = self.slots.get(id).number, reason, "stream.ending");
+        let name = self.slots.name(id);
+        self.timers.at(Instant::now() + TO_END, Timer::Close(name));
+    }
+
+    /// Answers a stream that was accepted, whose feed there is not.
+    pub(super) fn refuse_opened(&mut self, opening: Opening) {
+        let mut bytes = Vec::new();
+        sse::write_notice(&mut bytes, "error", &message("the cluster is not available here", "unavailable"));
+        if opening.version == Version::Http11 {
+            bytes.extend_from_slice(LAST_CHUNK);
+        } else {
+            let mut plain = Vec::new();
+            sse::strip_chunks(&bytes, &mut plain);
+            bytes = plain;
+        }
+        let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+        // Whether or not it arrives, the connection closes.
+        let _ = rustix::net::send(&opening.socket, &bytes, flags);
+        self.limiter.release(opening.user);
+        self.counters.closed.add(1);
+    }
+
+    /// Closes a stream's socket so that the peer hears of it at once and nothing more is kept for it.
+    pub(super) fn reset(&mut self, id: SlotId) {
+        let socket = self.slots.get(id).socket.as_fd();
+        // Without this the kernel would keep what it has for a peer that takes nothing.
+        let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+        self.close(id, "backpressure");
+    }
+
+    /// Takes a stream out of everything and closes its socket.
+    pub(super) fn close(&mut self, id: SlotId, reason: &'static str) {
+        let name = self.slots.name(id);
+        let slot = self.slots.get(id);
+        let (view_id, member) = (slot.view, slot.member);
+        let at = slot.at;
+        match at {
+            super::slot::At::Log(cursor) => self.view(view_id).log.leave(cursor),
+            super::slot::At::Prefix(segment, _) => self.prefixes.release(segment),
+            super::slot::At::Behind(_) | super::slot::At::Waiting => {}
+        }
+        for (moved, index) in self.view(view_id).remove_member(member) {
+            if moved != id {
+                self.slots.get_mut(moved).member = index;
+            }
+        }
+        self.log_closed(name, reason);
+        let Some(slot) = self.slots.remove(id) else { return };
+        self.limiter.release(slot.user);
+        self.counters.closed.add(1);
+        if reason == "ended" {
+            // The last event is on its way: a plain close could overtake it with a reset.
+            let _ = rustix::net::shutdown(&slot.socket, rustix::net::Shutdown::Write);
+        }
+        drop(slot);
+        if self.view(view_id).members.is_empty() {
+            self.drop_view(view_id);
+        }
+    }
+
+    /// A view without streams is dropped, and with a feed's last view the feed is no longer followed.
+    fn drop_view(&mut self, id: ViewId) {
+        let Some(view) = self.views[id as usize].take() else { return };
+        self.free_views.push(id);
+        self.view_ids.remove(&view.key);
+        let held = view.snapshot.map(|held| held.segment);
+        let specimen = view.specimen.map(|(_, segment)| segment);
+        for segment in view.ranges.iter().map(|range| range.segment).chain(held).chain(specimen) {
+            self.prefixes.release(segment);
+        }
+        if !self.feed(view.key.feed).remove(&view.key.scope, id) {
+            return;
+        }
+        if let Some(followed) = self.feeds[view.key.feed as usize].take() {
+            followed.feed.following(self.id).end();
+            // A feed that has ended is no longer found by its key; another may have taken its place.
+            if self.feed_ids.get(&followed.feed.key) == Some(&view.key.feed) {
+                self.feed_ids.remove(&followed.feed.key);
+            }
+        }
+    }
+
+    /// Stops accepting, and ends all streams one after another until `until`.
+    pub(super) fn drain(&mut self, until: Instant) {
+        self.lame = true;
+        if let Some(listener) = self.accepting.close() {
+            self.epoll.remove_listener(&listener);
+        }
+        let now = Instant::now();
+        let span = until.saturating_duration_since(now);
+        let names: Vec<SlotName> = self.slots.iter().map(|(id, _)| self.slots.name(id)).collect();
+        let count = u32::try_from(names.len().max(1)).unwrap_or(u32::MAX);
+        for (index, name) in (0u32..).zip(names) {
+            let when = now + span.mul_f64(f64::from(index) / f64::from(count));
+            self.timers.at(when, Timer::Drain(name));
+        }
+    }
+
+    /// Tells one stream that this server goes, and when to come back.
+    pub(super) fn drain_stream(&mut self, name: SlotName) {
+        if self.slots.named(name).is_none_or(|slot| slot.is(ENDING)) {
+            return;
+        }
+        let mut bytes = Vec::new();
+        let text = format!("retry: {}\nevent: server_shutdown\ndata: {{}}\n\n", self.retry_ms());
+        sse::write_chunk(&mut bytes, text.as_bytes());
+        self.end_with(name.id, bytes, "server_shutdown");
+    }
+}
+
+/// An `error` event's data. Both texts are ours, so nothing in them needs escaping.
+fn message(text: &str, code: &str) -> String {
+    format!(r#"{{"message":"{text}","code":"{code}"}}"#)
+}

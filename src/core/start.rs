@@ -1,0 +1,277 @@
+//! Starting a core: a pinned thread with its own runtime.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, bounded};
+use jiff::Timestamp;
+use socket2::Socket;
+
+use super::beat::Timers;
+use super::connection::{self, Connections};
+use super::counters::CoreCounters;
+use super::epoll::Epoll;
+use super::limiter::Limiter;
+use super::listener::Accepting;
+use super::prefix::Prefixes;
+use super::ring::Sender;
+use super::slot::{At, BLOCKED, ENDING, SlotId, SlotName, Slots};
+use super::turn;
+use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
+use crate::feed::post::{Bell, CoreId, Mail, Post};
+
+/// Commands (handed-over connections, mostly) that may wait for a core.
+const COMMANDS: usize = 4096;
+
+/// Which of the kernel's interfaces a core runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// `io_uring`.
+    Uring,
+    /// epoll, where `io_uring` is not allowed, or `MONOIO_FORCE_LEGACY_DRIVER` is set.
+    Epoll,
+}
+
+impl Driver {
+    /// Its name in logs and figures.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Driver::Uring => "io_uring",
+            Driver::Epoll => "epoll",
+        }
+    }
+}
+
+/// The receiving ends of a core that is to be started.
+pub struct Prepared {
+    id: CoreId,
+    bell: Arc<Bell>,
+    mail: Receiver<Mail>,
+    commands: Receiver<Command>,
+}
+
+/// Makes the ends of so many cores: what the hub and others send to, and what the cores receive from.
+///
+/// # Errors
+/// When the process has no descriptor left.
+pub fn prepare(count: usize) -> io::Result<(Vec<Prepared>, Vec<Post>, Vec<CoreHandle>)> {
+    let (mut prepared, mut posts, mut handles) = (Vec::new(), Vec::new(), Vec::new());
+    for id in 0..count {
+        let bell = Bell::new()?;
+        let (post, mail) = Post::new(bell.clone());
+        let (send, commands) = bounded(COMMANDS);
+        handles.push(CoreHandle { commands: send, bell: bell.clone(), counters: Arc::default() });
+        prepared.push(Prepared { id, bell, mail, commands });
+        posts.push(post);
+    }
+    Ok((prepared, posts, handles))
+}
+
+/// Starts a core on a thread of its own, pinned to a CPU. Returns the driver that it runs on.
+///
+/// # Errors
+/// When the thread or its runtime cannot be made.
+pub fn start(
+    prepared: Prepared,
+    listener: Socket,
+    everywhere: Everywhere,
+    cores: Arc<[CoreHandle]>,
+) -> io::Result<Driver> {
+    let (tell, told) = bounded(1);
+    let id = prepared.id;
+    std::thread::Builder::new().name(format!("core-{id}")).spawn(move || {
+        pin(id);
+        match build_runtime() {
+            Err(error) => drop(tell.send(Err(error))),
+            Ok(mut runtime) => {
+                let driver = match &runtime {
+                    monoio::FusionRuntime::Uring(_) => Driver::Uring,
+                    monoio::FusionRuntime::Legacy(_) => Driver::Epoll,
+                };
+                runtime.block_on(async move {
+                    match Core::new(prepared, listener, everywhere, cores, driver) {
+                        Err(error) => drop(tell.send(Err(error))),
+                        Ok(core) => {
+                            let _ = tell.send(Ok(driver));
+                            live(core).await;
+                        }
+                    }
+                });
+                // Never dropped: operations may still be under way in the kernel. The process ends all.
+                std::mem::forget(runtime);
+            }
+        }
+    })?;
+    told.recv().unwrap_or_else(|_| Err(io::Error::other("the core's thread ended while it was starting")))
+}
+
+type Runtime = monoio::FusionRuntime<monoio::IoUringDriver, monoio::LegacyDriver>;
+
+/// `io_uring` if it is to be had. That it seemed to be at a probe is no promise: where the ring itself cannot be made, epoll serves.
+fn build_runtime() -> io::Result<Runtime> {
+    let built = monoio::RuntimeBuilder::<monoio::FusionDriver>::new().with_entries(1024).build();
+    built.or_else(|error| {
+        tracing::warn!(%error, "core.uring_refused: running on epoll");
+        let legacy = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new().build()?;
+        Ok(monoio::FusionRuntime::Legacy(legacy))
+    })
+}
+
+/// Pins the thread to one of the CPUs that the process may use.
+fn pin(id: CoreId) {
+    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
+    let cpus: Vec<usize> =
+        (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let Some(cpu) = cpus.get(id % cpus.len().max(1)) else { return };
+    let mut one = rustix::thread::CpuSet::new();
+    one.set(*cpu);
+    if let Err(error) = rustix::thread::sched_setaffinity(None, &one) {
+        tracing::warn!(core = id, %error, "core.not_pinned");
+    }
+}
+
+async fn live(core: Core) {
+    let awaited = match core.epoll.awaited() {
+        Ok(awaited) => awaited,
+        Err(error) => return tracing::error!(core = core.id, %error, "core.ended"),
+    };
+    let cell = Rc::new(Cell(RefCell::new(core)));
+    let tasks = cell.clone();
+    let spawn = move |moved| drop(monoio::spawn(connection::serve(tasks.clone(), moved)));
+    if let Err(error) = turn::run(&cell, &awaited, spawn).await {
+        // Without its runtime a core is dead weight that others would go on sending mail to.
+        tracing::error!(%error, "core.ended");
+        std::process::abort();
+    }
+}
+
+impl Core {
+    fn new(
+        prepared: Prepared,
+        listener: Socket,
+        everywhere: Everywhere,
+        cores: Arc<[CoreHandle]>,
+        driver: Driver,
+    ) -> io::Result<Self> {
+        let Prepared { id, bell, mail, commands } = prepared;
+        let epoll = Epoll::new()?;
+        epoll.add_bell(&*bell)?;
+        epoll.add_listener(&listener)?;
+        let counters: Arc<CoreCounters> = cores[id].counters.clone();
+        let mut core = Core {
+            id,
+            limiter: Limiter::new(everywhere.streams.per_user),
+            prefixes: Prefixes::new(&everywhere.ledger),
+            everywhere,
+            cores,
+            counters,
+            started: Instant::now(),
+            mail,
+            commands,
+            bell,
+            epoll,
+            ring: Sender::new(driver == Driver::Uring),
+            accepting: Accepting::new(listener),
+            connections: Connections::default(),
+            timers: Timers::default(),
+            slots: Slots::default(),
+            views: Vec::new(),
+            free_views: Vec::new(),
+            view_ids: HashMap::new(),
+            next_view: 0,
+            feeds: Vec::new(),
+            feed_ids: HashMap::new(),
+            opening: HashMap::new(),
+            lists: HashMap::new(),
+            ready: VecDeque::new(),
+            laps: VecDeque::new(),
+            ahead: Vec::new(),
+            opened_now: (0, 0),
+            lame: false,
+        };
+        core.start_clock();
+        Ok(core)
+    }
+
+    /// A line per stream.
+    pub(super) fn stream_lines(&mut self) -> Vec<StreamLine> {
+        let ids: Vec<SlotId> = self.slots.iter().map(|(id, _)| id).collect();
+        ids.into_iter().map(|id| self.stream_line(id)).collect()
+    }
+
+    fn stream_line(&mut self, id: SlotId) -> StreamLine {
+        let slot = self.slots.get(id);
+        let (view_id, user, at) = (slot.view, slot.user, slot.at);
+        let (number, sent, opened_ms) = (slot.number, slot.sent, slot.opened_ms);
+        let flags = (slot.is(ENDING), slot.is(BLOCKED));
+        let view = self.view(view_id);
+        let feed = view.key.feed;
+        let namespace = view.key.scope.namespace().to_owned();
+        let lag = match at {
+            At::Log(cursor) => view.log.lag(cursor),
+            At::Prefix(segment, offset) => self.prefixes.bytes(segment).len() - offset as usize,
+            At::Behind(_) | At::Waiting => 0,
+        };
+        let state = match (at, flags) {
+            (_, (true, _)) => "ending",
+            (At::Log(_), (_, false)) => "live",
+            (At::Log(_) | At::Prefix(..), _) => "catching_up",
+            (At::Behind(_), _) => "behind",
+            (At::Waiting, _) => "waiting",
+        };
+        let key = self.feed(feed).feed.key.clone();
+        let opened_at = i64::try_from(opened_ms)
+            .ok()
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+            .unwrap_or_default()
+            .to_string();
+        StreamLine {
+            id: number,
+            actor: self.limiter.name(user).to_owned(),
+            cluster: key.cluster.to_string(),
+            kind: key.kind.name,
+            namespace,
+            opened_at,
+            bytes_sent: sent,
+            lag,
+            core: self.id,
+            view: view_id,
+            state,
+        }
+    }
+
+    pub(super) fn log_opened(&mut self, id: SlotId, request_id: &str) {
+        let line = self.stream_line(id);
+        tracing::info!(
+            id = line.id, actor = line.actor, cluster = line.cluster, kind = line.kind, ns = line.namespace,
+            request_id, core = line.core, "watch_stream.opened"
+        );
+    }
+
+    pub(super) fn log_closed(&mut self, name: SlotName, reason: &'static str) {
+        if self.slots.named(name).is_none() || !tracing::enabled!(tracing::Level::INFO) {
+            return;
+        }
+        let slot = self.slots.get(name.id);
+        let (number, user, sent, view) = (slot.number, slot.user, slot.sent, slot.view);
+        let view = self.view(view);
+        let (feed, scope) = (view.key.feed, view.key.scope.clone());
+        let key = self.feed(feed).feed.key.clone();
+        tracing::info!(
+            id = number, actor = self.limiter.name(user), cluster = %key.cluster, kind = key.kind.name,
+            ns = scope.namespace(), bytes = sent, reason, "watch_stream.closed"
+        );
+    }
+}
+
+/// A number for a stream, ascending over the process from 1.
+pub(super) fn next_stream_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Relaxed)
+}
