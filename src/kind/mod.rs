@@ -7,10 +7,19 @@
 //! decoding borrows from the line and materialises only what the row needs, so never `managedFields`, and never the
 //! data of Secrets or ConfigMaps.
 
+#[cfg(test)]
+mod case;
 mod decode;
+mod field;
+mod quantity;
 mod row;
 pub mod text;
+mod time;
 mod version;
+
+use serde::Deserialize;
+
+use field::Identity;
 
 pub use decode::{Change, DecodeError, Object, Page, StatusError};
 pub use row::{ClockHole, Row};
@@ -105,10 +114,83 @@ pub enum Listing {
     },
 }
 
+/// What a kind's file says about it: where it is served, what is decoded of its objects, and how they become rows.
+trait Projection {
+    /// See [`Kind::name`].
+    const NAME: &'static str;
+    /// See [`Kind::group`].
+    const GROUP: Group;
+    /// See [`Kind::api`].
+    const API: Api;
+    /// See [`Kind::wrapper`].
+    const WRAPPER: &'static str;
+    /// See [`Kind::namespaced`].
+    const NAMESPACED: bool = true;
+    /// See [`Kind::listing`].
+    const LISTING: Listing = Listing::ByKey;
+
+    /// The fields that a row needs, borrowed from the line.
+    type Object<'a>: Deserialize<'a> + Default;
+
+    /// What names the object.
+    fn identity<'o>(object: &'o Self::Object<'_>) -> Identity<'o>;
+
+    /// The object as a list shows it.
+    fn row(object: &Self::Object<'_>) -> Row;
+}
+
+impl Kind {
+    const fn of<P: Projection>() -> Self {
+        Kind {
+            name: P::NAME,
+            group: P::GROUP,
+            api: P::API,
+            wrapper: P::WRAPPER,
+            namespaced: P::NAMESPACED,
+            listing: P::LISTING,
+            decode_line: decode::line::<P>,
+            decode_page: decode::page::<P>,
+        }
+    }
+}
+
+/// Declares each kind's file as a module, and the registry in the order of the lines.
+macro_rules! registry {
+    ($($file:ident::$kind:ident),* $(,)?) => {
+        $(mod $file;)*
+        static REGISTRY: &[Kind] = &[$(Kind::of::<$file::$kind>()),*];
+    };
+}
+
+registry! {
+    pods::Pods,
+    events::Events,
+    deployments::Deployments,
+    statefulsets::StatefulSets,
+    daemonsets::DaemonSets,
+    replicasets::ReplicaSets,
+    jobs::Jobs,
+    cronjobs::CronJobs,
+    horizontalpodautoscalers::HorizontalPodAutoscalers,
+    poddisruptionbudgets::PodDisruptionBudgets,
+    services::Services,
+    ingresses::Ingresses,
+    networkpolicies::NetworkPolicies,
+    endpointslices::EndpointSlices,
+    ingressclasses::IngressClasses,
+    pvs::PersistentVolumes,
+    pvcs::PersistentVolumeClaims,
+    storageclasses::StorageClasses,
+    nodes::Nodes,
+    namespaces::Namespaces,
+    priorityclasses::PriorityClasses,
+    runtimeclasses::RuntimeClasses,
+}
+
 /// Every kind, in the order of the contract (which `/api/features` shows).
 #[must_use]
 pub fn all() -> &'static [Kind] {
-    &[]
+    REGISTRY
 }
 
 /// The kind with this token.
