@@ -140,6 +140,17 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_groups_of_the_contract() {
+        let of = |text| parse(text, crate::kind::all()).expect("valid").iter().map(|kind| kind.name).collect::<Vec<_>>();
+        assert_eq!(of("core"), ["pods", "events"]);
+        assert_eq!(of("workloads").len(), 8);
+        assert_eq!(of("networking").len(), 5);
+        assert_eq!(of("storage"), ["pvs", "pvcs", "storageclasses"]);
+        assert_eq!(of("cluster"), ["nodes", "namespaces", "priorityclasses", "runtimeclasses"]);
+        assert_eq!(of("all").len(), 22);
+    }
+
+    #[test]
     fn a_registry_without_kinds_still_has_groups_to_offer() {
         assert_eq!(parse("all", &[]).expect("valid"), Vec::<&Kind>::new());
         assert_eq!(parse("cores", &[]).expect_err("unknown")[0].nearest, Some("core"));

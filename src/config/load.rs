@@ -9,10 +9,10 @@ use super::table::{Row, Table, Visit};
 use super::yaml::{Node, Value};
 use super::{Config, Mistake, Mistakes, contradictions, unknown};
 
-/// Settings that hold no mistake.
+/// What the sources say.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The whole tree.
+    /// The whole tree. Where there are mistakes, what could not be read has its default: good for finding more mistakes only.
     pub config: Config,
     /// What is no mistake but should be known, one line each.
     pub warnings: Vec<String>,
@@ -20,12 +20,19 @@ pub struct Loaded {
     pub set: usize,
 }
 
-/// Reads the settings.
+/// Reads the settings that a process is to run with.
 ///
 /// # Errors
 ///
-/// Every mistake of every source at once, those of the file first, in the order of its lines.
+/// Every mistake of every source, as [`read`] finds them.
 pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
+    let (loaded, mistakes) = read(sources);
+    if mistakes.is_empty() { Ok(loaded) } else { Err(Mistakes(mistakes)) }
+}
+
+/// Reads the settings, and finds every mistake of every source at once: those of the file first, in the order of its lines.
+#[must_use]
+pub fn read(sources: &Sources) -> (Loaded, Vec<Mistake>) {
     let mut config = Config::default();
     let mut filling = Filling::new(sources);
     filling.parse_file();
@@ -41,12 +48,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
         let known = contradictions::Known { places: &places, bad: &bad, file: sources.file.as_ref() };
         contradictions::find(&config, &known, &mut mistakes);
     }
-    if mistakes.is_empty() {
-        return Ok(Loaded { config, warnings, set: places.len() });
-    }
     let in_file = |mistake: &Mistake| sources.file.as_ref().is_some_and(|file| file.name == mistake.source);
     mistakes.sort_by_key(|mistake| (!in_file(mistake), mistake.line.unwrap_or(u32::MAX)));
-    Err(Mistakes(mistakes))
+    (Loaded { config, warnings, set: places.len() }, mistakes)
 }
 
 /// Where a setting got its value.

@@ -36,7 +36,7 @@ pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth};
 pub use cidr::{Cidr, NotACidr};
 pub use feeds::Feeds;
 pub use journal::Journal;
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, read};
 pub use mistake::{Mistake, Mistakes};
 pub use process::{Drain, Log, Memory};
 pub use reference::reference;

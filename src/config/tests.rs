@@ -215,6 +215,28 @@ fn unknown_kinds_name_the_nearest() {
 }
 
 #[test]
+fn kinds_and_prewarm() {
+    let text = "auth: {mode: dev}\nwatch:\n  kinds: [nodes, core]\n  prewarm: [prod/pods, \"*/nodes\", arn:aws:eks:eu/x/pods]\n";
+    let watch = load(&sources(text, &[], &[])).expect("right").config.watch;
+    assert_eq!(watch.kinds.iter().map(|kind| kind.name).collect::<Vec<_>>(), ["pods", "events", "nodes"]);
+    let prewarm: Vec<_> = watch.prewarm.iter().map(|(cluster, kind)| (cluster.as_str(), kind.name)).collect();
+    assert_eq!(prewarm, [("prod", "pods"), ("*", "nodes"), ("arn:aws:eks:eu/x", "pods")]);
+    assert_mistakes(
+        "auth: {mode: dev}\nwatch:\n  kinds: core\n  prewarm: [prod/pod, prod/hpas]\n",
+        &[
+            "foretop.yaml:4: watch.prewarm: `pod` is not a kind; right would be `prod/pods`",
+            "foretop.yaml:4: watch.prewarm: `hpas` is not a kind; right would be `prod/horizontalpodautoscalers`",
+        ],
+    );
+    assert_mistakes(
+        "auth: {mode: dev}\nwatch:\n  kinds: core\n  prewarm: [prod/nodes]\n",
+        &[
+            "foretop.yaml:4: watch.prewarm: `prod/nodes` is kept warm, but has no stream; right would be `watch.kinds` with `nodes`, or no `prod/nodes` here",
+        ],
+    );
+}
+
+#[test]
 fn contradictions_are_told_where_they_were_set() {
     assert_mistakes(
         "auth: {mode: dev}\nserver:\n  listen: 0.0.0.0:80\n",

@@ -25,7 +25,7 @@ impl Section for Watch {
             "kinds",
             &mut self.kinds,
             KindNames(kind::all()),
-            "The kinds that have a stream, by the kinds grammar below.",
+            "The kinds that have a stream, by the kinds grammar above.",
         );
         table.setting(
             "prewarm",
