@@ -1,6 +1,15 @@
 //! What the apiserver sends, decoded as far as a row needs it.
+//!
+//! First thing that happens to an event: one line (or one page of a list) in, one [`Object`] with its finished row out.
+//! Decoding is generic over a kind's [`Projection`]; everything is borrowed from the bytes until the row is written.
+//! No input may panic here, and no error may hold a part of its input.
 
-use super::{Row, Rv};
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::field::{Items, OrZero, Text};
+use super::{Projection, Row, Rv};
 
 /// One object, reduced to what Foretop keeps of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +35,7 @@ pub enum Change {
     Bookmark {
         /// The watch's new position.
         rv: Rv,
-        /// Whether this ends the initial events of a WatchList (KEP-3157).
+        /// Whether this ends the initial events of a `WatchList` (KEP-3157).
         initial_events_end: bool,
     },
     /// ERROR: the watch is over.
@@ -40,10 +49,54 @@ pub struct StatusError {
     pub code: u16,
     /// Kubernetes' machine-readable reason, such as `Expired`.
     pub reason: String,
-    /// For people; may hold names. Never shown to a tab as it is.
+    /// For people; may hold names, and any character. Never shown to a tab, and logged only escaped (`{:?}`).
     pub message: String,
     /// What a 429 or 504 asks clients to wait, in seconds.
     pub retry_after_seconds: Option<u64>,
+}
+
+/// How much of a text that an apiserver sends for people is kept, in bytes.
+const LONGEST_TEXT: usize = 1024;
+
+impl StatusError {
+    /// Reads the body of a refused request: a `Status`, or the plain text that a proxy or a busy apiserver answers with.
+    ///
+    /// `http_status` stands in for a code that the body does not name. Of each text at most 1 KiB is read.
+    #[must_use]
+    pub fn from_body(http_status: u16, body: &[u8]) -> Self {
+        let decoded =
+            serde_json::from_slice::<Status<'_>>(body).ok().filter(|status| &*status.kind == "Status");
+        let mut error = match decoded {
+            Some(status) => StatusError::from(&status),
+            None => StatusError { message: clipped(body), ..StatusError::default() },
+        };
+        if error.code == 0 {
+            error.code = http_status;
+        }
+        error
+    }
+}
+
+impl From<&Status<'_>> for StatusError {
+    fn from(status: &Status<'_>) -> Self {
+        StatusError {
+            code: u16::try_from(*status.code).unwrap_or(0),
+            reason: clipped(status.reason.as_bytes()),
+            message: clipped(status.message.as_bytes()),
+            retry_after_seconds: u64::try_from(*status.details.retry_after_seconds)
+                .ok()
+                .filter(|&after| after > 0),
+        }
+    }
+}
+
+fn clipped(text: &[u8]) -> String {
+    let end = text.len().min(LONGEST_TEXT);
+    let mut text = String::from_utf8_lossy(&text[..end]).into_owned();
+    if end == LONGEST_TEXT {
+        text.truncate(text.trim_end_matches(char::REPLACEMENT_CHARACTER).len());
+    }
+    text
 }
 
 /// One page of a list.
@@ -75,3 +128,158 @@ pub enum DecodeError {
     #[error("an unknown type of watch event")]
     Type,
 }
+
+impl From<serde_json::Error> for DecodeError {
+    fn from(error: serde_json::Error) -> Self {
+        DecodeError::Json { line: error.line(), column: error.column() }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Status<'a> {
+    #[serde(borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    message: Text<'a>,
+    #[serde(borrow)]
+    reason: Text<'a>,
+    code: OrZero<i64>,
+    details: OrZero<Details>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Details {
+    retry_after_seconds: OrZero<i64>,
+}
+
+/// A watch line of which only the type is wanted.
+#[derive(Deserialize)]
+struct TypeOnly<'a> {
+    #[serde(borrow, rename = "type")]
+    change: Text<'a>,
+}
+
+/// A watch line of which only the object is wanted.
+#[derive(Deserialize)]
+struct ObjectOnly<T> {
+    object: T,
+}
+
+/// The object of a BOOKMARK: of the watched kind, but with nothing in it that can be relied on except this.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Bookmark<'a> {
+    #[serde(borrow)]
+    metadata: OrZero<BookmarkMetadata<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BookmarkMetadata<'a> {
+    #[serde(borrow)]
+    resource_version: Text<'a>,
+    #[serde(borrow)]
+    annotations: OrZero<BookmarkAnnotations<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct BookmarkAnnotations<'a> {
+    #[serde(borrow, rename = "k8s.io/initial-events-end")]
+    initial_events_end: Text<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de> + Default"))]
+struct List<'a, T> {
+    #[serde(borrow, default)]
+    metadata: OrZero<ListMetadata<'a>>,
+    #[serde(default)]
+    items: Items<T>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ListMetadata<'a> {
+    #[serde(borrow)]
+    resource_version: Text<'a>,
+    #[serde(borrow, rename = "continue")]
+    next: Text<'a>,
+}
+
+/// Decodes one line of a watch of `P`.
+pub(super) fn line<P: Projection>(line: &[u8]) -> Result<Change, DecodeError> {
+    match &*type_of(line)? {
+        "ADDED" | "MODIFIED" => read::<P>(line).map(Change::Put),
+        "DELETED" => read::<P>(line).map(Change::Deleted),
+        "BOOKMARK" => bookmark(line),
+        "ERROR" => error(line),
+        _ => Err(DecodeError::Type),
+    }
+}
+
+/// Decodes one page of a list of `P`.
+pub(super) fn page<P: Projection>(body: &[u8]) -> Result<Page, DecodeError> {
+    let list: List<'_, P::Object<'_>> = serde_json::from_slice(body)?;
+    let items = list.items.iter().map(|object| project::<P>(object)).collect::<Result<_, _>>()?;
+    Ok(Page {
+        rv: version(&list.metadata.resource_version)?,
+        next: Some(list.metadata.next.to_string()).filter(|token| !token.is_empty()),
+        items,
+    })
+}
+
+/// The line's type has to be known before its object can be read: the `status` of an ERROR's object is a string, where
+/// every kind has a struct. Every apiserver writes it first; whoever does not costs one more pass over the line.
+fn type_of(line: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
+    if let Some(name) = leading_type(line) {
+        return Ok(Cow::Borrowed(name));
+    }
+    let line: TypeOnly<'_> = serde_json::from_slice(line)?;
+    Ok(line.change.into())
+}
+
+fn leading_type(line: &[u8]) -> Option<&str> {
+    let rest = line.strip_prefix(br#"{"type":""#)?;
+    let end = rest.iter().position(|byte| !byte.is_ascii_uppercase())?;
+    let name = std::str::from_utf8(&rest[..end]).ok()?;
+    (rest[end] == b'"').then_some(name)
+}
+
+fn read<P: Projection>(line: &[u8]) -> Result<Object, DecodeError> {
+    let line: ObjectOnly<P::Object<'_>> = serde_json::from_slice(line)?;
+    project::<P>(&line.object)
+}
+
+fn bookmark(line: &[u8]) -> Result<Change, DecodeError> {
+    let line: ObjectOnly<Bookmark<'_>> = serde_json::from_slice(line)?;
+    let metadata = &line.object.metadata;
+    Ok(Change::Bookmark {
+        rv: version(&metadata.resource_version)?,
+        initial_events_end: &*metadata.annotations.initial_events_end == "true",
+    })
+}
+
+fn error(line: &[u8]) -> Result<Change, DecodeError> {
+    let line: ObjectOnly<OrZero<Status<'_>>> = serde_json::from_slice(line)?;
+    Ok(Change::Error(StatusError::from(&*line.object)))
+}
+
+fn project<P: Projection>(object: &P::Object<'_>) -> Result<Object, DecodeError> {
+    let identity = P::identity(object);
+    Ok(Object {
+        namespace: if P::NAMESPACED { identity.namespace.into() } else { Box::default() },
+        name: identity.name.into(),
+        rv: version(identity.resource_version)?,
+        row: P::row(object),
+    })
+}
+
+fn version(text: &str) -> Result<Rv, DecodeError> {
+    text.parse().map_err(|_| DecodeError::Version)
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,12 +5,21 @@
 //!
 //! Invariants: rows are equal to the wire contract byte for byte (field order, omissions, Go's HTML-safe escaping);
 //! decoding borrows from the line and materialises only what the row needs, so never `managedFields`, and never the
-//! data of Secrets or ConfigMaps.
+//! data of `Secrets` or `ConfigMaps`.
 
+#[cfg(test)]
+mod case;
 mod decode;
+mod field;
+mod quantity;
 mod row;
 pub mod text;
+mod time;
 mod version;
+
+use serde::Deserialize;
+
+use field::Identity;
 
 pub use decode::{Change, DecodeError, Object, Page, StatusError};
 pub use row::{ClockHole, Row};
@@ -105,10 +114,83 @@ pub enum Listing {
     },
 }
 
+/// What a kind's file says about it: where it is served, what is decoded of its objects, and how they become rows.
+trait Projection {
+    /// See [`Kind::name`].
+    const NAME: &'static str;
+    /// See [`Kind::group`].
+    const GROUP: Group;
+    /// See [`Kind::api`].
+    const API: Api;
+    /// See [`Kind::wrapper`].
+    const WRAPPER: &'static str;
+    /// See [`Kind::namespaced`].
+    const NAMESPACED: bool = true;
+    /// See [`Kind::listing`].
+    const LISTING: Listing = Listing::ByKey;
+
+    /// The fields that a row needs, borrowed from the line.
+    type Object<'a>: Deserialize<'a> + Default;
+
+    /// What names the object.
+    fn identity<'o>(object: &'o Self::Object<'_>) -> Identity<'o>;
+
+    /// The object as a list shows it.
+    fn row(object: &Self::Object<'_>) -> Row;
+}
+
+impl Kind {
+    const fn of<P: Projection>() -> Self {
+        Kind {
+            name: P::NAME,
+            group: P::GROUP,
+            api: P::API,
+            wrapper: P::WRAPPER,
+            namespaced: P::NAMESPACED,
+            listing: P::LISTING,
+            decode_line: decode::line::<P>,
+            decode_page: decode::page::<P>,
+        }
+    }
+}
+
+/// Declares each kind's file as a module, and the registry in the order of the lines.
+macro_rules! registry {
+    ($($file:ident::$kind:ident),* $(,)?) => {
+        $(#[allow(clippy::struct_field_names, reason = "fields have the names that Kubernetes gave them")] mod $file;)*
+        static REGISTRY: &[Kind] = &[$(Kind::of::<$file::$kind>()),*];
+    };
+}
+
+registry! {
+    pods::Pods,
+    events::Events,
+    deployments::Deployments,
+    statefulsets::StatefulSets,
+    daemonsets::DaemonSets,
+    replicasets::ReplicaSets,
+    jobs::Jobs,
+    cronjobs::CronJobs,
+    horizontalpodautoscalers::HorizontalPodAutoscalers,
+    poddisruptionbudgets::PodDisruptionBudgets,
+    services::Services,
+    ingresses::Ingresses,
+    networkpolicies::NetworkPolicies,
+    endpointslices::EndpointSlices,
+    ingressclasses::IngressClasses,
+    pvs::PersistentVolumes,
+    pvcs::PersistentVolumeClaims,
+    storageclasses::StorageClasses,
+    nodes::Nodes,
+    namespaces::Namespaces,
+    priorityclasses::PriorityClasses,
+    runtimeclasses::RuntimeClasses,
+}
+
 /// Every kind, in the order of the contract (which `/api/features` shows).
 #[must_use]
 pub fn all() -> &'static [Kind] {
-    &[]
+    REGISTRY
 }
 
 /// The kind with this token.
@@ -134,5 +216,49 @@ impl std::hash::Hash for Kind {
 impl std::fmt::Debug for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_of_the_contract_come_first_and_in_its_order() {
+        let names: Vec<&str> = all().iter().map(|kind| kind.name).collect();
+        let contract = "pods events deployments statefulsets daemonsets replicasets jobs cronjobs \
+            horizontalpodautoscalers poddisruptionbudgets services ingresses networkpolicies endpointslices \
+            ingressclasses pvs pvcs storageclasses nodes namespaces priorityclasses runtimeclasses";
+        assert_eq!(names[..22].join(" "), contract.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+
+    #[test]
+    fn no_two_kinds_share_a_name_a_place_or_a_wrapper() {
+        let keys: [fn(&Kind) -> String; 3] =
+            [|kind| kind.name.to_owned(), |kind| kind.api.path(), |kind| kind.wrapper.to_owned()];
+        for key in keys {
+            let distinct: std::collections::HashSet<String> = all().iter().map(key).collect();
+            assert_eq!(distinct.len(), all().len());
+        }
+    }
+
+    #[test]
+    fn groups_are_those_of_the_contract() {
+        let of =
+            |group| all().iter().filter(|kind| kind.group == group).map(|kind| kind.name).collect::<Vec<_>>();
+        assert_eq!(of(Group::Core)[..2], ["pods", "events"]);
+        let workloads = of(Group::Workloads);
+        assert_eq!((workloads[0], workloads[7]), ("deployments", "poddisruptionbudgets"));
+        let networking = of(Group::Networking);
+        assert_eq!((networking[0], networking[4]), ("services", "ingressclasses"));
+        assert_eq!(of(Group::Storage)[..3], ["pvs", "pvcs", "storageclasses"]);
+        assert_eq!(of(Group::Cluster)[..4], ["nodes", "namespaces", "priorityclasses", "runtimeclasses"]);
+    }
+
+    #[test]
+    fn the_core_group_has_a_path_of_its_own() {
+        assert_eq!(by_name("pvs").unwrap().api.path(), "/api/v1/persistentvolumes");
+        assert_eq!(by_name("deployments").unwrap().api.path(), "/apis/apps/v1/deployments");
+        assert!(by_name("persistentvolumes").is_none());
     }
 }

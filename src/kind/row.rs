@@ -33,6 +33,15 @@ impl Row {
         Row { json: json.into(), clock: None, order: 0 }
     }
 
+    /// A row with a hole at byte offset `at`, for the duration since `since`. Listed by key.
+    ///
+    /// A row is part of a line that was in memory whole, so its offsets fit; one beyond 4 GiB would keep an empty duration.
+    #[must_use]
+    pub fn ticking(json: Vec<u8>, at: usize, since: Timestamp) -> Self {
+        let clock = u32::try_from(at).ok().map(|at| ClockHole { at, since });
+        Row { clock, ..Row::fixed(json) }
+    }
+
     /// Appends the row's JSON as it reads at `now`.
     pub fn write(&self, now: Timestamp, out: &mut Vec<u8>) {
         let Some(hole) = self.clock else {
@@ -41,7 +50,7 @@ impl Row {
         };
         let (before, after) = self.json.split_at(hole.at as usize);
         out.extend_from_slice(before);
-        crate::kind::text::write_age(now.as_second() - hole.since.as_second(), out);
+        super::text::write_age(now.duration_since(hole.since).as_secs(), out);
         out.extend_from_slice(after);
     }
 
