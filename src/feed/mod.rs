@@ -50,6 +50,12 @@ impl Feed {
         self.inner.lock().expect("no panic under this lock").0
     }
 
+    /// How the source is doing, as it last said.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.inner.lock().expect("no panic under this lock").1.clone()
+    }
+
     /// Takes a whole list: the first sync, or a relist, which is repaired by diff.
     ///
     /// `epoch` names the cluster's incarnation (the uid of its kube-system namespace) where it could be read; another epoch
@@ -62,7 +68,15 @@ impl Feed {
     /// Takes a batch of watch events, in order: [`Change::Put`], [`Change::Deleted`] and [`Change::Bookmark`]
     /// ([`Change::Error`] is the source's own business and is ignored here). Empties the vector. The state becomes [`State::Live`].
     pub fn apply(&self, changes: &mut Vec<Change>) {
-        changes.clear();
+        let mut inner = self.inner.lock().expect("no panic under this lock");
+        for change in changes.drain(..) {
+            match change {
+                Change::Put(object) | Change::Deleted(object) => inner.0 = Some(object.rv),
+                Change::Bookmark { rv, .. } => inner.0 = Some(rv),
+                Change::Error(_) => {}
+            }
+        }
+        inner.1 = State::Live;
     }
 
     /// Says how the source is doing.

@@ -1,4 +1,4 @@
-//! DaemonSets.
+//! `DaemonSets`.
 
 use serde::Deserialize;
 
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn what_is_absent_is_zero() {
         assert_eq!(
-            row("daemonsets", r#""#),
+            row("daemonsets", ""),
             r#"{"name":"a","namespace":"n","desiredNumberScheduled":0,"numberReady":0,"updatedNumberScheduled":0,"numberAvailable":0,"numberMisscheduled":0,"createdAt":"2026-05-01T12:00:00Z"}"#
         );
     }

@@ -35,7 +35,7 @@ pub enum Change {
     Bookmark {
         /// The watch's new position.
         rv: Rv,
-        /// Whether this ends the initial events of a WatchList (KEP-3157).
+        /// Whether this ends the initial events of a `WatchList` (KEP-3157).
         initial_events_end: bool,
     },
     /// ERROR: the watch is over.
@@ -49,7 +49,7 @@ pub struct StatusError {
     pub code: u16,
     /// Kubernetes' machine-readable reason, such as `Expired`.
     pub reason: String,
-    /// For people; may hold names. Never shown to a tab as it is.
+    /// For people; may hold names, and any character. Never shown to a tab, and logged only escaped (`{:?}`).
     pub message: String,
     /// What a 429 or 504 asks clients to wait, in seconds.
     pub retry_after_seconds: Option<u64>,
@@ -61,7 +61,7 @@ const LONGEST_TEXT: usize = 1024;
 impl StatusError {
     /// Reads the body of a refused request: a `Status`, or the plain text that a proxy or a busy apiserver answers with.
     ///
-    /// `http_status` stands in for a code that the body does not name. Texts are cut at 1 KiB.
+    /// `http_status` stands in for a code that the body does not name. Of each text at most 1 KiB is read.
     #[must_use]
     pub fn from_body(http_status: u16, body: &[u8]) -> Self {
         let decoded =
@@ -280,3 +280,6 @@ fn project<P: Projection>(object: &P::Object<'_>) -> Result<Object, DecodeError>
 fn version(text: &str) -> Result<Rv, DecodeError> {
     text.parse().map_err(|_| DecodeError::Version)
 }
+
+#[cfg(test)]
+mod tests;

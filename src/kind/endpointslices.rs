@@ -1,4 +1,4 @@
-//! EndpointSlices, with the number of their ready endpoints.
+//! `EndpointSlices`, with the number of their ready endpoints.
 
 use serde::Deserialize;
 

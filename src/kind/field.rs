@@ -293,3 +293,43 @@ pub struct Point<'a> {
     #[serde(borrow)]
     pub hostname: Text<'a>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_borrowed_wherever_the_line_holds_them_as_they_are() {
+        let texts: Texts<'_> = serde_json::from_str(r#"["plain","\u003c",null]"#).unwrap();
+        let borrowed: Vec<bool> = texts.iter().map(|text| matches!(text.0, Cow::Borrowed(_))).collect();
+        let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
+        assert_eq!(texts, ["plain", "<", ""]);
+        assert_eq!(borrowed[..2], [true, false]);
+
+        let optional: Option<OrZero<Text<'_>>> = serde_json::from_str(r#""plain""#).unwrap();
+        assert!(matches!(optional.unwrap().0.0, Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn null_is_the_zero_value() {
+        let items: Items<i32> = serde_json::from_str("[1,null]").unwrap();
+        assert_eq!(items.iter().map(|item| **item).collect::<Vec<_>>(), [1, 0]);
+        assert!(serde_json::from_str::<Items<i32>>("null").unwrap().is_empty());
+        assert!(serde_json::from_str::<Pairs<'_>>("null").unwrap().0.is_empty());
+        assert_eq!(serde_json::from_str::<IntOrText<'_>>("null").unwrap().text(), "0");
+        assert_eq!(serde_json::from_str::<Quantity<'_>>("null").unwrap().text(), Some("0"));
+        assert_eq!(Quantity::default().text(), None);
+    }
+
+    #[test]
+    fn a_number_or_a_text() {
+        let text =
+            |json| serde_json::from_str::<IntOrText<'_>>(json).map(|value| value.text().into_owned()).ok();
+        assert_eq!(text("-2147483648").as_deref(), Some("-2147483648"));
+        assert_eq!(text(r#""50%""#).as_deref(), Some("50%"));
+        assert_eq!(text(r#""\u003c""#).as_deref(), Some("<"));
+        assert_eq!(text("2147483648"), None);
+        assert_eq!(text("1.5"), None);
+        assert_eq!(text("{}"), None);
+    }
+}

@@ -1,4 +1,4 @@
-//! HorizontalPodAutoscalers.
+//! `HorizontalPodAutoscalers`.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! IngressClasses.
+//! `IngressClasses`.
 
 use serde::Deserialize;
 
@@ -72,7 +72,7 @@ mod tests {
             row_with(
                 "ingressclasses",
                 r#""annotations":{"ingressclass.kubernetes.io/is-default-class":"True"}"#,
-                r#""#
+                ""
             ),
             r#"{"name":"a","createdAt":"2026-05-01T12:00:00Z","controller":"","isDefault":false}"#
         );

@@ -1,8 +1,8 @@
 //! Ingresses, with the hosts that they serve.
 
-use serde::Deserialize;
-
 use std::collections::HashSet;
+
+use serde::Deserialize;
 
 use super::field::{Identity, Items, LoadBalancer, Metadata, OrZero, Text, Texts};
 use super::text::JsonObject;

@@ -81,12 +81,16 @@ impl Projection for Jobs {
 
 impl Object<'_> {
     fn outcome(&self) -> &'static str {
-        self.condition().unwrap_or(match () {
-            () if *self.spec.suspend => "Suspended",
-            () if *self.status.failed > 0 => "Failed",
-            () if *self.status.active > 0 => "Running",
-            () => "Pending",
-        })
+        if let Some(condition) = self.condition() {
+            return condition;
+        }
+        if *self.spec.suspend {
+            return "Suspended";
+        }
+        if *self.status.failed > 0 {
+            return "Failed";
+        }
+        if *self.status.active > 0 { "Running" } else { "Pending" }
     }
 
     fn condition(&self) -> Option<&'static str> {

@@ -5,7 +5,7 @@
 //!
 //! Invariants: rows are equal to the wire contract byte for byte (field order, omissions, Go's HTML-safe escaping);
 //! decoding borrows from the line and materialises only what the row needs, so never `managedFields`, and never the
-//! data of Secrets or ConfigMaps.
+//! data of `Secrets` or `ConfigMaps`.
 
 #[cfg(test)]
 mod case;
@@ -157,7 +157,7 @@ impl Kind {
 /// Declares each kind's file as a module, and the registry in the order of the lines.
 macro_rules! registry {
     ($($file:ident::$kind:ident),* $(,)?) => {
-        $(mod $file;)*
+        $(#[allow(clippy::struct_field_names, reason = "fields have the names that Kubernetes gave them")] mod $file;)*
         static REGISTRY: &[Kind] = &[$(Kind::of::<$file::$kind>()),*];
     };
 }
@@ -216,5 +216,49 @@ impl std::hash::Hash for Kind {
 impl std::fmt::Debug for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_of_the_contract_come_first_and_in_its_order() {
+        let names: Vec<&str> = all().iter().map(|kind| kind.name).collect();
+        let contract = "pods events deployments statefulsets daemonsets replicasets jobs cronjobs \
+            horizontalpodautoscalers poddisruptionbudgets services ingresses networkpolicies endpointslices \
+            ingressclasses pvs pvcs storageclasses nodes namespaces priorityclasses runtimeclasses";
+        assert_eq!(names[..22].join(" "), contract.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+
+    #[test]
+    fn no_two_kinds_share_a_name_a_place_or_a_wrapper() {
+        let keys: [fn(&Kind) -> String; 3] =
+            [|kind| kind.name.to_owned(), |kind| kind.api.path(), |kind| kind.wrapper.to_owned()];
+        for key in keys {
+            let distinct: std::collections::HashSet<String> = all().iter().map(key).collect();
+            assert_eq!(distinct.len(), all().len());
+        }
+    }
+
+    #[test]
+    fn groups_are_those_of_the_contract() {
+        let of =
+            |group| all().iter().filter(|kind| kind.group == group).map(|kind| kind.name).collect::<Vec<_>>();
+        assert_eq!(of(Group::Core)[..2], ["pods", "events"]);
+        let workloads = of(Group::Workloads);
+        assert_eq!((workloads[0], workloads[7]), ("deployments", "poddisruptionbudgets"));
+        let networking = of(Group::Networking);
+        assert_eq!((networking[0], networking[4]), ("services", "ingressclasses"));
+        assert_eq!(of(Group::Storage)[..3], ["pvs", "pvcs", "storageclasses"]);
+        assert_eq!(of(Group::Cluster)[..4], ["nodes", "namespaces", "priorityclasses", "runtimeclasses"]);
+    }
+
+    #[test]
+    fn the_core_group_has_a_path_of_its_own() {
+        assert_eq!(by_name("pvs").unwrap().api.path(), "/api/v1/persistentvolumes");
+        assert_eq!(by_name("deployments").unwrap().api.path(), "/apis/apps/v1/deployments");
+        assert!(by_name("persistentvolumes").is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! NetworkPolicies.
+//! `NetworkPolicies`.
 
 use serde::Deserialize;
 

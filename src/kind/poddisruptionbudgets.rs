@@ -1,8 +1,8 @@
-//! PodDisruptionBudgets.
-
-use serde::Deserialize;
+//! `PodDisruptionBudgets`.
 
 use std::borrow::Cow;
+
+use serde::Deserialize;
 
 use super::field::{Identity, IntOrText, Metadata, OrZero};
 use super::text::JsonObject;

@@ -1,8 +1,8 @@
 //! Pods, with the status that people know from `kubectl get pods`.
 
-use serde::Deserialize;
-
 use std::borrow::Cow;
+
+use serde::Deserialize;
 
 use super::field::{Condition, Counted, Identity, Items, Metadata, OrZero, Skipped, Text};
 use super::text::JsonObject;

@@ -1,4 +1,4 @@
-//! PersistentVolumeClaims, `pvcs` in the contract.
+//! `PersistentVolumeClaims`, `pvcs` in the contract.
 
 use serde::Deserialize;
 

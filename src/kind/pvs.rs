@@ -1,4 +1,4 @@
-//! PersistentVolumes, `pvs` in the contract.
+//! `PersistentVolumes`, `pvs` in the contract.
 
 use serde::Deserialize;
 

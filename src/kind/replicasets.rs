@@ -1,4 +1,4 @@
-//! ReplicaSets, with the Deployment that owns them.
+//! `ReplicaSets`, with the Deployment that owns them.
 
 use serde::Deserialize;
 
@@ -85,12 +85,12 @@ mod tests {
             row_with(
                 "replicasets",
                 r#""ownerReferences":[{"kind":"Rollout","name":"r"},{"apiVersion":"example.com/v1","kind":"Deployment","name":"<one>"},{"kind":"Deployment","name":"two"}]"#,
-                r#""#
+                ""
             ),
             r#"{"name":"a","namespace":"n","createdAt":"2026-05-01T12:00:00Z","desired":0,"current":0,"ready":0,"owner":"Deployment/\u003cone\u003e"}"#
         );
         assert_eq!(
-            row_with("replicasets", r#""ownerReferences":null"#, r#""#),
+            row_with("replicasets", r#""ownerReferences":null"#, ""),
             r#"{"name":"a","namespace":"n","createdAt":"2026-05-01T12:00:00Z","desired":0,"current":0,"ready":0,"owner":""}"#
         );
     }

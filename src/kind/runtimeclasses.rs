@@ -1,4 +1,4 @@
-//! RuntimeClasses.
+//! `RuntimeClasses`.
 
 use serde::Deserialize;
 

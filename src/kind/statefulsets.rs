@@ -1,4 +1,4 @@
-//! StatefulSets.
+//! `StatefulSets`.
 
 use serde::Deserialize;
 
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn what_is_absent_is_zero() {
         assert_eq!(
-            row("statefulsets", r#""#),
+            row("statefulsets", ""),
             r#"{"name":"a","namespace":"n","replicas":0,"readyReplicas":0,"updatedReplicas":0,"currentReplicas":0,"createdAt":"2026-05-01T12:00:00Z"}"#
         );
     }

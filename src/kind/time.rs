@@ -5,12 +5,11 @@
 //! of events) may be any; none of them may make a whole list unreadable, so what cannot be parsed counts as the zero
 //! time.
 
-use std::io::Write;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::field::Text;
+use super::text::print;
 
 /// Go's zero time, which is how the contract writes a time that is not there.
 const ZERO: &str = "0001-01-01T00:00:00Z";
@@ -33,7 +32,7 @@ impl Time<'_> {
             return;
         }
         match self.parsed() {
-            Some(timestamp) => write!(out, "{timestamp}").expect("a Vec takes every write"),
+            Some(timestamp) => print(out, format_args!("{timestamp}")),
             None => out.extend_from_slice(ZERO.as_bytes()),
         }
     }

@@ -56,4 +56,18 @@ mod tests {
             assert_eq!(bad.parse::<Rv>(), Err(NotAnRv), "{bad:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_printed_reads_back(number: u128) {
+            proptest::prop_assert_eq!(Rv(number).to_string().parse(), Ok(Rv(number)));
+        }
+
+        #[test]
+        fn no_two_texts_name_one_version(text in "[0-9+ -]{0,40}") {
+            if let Ok(rv) = text.parse::<Rv>() {
+                proptest::prop_assert_eq!(rv.to_string(), text);
+            }
+        }
+    }
 }
