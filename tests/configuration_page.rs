@@ -27,7 +27,7 @@ fn kinds_by_group() -> String {
     for group in foretop::kind::Group::ALL {
         let kinds = foretop::kind::all().iter().filter(|kind| kind.group == group);
         let names: Vec<String> = kinds.map(|kind| format!("`{}`", kind.name)).collect();
-        table.push_str(&format!("| `{}` | {} |\n", group.name(), names.join(", ")));
+        table += &format!("| `{}` | {} |\n", group.name(), names.join(", "));
     }
     table.push('\n');
     table
@@ -48,7 +48,8 @@ fn the_page_has_the_tables_of_the_code() {
 /// Loads a file with nothing else around it.
 fn load(name: &str, text: &str) -> config::Loaded {
     let file = File { name: name.into(), text: text.into() };
-    config::load(&Sources { file: Some(file), ..Sources::default() }).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    config::load(&Sources { file: Some(file), ..Sources::default() })
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 #[test]

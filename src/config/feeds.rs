@@ -24,7 +24,7 @@ pub struct Feeds {
 impl Default for Feeds {
     fn default() -> Self {
         Feeds {
-            linger: Duration::from_secs(300),
+            linger: Duration::from_mins(5),
             wait: Duration::from_secs(10),
             away_after: Duration::from_secs(15),
             ready_after: Duration::from_secs(30),

@@ -19,7 +19,7 @@ pub struct Journal {
 
 impl Default for Journal {
     fn default() -> Self {
-        Journal { age: Duration::from_secs(600), max_bytes: 16 << 20, total_bytes: 512 << 20 }
+        Journal { age: Duration::from_mins(10), max_bytes: 16 << 20, total_bytes: 512 << 20 }
     }
 }
 

@@ -141,7 +141,9 @@ pub(crate) mod tests {
 
     #[test]
     fn the_groups_of_the_contract() {
-        let of = |text| parse(text, crate::kind::all()).expect("valid").iter().map(|kind| kind.name).collect::<Vec<_>>();
+        let of = |text| {
+            parse(text, crate::kind::all()).expect("valid").iter().map(|kind| kind.name).collect::<Vec<_>>()
+        };
         assert_eq!(of("core"), ["pods", "events"]);
         assert_eq!(of("workloads").len(), 8);
         assert_eq!(of("networking").len(), 5);

@@ -112,14 +112,14 @@ impl<'a> Filling<'a> {
         self.places.insert(row.key.clone(), place);
     }
 
-    fn from_file(&mut self, row: &mut Row<'_>) {
+    fn read_file(&mut self, row: &mut Row<'_>) {
         let Some(file) = &self.sources.file else { return };
         let path: Vec<&str> = row.key.split('.').collect();
         let Some(node) = self.root.as_ref().and_then(|root| root.at(&path)).cloned() else { return };
         self.read(row, Place { source: file.name.clone(), line: node.line }, &node);
     }
 
-    fn from_environment(&mut self, row: &mut Row<'_>) {
+    fn read_environment(&mut self, row: &mut Row<'_>) {
         let environment = &self.sources.environment;
         let mut given = variables(&row.key)
             .into_iter()
@@ -135,8 +135,8 @@ impl<'a> Filling<'a> {
         self.read(row, Place { source: name, line: None }, &Node::scalar(value));
     }
 
-    fn from_flags(&mut self, row: &mut Row<'_>) {
-        for flag in self.sources.flags.iter() {
+    fn read_flags(&mut self, row: &mut Row<'_>) {
+        for flag in &self.sources.flags {
             if flag.key != row.key {
                 continue;
             }
@@ -150,9 +150,9 @@ impl Visit for Filling<'_> {
 
     fn setting(&mut self, mut row: Row<'_>) {
         self.keys.push(row.key.clone());
-        self.from_file(&mut row);
-        self.from_environment(&mut row);
-        self.from_flags(&mut row);
+        self.read_file(&mut row);
+        self.read_environment(&mut row);
+        self.read_flags(&mut row);
     }
 }
 
@@ -161,12 +161,11 @@ fn right(row: &Row<'_>) -> String {
     let mut right = row.field.expected();
     let range = row.field.range();
     if !range.is_empty() {
-        right.push_str(", ");
-        right.push_str(&range);
+        right = format!("{right}, {range}");
     }
     let example = row.field.show();
     if !example.is_empty() {
-        right.push_str(&format!(", such as `{example}`"));
+        right = format!("{right}, such as `{example}`");
     }
     right
 }

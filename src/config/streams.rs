@@ -53,7 +53,7 @@ impl Default for Streams {
             per_core: 16_000,
             connects_per_second: 0,
             lag: 256 * 1024,
-            stall: Duration::from_secs(300),
+            stall: Duration::from_mins(5),
             last_event: Duration::from_secs(1),
             heartbeat: Duration::from_secs(15),
             window: Duration::from_millis(20),

@@ -59,7 +59,7 @@ watch: {kinds: off}
     assert_eq!((config.server.listen.port(), config.server.cores), (9000, 4));
     let streams = config.streams;
     assert_eq!((streams.per_user, streams.refusal, streams.notsent_lowat), (0, Refusal::Event, 32 << 10));
-    assert_eq!((streams.stall, streams.window), (Duration::from_secs(5400), Duration::ZERO));
+    assert_eq!((streams.stall, streams.window), (Duration::from_mins(90), Duration::ZERO));
     assert_eq!(streams.retry, (Duration::from_secs(1), Duration::from_millis(2500)));
     assert_eq!(config.journal.max_bytes, 1 << 20);
     assert_eq!((config.log.json, config.log.level.as_str()), (true, "info,foretop::cluster=debug"));

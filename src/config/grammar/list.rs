@@ -23,8 +23,8 @@ impl Grammar<Vec<String>> for Words {
     fn read(&self, given: &Node) -> Result<Vec<String>, Vec<Wrong>> {
         match &given.value {
             Value::List(items) => every(items.iter().map(|item| Text.read(item))),
-            _ => verbatim(given)
-                .and_then(|_| Ok(scalars(given)?.into_iter().map(|(_, text)| text.to_owned()).collect())),
+            Value::Understood(_) => verbatim(given).map(|text| vec![text.to_owned()]),
+            _ => Ok(scalars(given)?.into_iter().map(|(_, text)| text.to_owned()).collect()),
         }
     }
 }
@@ -71,7 +71,7 @@ impl Grammar<Vec<&'static Kind>> for KindNames {
         let Value::List(items) = &given.value else {
             return match &given.value {
                 Value::Scalar(text) | Value::Understood(text) => {
-                    kinds::parse(text, self.0).map_err(|unknown| unknown.into_iter().map(wrong).collect())
+                    kinds::parse(text, self.0).map_err(|unknown| unknown.iter().map(wrong).collect())
                 }
                 _ => scalars(given).and_then(|_| Err(Wrong::new("has no value"))),
             };
@@ -83,10 +83,10 @@ impl Grammar<Vec<&'static Kind>> for KindNames {
         }
         let names = scalars(given)?;
         if let [(_, whole)] = names[..] {
-            return kinds::parse(whole, self.0).map_err(|unknown| unknown.into_iter().map(wrong).collect());
+            return kinds::parse(whole, self.0).map_err(|unknown| unknown.iter().map(wrong).collect());
         }
         let chosen = every(names.into_iter().map(|(line, name)| {
-            kinds::named(name, self.0).map_err(|unknown| vec![Wrong { line, ..wrong(unknown) }])
+            kinds::named(name, self.0).map_err(|unknown| vec![Wrong { line, ..wrong(&unknown) }])
         }))?;
         Ok(kinds::in_order(&chosen.concat(), self.0))
     }
@@ -121,17 +121,15 @@ impl Prewarm {
         if cluster.is_empty() || name.is_empty() {
             return Err(shape());
         }
-        match self.0.iter().find(|kind| kind.name == name) {
-            Some(kind) => Ok((cluster.to_owned(), kind)),
-            None => {
-                let near = kinds::nearest_kind(name, self.0).map(|near| format!("`{cluster}/{near}`"));
-                Err((format!("{} is not a kind", quoted(name)), near))
-            }
+        if let Some(kind) = self.0.iter().find(|kind| kind.name == name) {
+            return Ok((cluster.to_owned(), kind));
         }
+        let near = kinds::nearest_kind(name, self.0).map(|near| format!("`{cluster}/{near}`"));
+        Err((format!("{} is not a kind", quoted(name)), near))
     }
 }
 
-fn wrong(unknown: UnknownToken) -> Wrong {
+fn wrong(unknown: &UnknownToken) -> Wrong {
     let right = unknown.nearest.map(|near| format!("`{near}`"));
     Wrong { line: None, what: format!("{} is neither a kind nor a group", quoted(&unknown.token)), right }
 }

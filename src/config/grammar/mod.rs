@@ -47,6 +47,9 @@ impl Wrong {
 /// The text of a single value.
 fn scalar(given: &Node) -> Result<&str, Vec<Wrong>> {
     match &given.value {
+        Value::Scalar(text) | Value::Understood(text) if text.trim().is_empty() => {
+            Err(Wrong::new("is empty"))
+        }
         Value::Scalar(text) | Value::Understood(text) => Ok(text.trim()),
         Value::Nothing => Err(Wrong::new("has no value")),
         Value::List(_) => Err(Wrong::new("is a list")),

@@ -62,7 +62,8 @@ pub(crate) fn show_duration(value: Duration) -> String {
     let mut text = String::new();
     for (unit, scale) in TIME {
         if left >= scale {
-            text.push_str(&format!("{}{unit}", left / scale));
+            text += &(left / scale).to_string();
+            text += unit;
             left %= scale;
         }
     }
