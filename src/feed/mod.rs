@@ -274,6 +274,12 @@ impl Feed {
         self.status.load_full()
     }
 
+    /// How the source is doing, as it last said.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.status().state.clone()
+    }
+
     /// Where the retained chain begins. For cores: takes no lock.
     #[must_use]
     pub fn tail(&self) -> Arc<Tail> {

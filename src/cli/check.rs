@@ -1,0 +1,57 @@
+//! `check`: every mistake at once, on standard output, one per line.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use foretop::cluster::registry::Registry;
+use foretop::config::{self, Config, Loaded, Mistakes};
+
+use super::settings;
+
+/// Checks the settings and the registry of clusters that they name. Success is exit code 0.
+pub fn check(path: &Path) -> ExitCode {
+    let (report, code) = match settings::from_file(path, Vec::new(), false) {
+        Ok(sources) => report(config::read(&sources)),
+        Err(mistakes) => (vec![mistakes.to_string()], ExitCode::FAILURE),
+    };
+    for line in report {
+        println!("{line}");
+    }
+    code
+}
+
+fn report((loaded, mistakes): (Loaded, Vec<config::Mistake>)) -> (Vec<String>, ExitCode) {
+    let Loaded { config, warnings, set } = loaded;
+    let mut lines: Vec<String> = warnings.into_iter().map(|warning| format!("warning: {warning}")).collect();
+    let settings_are_good = mistakes.is_empty();
+    lines.extend(mistakes.iter().map(ToString::to_string));
+    match clusters(&config) {
+        Ok(clusters) if settings_are_good => {
+            let kinds = config.watch.kinds.len();
+            lines.push(format!("{set} settings, {clusters} clusters, {kinds} kinds: all good"));
+            (lines, ExitCode::SUCCESS)
+        }
+        Ok(_) => (lines, ExitCode::FAILURE),
+        Err(mistakes) => {
+            lines.extend(mistakes);
+            (lines, ExitCode::FAILURE)
+        }
+    }
+}
+
+/// How many clusters the registry file has, or every mistake in it, one line each.
+fn clusters(config: &Config) -> Result<usize, Vec<String>> {
+    let Some(path) = &config.clusters_file else { return Ok(0) };
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| vec![Mistakes(vec![settings::unreadable(name.to_string(), &error)]).to_string()])?;
+    let registry = Registry::parse(&text).map_err(|mistakes| {
+        let line = |line: Option<u64>| line.map(|line| format!(":{line}")).unwrap_or_default();
+        let key = |key: &str| if key.is_empty() { String::new() } else { format!("{key}: ") };
+        mistakes
+            .iter()
+            .map(|mistake| format!("{name}{}: {}{}", line(mistake.line), key(&mistake.key), mistake.text))
+            .collect::<Vec<_>>()
+    })?;
+    Ok(registry.clusters.len())
+}

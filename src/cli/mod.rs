@@ -1,0 +1,118 @@
+//! The subcommands, and which settings they give.
+
+mod check;
+mod log;
+mod run;
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Streams live Kubernetes lists to very many browser tabs.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the clusters of a registry file.
+    Serve(Serve),
+    /// Serves simulated clusters, with simulated changes: nothing else is needed.
+    Demo(Demo),
+    /// Simulates apiservers for kubectl, tests and load runs.
+    Sim(Sim),
+    /// Finds every mistake in the settings at once.
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The settings file (docs/configuration.md).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Address to listen on; wins over `server.listen`.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Pinned threads that own streams, 0 for one per CPU; wins over `server.cores`.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    cores: Option<String>,
+    /// Lets `auth.mode: dev`, which lets everyone in, listen beyond loopback.
+    #[arg(long)]
+    insecure: bool,
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// Address to listen on [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Pinned threads that own streams, 0 for one per CPU [default: 0].
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    cores: Option<String>,
+    /// Lets everyone in from beyond loopback, where `--listen` says so.
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    world: World,
+}
+
+#[derive(Debug, Args)]
+struct Sim {
+    #[command(flatten)]
+    world: World,
+    /// Address of the first cluster's apiserver; the next clusters follow on the next ports.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6443")]
+    listen: SocketAddr,
+    /// Where to write a kubeconfig with a context per cluster.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig_out: Option<PathBuf>,
+}
+
+/// What is simulated.
+#[derive(Clone, Copy, Debug, Args)]
+struct World {
+    /// Simulated clusters.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    clusters: u32,
+    /// Pods per cluster; the other kinds follow from them.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pods: u32,
+    /// Changes per second and cluster.
+    #[arg(long, value_name = "R", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    churn: u32,
+    /// The same seed gives the same objects and the same changes.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// The settings file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(serve) => {
+            let sources = settings::from_file(&serve.config, serve.flags(), serve.insecure);
+            settings::with_settings(sources, |config| run::serve(config))
+        }
+        Command::Demo(demo) => {
+            let sources = settings::without_file(demo.flags(), demo.insecure);
+            settings::with_settings(Ok(sources), |config| run::demo(config, demo.world))
+        }
+        Command::Sim(sim) => {
+            let _written_at_the_end = log::start(&foretop::config::Log::default());
+            run::sim(&sim)
+        }
+        Command::Check(check) => check::check(&check.config),
+    }
+}

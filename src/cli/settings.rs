@@ -1,0 +1,72 @@
+//! Where each subcommand's settings come from.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use foretop::config::{self, Config, File, Flag, Loaded, Mistake, Mistakes, Sources};
+
+use super::{Demo, Serve, log};
+
+impl Serve {
+    pub fn flags(&self) -> Vec<Flag> {
+        common_flags(self.listen.as_ref(), self.cores.as_ref())
+    }
+}
+
+impl Demo {
+    /// The demo says itself what a file would have to say.
+    pub fn flags(&self) -> Vec<Flag> {
+        let mut flags = common_flags(self.listen.as_ref(), self.cores.as_ref());
+        flags.push(Flag { name: "demo", key: "auth.mode", value: "dev".into() });
+        flags
+    }
+}
+
+fn common_flags(listen: Option<&String>, cores: Option<&String>) -> Vec<Flag> {
+    let flag = |name, key| move |value: &String| Flag { name, key, value: value.clone() };
+    let listen = listen.map(flag("--listen", "server.listen"));
+    let cores = cores.map(flag("--cores", "server.cores"));
+    listen.into_iter().chain(cores).collect()
+}
+
+/// A file, this process's environment, and flags.
+pub fn from_file(path: &Path, flags: Vec<Flag>, insecure: bool) -> Result<Sources, Mistakes> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Sources { file: Some(File { name, text }), ..without_file(flags, insecure) }),
+        Err(error) => Err(Mistakes(vec![unreadable(name, &error)])),
+    }
+}
+
+/// This process's environment, and flags.
+pub fn without_file(flags: Vec<Flag>, insecure: bool) -> Sources {
+    Sources { file: None, environment: Sources::process_environment(), flags, insecure }
+}
+
+/// What is wrong with a file that cannot be read.
+pub fn unreadable(name: String, error: &std::io::Error) -> Mistake {
+    Mistake {
+        source: name,
+        line: None,
+        key: String::new(),
+        what: format!("this file cannot be read: {error}"),
+        right: "a file of UTF-8 text that this user may read".into(),
+    }
+}
+
+/// Goes on with the settings, unless they hold a mistake: then all of them are printed, and nothing is started.
+pub fn with_settings(sources: Result<Sources, Mistakes>, go_on: impl FnOnce(Config) -> ExitCode) -> ExitCode {
+    match sources.and_then(|sources| config::load(&sources)) {
+        Ok(Loaded { config, warnings, .. }) => {
+            let _written_at_the_end = log::start(&config.log);
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            go_on(config)
+        }
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
+            ExitCode::FAILURE
+        }
+    }
+}

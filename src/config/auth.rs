@@ -1,0 +1,110 @@
+//! Who asks.
+
+use super::Cidr;
+use super::grammar::{Choice, HeaderWord, MustBeSaid, Peers, Text, Words};
+use super::table::{Section, Table};
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// How identities come about; there is no default in a file: it must be said.
+    pub mode: AuthMode,
+    /// The identity of everyone in `dev`.
+    pub dev: DevIdentity,
+    /// The trusted proxy of `header`.
+    pub header: HeaderAuth,
+    /// Lets `dev` listen beyond loopback. Only the flag `--insecure` sets it.
+    pub insecure: bool,
+}
+
+/// How identities come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Everyone is the dev identity.
+    Dev,
+    /// A trusted proxy says who asks.
+    Header,
+}
+
+/// The identity of everyone in `dev`.
+#[derive(Clone, Debug)]
+pub struct DevIdentity {
+    /// Subject.
+    pub subject: String,
+    /// E-mail.
+    pub email: String,
+    /// Groups.
+    pub groups: Vec<String>,
+}
+
+/// The trusted proxy of `header`.
+#[derive(Clone, Debug)]
+pub struct HeaderAuth {
+    /// Name of the header with the user.
+    pub user: String,
+    /// Name of the header with the groups (comma-separated, may be repeated).
+    pub groups: String,
+    /// Peers that may set them: addresses or CIDR blocks.
+    pub trusted_peers: Vec<Cidr>,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Auth {
+            mode: AuthMode::Dev,
+            dev: DevIdentity {
+                subject: "dev@local".into(),
+                email: "dev@local".into(),
+                groups: vec!["dev".into()],
+            },
+            header: HeaderAuth {
+                user: "X-Forwarded-User".into(),
+                groups: "X-Forwarded-Groups".into(),
+                trusted_peers: Vec::new(),
+            },
+            insecure: false,
+        }
+    }
+}
+
+const MODES: &[(&str, AuthMode)] = &[("dev", AuthMode::Dev), ("header", AuthMode::Header)];
+
+impl Section for Auth {
+    fn settings(&mut self, table: &mut Table<'_>) {
+        table.setting(
+            "mode",
+            &mut self.mode,
+            MustBeSaid(Choice(MODES)),
+            "How identities come about. `dev`: everyone is the identity of `auth.dev`. `header`: a trusted proxy says who asks. \
+             There is no default: it must be set.",
+        );
+        table.section("dev", "The identity of everyone, in `auth.mode: dev`.", &mut self.dev);
+        table.section("header", "The trusted proxy of `auth.mode: header`.", &mut self.header);
+    }
+}
+
+impl Section for DevIdentity {
+    fn settings(&mut self, table: &mut Table<'_>) {
+        table.setting("subject", &mut self.subject, Text, "The user's name.");
+        table.setting("email", &mut self.email, Text, "The user's e-mail.");
+        table.setting("groups", &mut self.groups, Words, "The user's groups.");
+    }
+}
+
+impl Section for HeaderAuth {
+    fn settings(&mut self, table: &mut Table<'_>) {
+        table.setting("user", &mut self.user, HeaderWord, "The header that holds the user.");
+        table.setting(
+            "groups",
+            &mut self.groups,
+            HeaderWord,
+            "The header that holds the groups, separated by commas; it may be repeated.",
+        );
+        table.setting(
+            "trustedPeers",
+            &mut self.trusted_peers,
+            Peers,
+            "The peers that may set these headers. From any other peer the headers are ignored. Needed in `auth.mode: header`.",
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! Settings that are right each by itself and wrong together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::grammar::{show_duration, show_size};
+use super::load::Place;
+use super::sources::File;
+use super::{AuthMode, Config, Mistake};
+
+/// What is known of the values' origins.
+pub(crate) struct Known<'a> {
+    pub places: &'a BTreeMap<String, Place>,
+    /// Settings that could not be read: what they would contradict cannot be said.
+    pub bad: &'a BTreeSet<String>,
+    pub file: Option<&'a File>,
+}
+
+/// Finds the contradictions of a tree.
+pub(crate) fn find(config: &Config, known: &Known<'_>, mistakes: &mut Vec<Mistake>) {
+    let mut rules = Rules { known, mistakes };
+    rules.identity(config);
+    rules.kinds(config);
+    rules.streams(config);
+    rules.memory(config);
+    rules.upstream(config);
+}
+
+struct Rules<'a> {
+    known: &'a Known<'a>,
+    mistakes: &'a mut Vec<Mistake>,
+}
+
+impl Rules<'_> {
+    fn identity(&mut self, config: &Config) {
+        let auth = &config.auth;
+        self.check(
+            self.known.places.contains_key("auth.mode"),
+            &["auth.mode"],
+            || "nobody has said how identities come about".into(),
+            || "`header`, or `dev` to let everyone in as one user".into(),
+        );
+        self.check(
+            auth.mode != AuthMode::Dev
+                || auth.insecure
+                || config.server.listen.ip().to_canonical().is_loopback(),
+            &["server.listen", "auth.mode"],
+            || format!("`auth.mode: dev` would let everyone who reaches {} in", config.server.listen),
+            || format!("`127.0.0.1:{}`, or the flag `--insecure`", config.server.listen.port()),
+        );
+        self.check(
+            auth.mode != AuthMode::Header || !auth.header.trusted_peers.is_empty(),
+            &["auth.header.trustedPeers", "auth.mode"],
+            || "`auth.mode: header` trusts nobody's headers, so nobody could sign in".into(),
+            || "the addresses of the proxy, such as `10.0.0.0/8`".into(),
+        );
+        self.check(
+            !auth.header.user.eq_ignore_ascii_case(&auth.header.groups),
+            &["auth.header.groups", "auth.header.user"],
+            || "user and groups come from the same header".into(),
+            || "two different headers".into(),
+        );
+    }
+
+    fn kinds(&mut self, config: &Config) {
+        for (cluster, kind) in &config.watch.prewarm {
+            self.check(
+                config.watch.kinds.contains(kind),
+                &["watch.prewarm", "watch.kinds"],
+                || format!("`{cluster}/{}` is kept warm, but has no stream", kind.name),
+                || format!("`watch.kinds` with `{}`, or no `{cluster}/{}` here", kind.name, kind.name),
+            );
+        }
+    }
+
+    fn streams(&mut self, config: &Config) {
+        let streams = &config.streams;
+        self.check(
+            streams.retry.0 <= streams.retry.1,
+            &["streams.retry.min", "streams.retry.max"],
+            || {
+                format!(
+                    "the span from {} to {} is empty",
+                    show_duration(streams.retry.0),
+                    show_duration(streams.retry.1)
+                )
+            },
+            || "a `min` that is not above `max`".into(),
+        );
+        self.check(
+            streams.retry.1 < config.journal.age,
+            &["journal.age", "streams.retry.max"],
+            || {
+                "a client that waits for `streams.retry.max` comes back when the journal has forgotten it"
+                    .into()
+            },
+            || format!("more than `streams.retry.max`, {}", show_duration(streams.retry.1)),
+        );
+        self.check(
+            streams.per_user <= streams.per_core,
+            &["streams.perUser", "streams.perCore"],
+            || format!("all streams of a user are on one core, which takes {}", streams.per_core),
+            || format!("at most `streams.perCore`, {}", streams.per_core),
+        );
+        self.check(
+            u64::from(streams.per_core) <= config.server.connections_per_core as u64,
+            &["streams.perCore", "server.connectionsPerCore"],
+            || format!("a core takes only {} connections", config.server.connections_per_core),
+            || format!("at most `server.connectionsPerCore`, {}", config.server.connections_per_core),
+        );
+        self.check(
+            u64::from(streams.notsent_lowat) < streams.lag as u64,
+            &["streams.lag", "streams.notsentLowat"],
+            || "a stream would count as late before its socket is full".into(),
+            || format!("more than `streams.notsentLowat`, {}", show_size(streams.notsent_lowat.into())),
+        );
+        self.check(
+            config.server.target_bytes < config.server.head_bytes,
+            &["server.targetBytes", "server.headBytes"],
+            || "a request's head holds its target, and would be refused first".into(),
+            || format!("less than `server.headBytes`, {}", show_size(config.server.head_bytes as u64)),
+        );
+    }
+
+    fn memory(&mut self, config: &Config) {
+        let journal = &config.journal;
+        self.check(
+            journal.max_bytes <= journal.total_bytes,
+            &["journal.maxBytes", "journal.totalBytes"],
+            || "one feed may retain more than all together".into(),
+            || format!("at most `journal.totalBytes`, {}", show_size(journal.total_bytes as u64)),
+        );
+        self.check(
+            journal.total_bytes < config.memory.limit,
+            &["journal.totalBytes", "memory.limit"],
+            || "the journals alone may reach `memory.limit`, where streams are refused".into(),
+            || format!("less than `memory.limit`, {}", show_size(config.memory.limit as u64)),
+        );
+    }
+
+    fn upstream(&mut self, config: &Config) {
+        let upstream = &config.upstream;
+        let windows = upstream.watches_per_connection as u64 * u64::from(upstream.watch_stream_window);
+        self.check(
+            windows < u64::from(upstream.watch_connection_window),
+            &[
+                "upstream.watchConnectionWindow",
+                "upstream.watchStreamWindow",
+                "upstream.watchesPerConnection",
+            ],
+            || {
+                format!(
+                    "{} watches of {} fill a connection window of {}, and one slow watch would stall all",
+                    upstream.watches_per_connection,
+                    show_size(upstream.watch_stream_window.into()),
+                    show_size(upstream.watch_connection_window.into())
+                )
+            },
+            || {
+                format!(
+                    "`watchesPerConnection` × `watchStreamWindow` ({}) below `watchConnectionWindow`",
+                    show_size(windows)
+                )
+            },
+        );
+        let (min, max) = upstream.watch_timeout;
+        self.check(
+            min <= max,
+            &["upstream.watchTimeout.min", "upstream.watchTimeout.max"],
+            || format!("the span from {} to {} is empty", show_duration(min), show_duration(max)),
+            || "a `min` that is not above `max`".into(),
+        );
+    }
+
+    /// Unless it holds, the mistake is told where the first of the keys that anybody set was set.
+    fn check(&mut self, holds: bool, keys: &[&str], what: impl Fn() -> String, right: impl Fn() -> String) {
+        if holds || keys.iter().any(|key| self.known.bad.contains(*key)) {
+            return;
+        }
+        let set = keys.iter().find_map(|key| self.known.places.get_key_value(*key));
+        let (key, place) = match set {
+            Some((key, place)) => (key.as_str(), place.clone()),
+            None => (keys[0], self.unset()),
+        };
+        self.mistakes.push(Mistake {
+            source: place.source,
+            line: place.line,
+            key: key.to_owned(),
+            what: what(),
+            right: right(),
+        });
+    }
+
+    fn unset(&self) -> Place {
+        let source = self.known.file.map_or_else(|| "defaults".to_owned(), |file| file.name.clone());
+        Place { source, line: None }
+    }
+}

@@ -1,0 +1,90 @@
+//! What concerns the process as a whole: its memory, its end, its log.
+
+use std::time::Duration;
+
+use super::grammar::{Filter, Size, Switch, Time};
+use super::table::{Section, Table};
+use super::{GIB, HOUR, MIB, MINUTE};
+
+/// Ceilings for the process.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// Bytes that logs, segments, journals, replicas and snapshots may take in all; at it new streams are refused.
+    pub limit: usize,
+}
+
+/// Shutting down.
+#[derive(Clone, Debug)]
+pub struct Drain {
+    /// Not ready, but still accepting.
+    pub lame: Duration,
+    /// Streams are ended evenly over this span.
+    pub window: Duration,
+}
+
+/// Log output.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// A filter such as `info` or `foretop=debug`.
+    pub level: String,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory { limit: 2 << 30 }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Drain { lame: Duration::from_secs(5), window: Duration::from_secs(10) }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { json: false, level: "info".into() }
+    }
+}
+
+impl Section for Memory {
+    fn settings(&mut self, table: &mut Table<'_>) {
+        table.setting(
+            "limit",
+            &mut self.limit,
+            Size(16 * MIB, 4096 * GIB),
+            "What replicas, journals, snapshots and unsent bytes may take together. At it new streams are refused (503); open ones go on.",
+        );
+    }
+}
+
+impl Section for Drain {
+    fn settings(&mut self, table: &mut Table<'_>) {
+        table.setting(
+            "lame",
+            &mut self.lame,
+            Time(Duration::ZERO, 10 * MINUTE),
+            "After SIGTERM: how long `/readyz` says no while connections are still accepted, since load balancers learn it late.",
+        );
+        table.setting(
+            "window",
+            &mut self.window,
+            Time(Duration::ZERO, HOUR),
+            "Then: the span over which streams are ended, evenly, so that their clients do not all come back at once.",
+        );
+    }
+}
+
+impl Section for Log {
+    fn settings(&mut self, table: &mut Table<'_>) {
+        table.setting("json", &mut self.json, Switch, "One JSON object per line instead of text.");
+        table.setting(
+            "level",
+            &mut self.level,
+            Filter,
+            "What is logged: a level, or levels by module, such as `info,foretop::cluster=debug`.",
+        );
+    }
+}
