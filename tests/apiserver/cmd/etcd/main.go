@@ -26,6 +26,8 @@ const (
 	compactTimeout = 20 * time.Second
 	// What kubeadm sets, so that watches learn of progress as often as they do in a real cluster.
 	progressInterval = 5 * time.Second
+	// Left at zero, every request would be logged as a slow one.
+	slowRequest = 300 * time.Millisecond
 )
 
 func main() {
@@ -72,6 +74,7 @@ func serve(args []string) error {
 	config.InitialCluster = config.InitialClusterFromName(config.Name)
 	config.LogLevel = "warn"
 	config.WatchProgressNotifyInterval = progressInterval
+	config.WarningUnaryRequestDuration = slowRequest
 	// A killed process keeps what the kernel has; only a power cut would lose it.
 	config.UnsafeNoFsync = true
 
