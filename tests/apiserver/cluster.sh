@@ -21,13 +21,15 @@ users=(admin writer alice bob)
 
 die() { echo "cluster.sh: $*" >&2; exit 1; }
 
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
 # Below the ports that the kernel gives to outgoing connections: a client that keeps trying a dead server's port could
 # otherwise be given that very port, and be connected to itself.
 free_port() {
   local port
   while :; do
     port=$((20000 + RANDOM % 12000))
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+    listening "$port" || { echo "$port"; return; }
   done
 }
 
@@ -142,14 +144,22 @@ start_apiserver() {
   wait_until apiserver_is_ready apiserver
 }
 
+# The threads of a killed process end one by one, and its port is free only with the last of them: looking at the process
+# is not enough to know that another may listen there.
+gone() { # name process-id
+  local at=$port
+  [ "$1" != etcd ] || at=$etcd_port
+  ! running "$1" && ! listening "$at" && ! grep -qsE '^State:\s+[^ZX]' "/proc/$2/task/"*/status
+}
+
 end() { # signal name
   running "$2" || return 0
   local pid end=$((SECONDS + 15))
   pid=$(cat "$dir/$2.pid")
-  kill "-$1" "$pid"
-  while running "$2"; do
+  kill "-$1" "$pid" 2>/dev/null || true
+  until gone "$2" "$pid"; do
     [ $SECONDS -lt $end ] || { kill -KILL "$pid" 2>/dev/null || true; end=$((SECONDS + 15)); }
-    sleep 0.1
+    sleep 0.05
   done
   rm -f "$dir/$2.pid"
 }
