@@ -173,9 +173,9 @@ impl Tab {
     /// Like [`Tab::reconnect`], where the server may be away.
     pub async fn try_reconnect(&mut self) -> Result<(), End> {
         self.disconnect();
+        self.state.lose();
         let (connection, behind) =
             patient("an answer's head", Connection::open(&self.open, &self.state.last_id)).await?;
-        self.state.end = None;
         self.connection = Some(connection);
         self.take(&behind);
         Ok(())
@@ -275,11 +275,18 @@ impl Following {
 
     /// Waits until what it shows is as wanted. Fails the test when the connection ends first.
     pub async fn until(&mut self, what: &str, wanted: impl Fn(&State) -> bool) -> State {
-        let waiting = self.state.wait_for(|state| wanted(state) || state.end.is_some());
-        let reached = tokio::time::timeout(PATIENCE, waiting).await.map(|reached| reached.is_ok());
+        let reached = self.reach(wanted).await;
         let state = self.state();
-        assert!(reached == Ok(true) && wanted(&state), "{what}: {}", describe(&self.open, &state));
+        assert!(reached, "{what}: {}", describe(&self.open, &state));
         state
+    }
+
+    /// Waits until what it shows is as wanted, and says whether it came to that.
+    pub async fn reach(&mut self, wanted: impl Fn(&State) -> bool) -> bool {
+        let waiting = self.state.wait_for(|state| wanted(state) || state.end.is_some());
+        // An ended tab may have reached it with its very last bytes.
+        let _ = tokio::time::timeout(PATIENCE, waiting).await;
+        wanted(&self.state.borrow())
     }
 
     /// Stops reading and gives the tab back, connected as it is.
@@ -312,6 +319,11 @@ impl Answer {
 
 /// A plain GET on a connection of its own. Fails the test where no whole answer comes.
 pub async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
+    try_get(address, path, headers).await.unwrap_or_else(|end| panic!("{path}: {end:?}"))
+}
+
+/// Like [`get`], where the server may be away.
+pub async fn try_get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Answer, End> {
     let mut open = Open {
         address,
         path: path.to_owned(),
@@ -323,7 +335,7 @@ pub async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> A
     for (name, value) in headers {
         open = open.header(name, value);
     }
-    patient(path, whole_answer(&open)).await.unwrap_or_else(|end| panic!("{path}: {end:?}"))
+    patient(path, whole_answer(&open)).await
 }
 
 async fn whole_answer(open: &Open) -> Result<Answer, End> {

@@ -160,6 +160,8 @@ pub struct State {
     pub retry: Option<u64>,
     /// Events so far, by name, over all connects.
     pub counts: BTreeMap<String, u64>,
+    /// The data of every `relist` so far.
+    pub relists: Vec<String>,
     /// Comments so far.
     pub pings: u64,
     /// Deltas that a page drops: any before the first snapshot, a `modified` or `deleted` of a row that it does not have.
@@ -180,6 +182,7 @@ impl State {
             last_id: String::new(),
             retry: None,
             counts: BTreeMap::new(),
+            relists: Vec::new(),
             pings: 0,
             dropped: Vec::new(),
             last: None,
@@ -198,6 +201,14 @@ impl State {
         self.count("added") + self.count("modified") + self.count("deleted")
     }
 
+    /// Forgets the connection, as a page does when its `EventSource` connects anew.
+    pub fn lose(&mut self) {
+        self.end = None;
+        if self.badge == Badge::Live {
+            self.badge = Badge::Reconnecting;
+        }
+    }
+
     /// Takes one item of the stream.
     pub fn apply(&mut self, item: Item) {
         match item {
@@ -213,6 +224,9 @@ impl State {
             self.last_id.clone_from(id);
         }
         *self.counts.entry(event.name.clone()).or_default() += 1;
+        if event.name == "relist" {
+            self.relists.push(event.data.clone());
+        }
         match event.name.as_str() {
             "snapshot" => self.snapshot(&event),
             "added" | "modified" | "deleted" => self.delta(&event),
