@@ -105,7 +105,7 @@ impl Reflector {
                 Act::List => self.list().await,
                 Act::Watch => self.watch().await,
             };
-            tracing::debug!(cluster = %self.cluster.name, kind = self.feed.kind.name, ?act, ?outcome);
+            tracing::debug!(cluster = %self.cluster.name, kind = self.feed.key.kind.name, ?act, ?outcome);
             if matches!(outcome, Outcome::Garbage(_)) {
                 self.cluster.counters.bad_lines.fetch_add(1, Relaxed);
             }
@@ -124,7 +124,7 @@ impl Reflector {
             .as_ref()
             .is_none_or(|old| std::mem::discriminant(old) != std::mem::discriminant(&state))
         {
-            tracing::warn!(cluster = %self.cluster.name, kind = self.feed.kind.name, ?state, "not following");
+            tracing::warn!(cluster = %self.cluster.name, kind = self.feed.key.kind.name, ?state, "not following");
         }
         self.feed.set_state(state.clone());
         self.trouble = Some(state);
@@ -134,7 +134,7 @@ impl Reflector {
     fn is_live(&mut self) {
         self.cluster.backoff.succeeded();
         if self.trouble.take().is_some() {
-            tracing::info!(cluster = %self.cluster.name, kind = self.feed.kind.name, "following again");
+            tracing::info!(cluster = %self.cluster.name, kind = self.feed.key.kind.name, "following again");
             self.feed.set_state(State::Live);
         }
     }
@@ -163,14 +163,14 @@ impl Reflector {
     }
 
     async fn sync(&mut self) -> Outcome {
-        if !self.cluster.sends_initial_events(self.feed.kind).await {
+        if !self.cluster.sends_initial_events(self.feed.key.kind).await {
             return self.list().await;
         }
         let outcome = self.take_initial_events().await;
         if let Outcome::WatchListRefused(why) = &outcome {
-            let (cluster, kind) = (&self.cluster.name, self.feed.kind.name);
+            let (cluster, kind) = (&self.cluster.name, self.feed.key.kind.name);
             tracing::info!(%cluster, kind, why, "no initial events from this apiserver; listing instead");
-            self.cluster.refused_initial_events(self.feed.kind).await;
+            self.cluster.refused_initial_events(self.feed.key.kind).await;
         }
         outcome
     }
@@ -182,7 +182,7 @@ impl Reflector {
         let path = format!(
             "{}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true\
              &timeoutSeconds={seconds}",
-            self.feed.kind.api.path()
+            self.feed.key.kind.api.path()
         );
         self.open(&path, Some(initial), limit).await
     }
@@ -195,7 +195,7 @@ impl Reflector {
         let (seconds, limit) = self.watch_time();
         let path = format!(
             "{}?watch=1&resourceVersion={position}&allowWatchBookmarks=true&timeoutSeconds={seconds}",
-            self.feed.kind.api.path()
+            self.feed.key.kind.api.path()
         );
         let outcome = self.open(&path, None, limit).await;
         if matches!(outcome, Outcome::Ahead(_)) && self.newest().await.is_some_and(|newest| newest < position)
@@ -296,7 +296,7 @@ impl Reflector {
 
     fn take_line(&mut self, line: &[u8], reading: &mut Reading) -> Result<(), Outcome> {
         let change =
-            (self.feed.kind.decode_line)(line).map_err(|error| Outcome::Garbage(error.to_string()))?;
+            (self.feed.key.kind.decode_line)(line).map_err(|error| Outcome::Garbage(error.to_string()))?;
         let Some(initial) = &mut reading.initial else {
             if let Change::Error(status) = &change {
                 return Err(status::outcome(status));
@@ -375,7 +375,7 @@ impl Reflector {
     }
 
     async fn page(&self, size: u32, token: &str) -> Result<crate::kind::Page, Outcome> {
-        let mut path = format!("{}?limit={size}", self.feed.kind.api.path());
+        let mut path = format!("{}?limit={size}", self.feed.key.kind.api.path());
         if !token.is_empty() {
             path.push_str("&continue=");
             percent_encode(token, &mut path);
@@ -384,7 +384,7 @@ impl Reflector {
         if answer.status != 200 {
             return Err(status::outcome(&status::read(&answer)));
         }
-        (self.feed.kind.decode_page)(&answer.body).map_err(|error| Outcome::Garbage(error.to_string()))
+        (self.feed.key.kind.decode_page)(&answer.body).map_err(|error| Outcome::Garbage(error.to_string()))
     }
 }
 

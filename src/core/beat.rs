@@ -151,7 +151,9 @@ impl Core {
             keep
         });
         let old = |made: Instant| now.saturating_duration_since(made) > 2 * SECOND;
-        if let Some(held) = view.snapshot.take_if(|held| prefixes.refs(held.segment) == 1 && old(held.snapshot.made)) {
+        if let Some(held) =
+            view.snapshot.take_if(|held| prefixes.refs(held.segment) == 1 && old(held.snapshot.made))
+        {
             prefixes.release(held.segment);
         }
         if let Some((_, segment)) = view.specimen.take() {

@@ -580,7 +580,8 @@ fn scope(request: &Request<'_>, kind: &Kind) -> Option<Scope> {
 /// Whether an `If-None-Match` header names this body.
 fn has_etag(header: &[u8], etag: u128) -> bool {
     let etag = head::etag_text(etag);
-    header.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|part| {
-        part == b"*" || part.strip_prefix(b"W/").unwrap_or(part) == etag.as_bytes()
-    })
+    header
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .any(|part| part == b"*" || part.strip_prefix(b"W/").unwrap_or(part) == etag.as_bytes())
 }

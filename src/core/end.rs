@@ -106,6 +106,8 @@ impl Core {
                 self.slots.get_mut(moved).member = index;
             }
         }
+        let (core, feed) = (self.id, self.view(view_id).key.feed);
+        self.feed(feed).feed.following(core).count(false);
         self.log_closed(name, reason);
         let Some(slot) = self.slots.remove(id) else { return };
         self.limiter.release(slot.user);

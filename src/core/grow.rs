@@ -7,9 +7,9 @@ use super::Core;
 use super::prefix::Then;
 use super::slot::{At, BLOCKED, HAS_ROWS, TOLD_AWAY};
 use super::view::{FeedId, ViewId};
+use crate::feed::Feed;
 use crate::feed::block::{Block, Content, ListSizes, Refused};
 use crate::feed::post::Mail;
-use crate::feed::Feed;
 use crate::wire::sse::{self, Framing};
 
 /// From this many members on a lap takes longer than any window would.

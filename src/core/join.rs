@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::Core;
 use super::beat::Timer;
 use super::prefix::Then;
-use super::slot::{At, ENDING, HAS_ROWS, RESUMED, Slot, TOLD_AWAY, SlotId, SlotName, seconds};
+use super::slot::{At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, HeldSnapshot, View, ViewId, ViewKey};
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
@@ -121,6 +121,7 @@ impl Core {
 
     /// Makes a slot of it, in its view.
     fn join(&mut self, feed: FeedId, opening: Opening) {
+        let core = self.id;
         let framing = opening.version.framing();
         let view = self.find_view(ViewKey { feed, scope: opening.scope, framing });
         let number = super::start::next_stream_number();
@@ -141,6 +142,7 @@ impl Core {
             flags: 0,
         });
         self.view(view).members.push(name.id);
+        self.feed(feed).feed.following(core).count(true);
         if self.epoll.add_stream(&self.slots.get(name.id).socket, name).is_err() {
             return self.close(name.id, "no_epoll");
         }
@@ -331,7 +333,12 @@ impl Core {
     }
 
     /// A snapshot is here, or the reason why there is none.
-    pub(super) fn got_snapshot(&mut self, feed: &Arc<Feed>, scope: &Scope, result: Result<Arc<Snapshot>, Refused>) {
+    pub(super) fn got_snapshot(
+        &mut self,
+        feed: &Arc<Feed>,
+        scope: &Scope,
+        result: Result<Arc<Snapshot>, Refused>,
+    ) {
         self.answer_lists(&feed.key, scope, &result);
         let Some(feed_id) = self.followed(feed) else { return };
         for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
@@ -504,9 +511,8 @@ impl Core {
 fn idempotent_frame(kind: &crate::kind::Kind, head: Rv, row: Option<&[u8]>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let Some(row) = row else {
-        let text = format!(
-            "event: snapshot\nid: {head}\ndata: {{\"resourceVersion\":\"{head}\",\"items\":[]}}\n\n"
-        );
+        let text =
+            format!("event: snapshot\nid: {head}\ndata: {{\"resourceVersion\":\"{head}\",\"items\":[]}}\n\n");
         sse::write_chunk(&mut bytes, text.as_bytes());
         return bytes;
     };

@@ -79,7 +79,12 @@ impl Core {
     }
 
     /// A snapshot is here, or the reason why there is none.
-    pub(super) fn answer_lists(&mut self, key: &FeedKey, scope: &Scope, result: &Result<Arc<Snapshot>, Refused>) {
+    pub(super) fn answer_lists(
+        &mut self,
+        key: &FeedKey,
+        scope: &Scope,
+        result: &Result<Arc<Snapshot>, Refused>,
+    ) {
         let listed = result.clone().map_err(|why| match why {
             Refused::Forbidden => Refusal::Forbidden,
             Refused::Absent => Refusal::Absent,

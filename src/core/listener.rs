@@ -65,7 +65,9 @@ impl Accepting {
                         taken.push((connection, peer));
                     }
                 }
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
+                Err(error)
+                    if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) =>
+                {
                     let until = Instant::now() + PAUSE;
                     self.paused_until = Some(until);
                     return Accepted::Exhausted(taken, until);

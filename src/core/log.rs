@@ -104,10 +104,8 @@ impl Log {
     }
 
     fn room_for(&mut self, length: usize) -> &mut Segment {
-        let roomy = self
-            .segments
-            .back()
-            .is_some_and(|last| last.bytes.capacity() - last.bytes.len() >= length);
+        let roomy =
+            self.segments.back().is_some_and(|last| last.bytes.capacity() - last.bytes.len() >= length);
         if !roomy {
             let last = self.segments.back().map_or(0, |last| last.bytes.capacity());
             let capacity = (last * 2).clamp(SMALLEST, LARGEST).max(length);

@@ -104,7 +104,9 @@ fn body_follows(headers: &[httparse::Header<'_>]) -> Option<bool> {
             let digits = !length.is_empty() && length.len() <= 18 && length.iter().all(u8::is_ascii_digit);
             digits.then(|| length.iter().any(|digit| *digit != b'0'))
         }
-        (None, Some(coding)) if codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") => Some(true),
+        (None, Some(coding)) if codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") => {
+            Some(true)
+        }
         _ => None,
     }
 }
@@ -112,7 +114,9 @@ fn body_follows(headers: &[httparse::Header<'_>]) -> Option<bool> {
 /// Path and query of an origin-form or absolute-form target.
 fn split_target(target: &str) -> Option<(&str, &str)> {
     let rest = match target.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
+        Some((scheme, rest))
+            if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
+        {
             rest.find('/').map_or("/", |slash| &rest[slash..])
         }
         _ => target,
@@ -337,7 +341,9 @@ mod tests {
         route("http://h:1/api/clusters/c/pods?x", &|route| {
             assert_eq!(route, Route::List { cluster: "c".into(), kind: "pods" });
         });
-        for elsewhere in ["/", "/healthz", "/api/clusters", "/api/clusters/c", "/api/clusters/c/pods/n/x", "/api/x/c/pods"] {
+        for elsewhere in
+            ["/", "/healthz", "/api/clusters", "/api/clusters/c", "/api/clusters/c/pods/n/x", "/api/x/c/pods"]
+        {
             route(elsewhere, &|route| assert_eq!(route, Route::Elsewhere, "{elsewhere}"));
         }
     }

@@ -151,8 +151,8 @@ mod tests {
                 sender.send(&[Send { fd: full.as_raw_fd(), bytes: &much }], &mut sent);
             }
             sent.clear();
-            let batch =
-                [(&full, &much[..]), (&closed, b"x"), (&fine, b"x")].map(|(end, bytes)| Send { fd: end.as_raw_fd(), bytes });
+            let batch = [(&full, &much[..]), (&closed, b"x"), (&fine, b"x")]
+                .map(|(end, bytes)| Send { fd: end.as_raw_fd(), bytes });
             sender.send(&batch, &mut sent);
             assert_eq!(sent[0].as_ref().expect_err("full").kind(), io::ErrorKind::WouldBlock);
             assert_eq!(sent[1].as_ref().expect_err("closed").kind(), io::ErrorKind::BrokenPipe);

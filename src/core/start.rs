@@ -126,8 +126,7 @@ fn build_runtime() -> io::Result<Runtime> {
 /// Pins the thread to one of the CPUs that the process may use.
 fn pin(id: CoreId) {
     let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
-    let cpus: Vec<usize> =
-        (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let cpus: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
     let Some(cpu) = cpus.get(id % cpus.len().max(1)) else { return };
     let mut one = rustix::thread::CpuSet::new();
     one.set(*cpu);
@@ -249,8 +248,14 @@ impl Core {
     pub(super) fn log_opened(&mut self, id: SlotId, request_id: &str) {
         let line = self.stream_line(id);
         tracing::info!(
-            id = line.id, actor = line.actor, cluster = line.cluster, kind = line.kind, ns = line.namespace,
-            request_id, core = line.core, "watch_stream.opened"
+            id = line.id,
+            actor = line.actor,
+            cluster = line.cluster,
+            kind = line.kind,
+            ns = line.namespace,
+            request_id,
+            core = line.core,
+            "watch_stream.opened"
         );
     }
 

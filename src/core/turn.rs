@@ -7,12 +7,12 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
-use super::{Core, Moved};
 use super::epoll::{Awaited, Ready};
 use super::prefix::Then;
 use super::ring::{BATCH, Send, Sent};
 use super::slot::{At, BLOCKED, READY, SENDING, SlotId, seconds};
 use super::view::ViewId;
+use super::{Core, Moved};
 
 /// Members of a lap that are looked at in one turn, whether or not there is something to send.
 const VISITS: usize = 4096;
@@ -184,7 +184,9 @@ impl Core {
     fn pending(&self, id: SlotId) -> &[u8] {
         let slot = self.slots.get(id);
         match slot.at {
-            At::Log(cursor) => self.views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor)),
+            At::Log(cursor) => {
+                self.views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor))
+            }
             At::Prefix(segment, offset) => &self.prefixes.bytes(segment)[offset as usize..],
             At::Behind(_) | At::Waiting => &[],
         }
@@ -197,7 +199,9 @@ impl Core {
         for id in picked {
             let slot = slots.get(*id);
             let bytes: &[u8] = match slot.at {
-                At::Log(cursor) => views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor)),
+                At::Log(cursor) => {
+                    views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor))
+                }
                 At::Prefix(segment, offset) => &prefixes.bytes(segment)[offset as usize..],
                 At::Behind(_) | At::Waiting => &[],
             };

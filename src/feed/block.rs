@@ -167,9 +167,7 @@ mod tests {
 
     #[test]
     fn a_chain_of_a_million_blocks_can_be_dropped() {
-        let block = || {
-            Block::new(0, Vec::new(), Vec::new(), (Rv(0), Rv(0)), Content::Events, Instant::now())
-        };
+        let block = || Block::new(0, Vec::new(), Vec::new(), (Rv(0), Rv(0)), Content::Events, Instant::now());
         let first = Arc::new(block());
         let mut last = first.clone();
         for _ in 0..1_000_000 {

@@ -144,8 +144,7 @@ impl Hub {
         let feed = Feed::new(key.clone(), &self.shared);
         let source = self.sources.start(feed.clone())?;
         tracing::info!(cluster = %key.cluster, kind = key.kind.name, "feed.started");
-        let entry =
-            Entry { feed: feed.clone(), _source: Some(source), idle_since: None, lists_seen: 0 };
+        let entry = Entry { feed: feed.clone(), _source: Some(source), idle_since: None, lists_seen: 0 };
         feeds.insert(key.clone(), entry);
         self.publish(&feeds);
         Some(feed)

@@ -240,7 +240,9 @@ impl Mirror {
     /// Lets go of what the journal has evicted.
     pub fn follow(&mut self, tail: &Tail) {
         let oldest = tail.oldest.place;
-        while self.blocks.len() > 1 && self.blocks[1].place <= oldest && !Arc::ptr_eq(&self.blocks[0], &tail.oldest)
+        while self.blocks.len() > 1
+            && self.blocks[1].place <= oldest
+            && !Arc::ptr_eq(&self.blocks[0], &tail.oldest)
         {
             self.blocks.pop_front();
         }

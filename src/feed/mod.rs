@@ -230,8 +230,7 @@ impl Feed {
     #[must_use]
     pub fn new(key: FeedKey, shared: &Shared) -> Arc<Self> {
         let now = Instant::now();
-        let origin =
-            Arc::new(Block::new(0, Vec::new(), Vec::new(), (Rv(0), Rv(0)), Content::Events, now));
+        let origin = Arc::new(Block::new(0, Vec::new(), Vec::new(), (Rv(0), Rv(0)), Content::Events, now));
         let journal = Journal::new(origin, shared.ledger.charge(Thing::Journals, 0));
         let status = Status { state: State::Syncing, since: Timestamp::now(), synced: false };
         Arc::new_cyclic(|me| Feed {
@@ -292,6 +291,18 @@ impl Feed {
         &self.following[core]
     }
 
+    /// How many streams all cores hold of it, as of their last count.
+    #[must_use]
+    pub fn subscribers(&self) -> u64 {
+        self.following.iter().map(Following::streams).sum()
+    }
+
+    /// How many cores follow.
+    #[must_use]
+    pub fn followers(&self) -> usize {
+        self.following.iter().filter(|following| following.is_on()).count()
+    }
+
     /// Whether any core follows.
     #[must_use]
     pub fn is_followed(&self) -> bool {
@@ -335,7 +346,9 @@ impl Feed {
             let (rv, delta) = match change {
                 // What is not newer than what was applied is the repetition of it.
                 Change::Put(object) if object.rv > writer.head => (object.rv, writer.replica.put(object)),
-                Change::Deleted(object) if object.rv > writer.head => (object.rv, writer.replica.delete(object)),
+                Change::Deleted(object) if object.rv > writer.head => {
+                    (object.rv, writer.replica.delete(object))
+                }
                 Change::Bookmark { rv, .. } => {
                     self.counters.bookmarks.add(1);
                     writer.head = writer.head.max(rv);

@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::event::{EventfdFlags, eventfd};
@@ -93,7 +93,10 @@ impl Post {
 
 /// Whether a core follows a feed, and whether it has been told that the feed has grown.
 #[derive(Debug, Default)]
-pub struct Following(AtomicU8);
+pub struct Following {
+    state: AtomicU8,
+    streams: AtomicU64,
+}
 
 const NOT: u8 = 0;
 const QUIET: u8 = 1;
@@ -102,27 +105,41 @@ const TOLD: u8 = 2;
 impl Following {
     /// The core begins to follow.
     pub fn begin(&self) {
-        self.0.store(QUIET, Ordering::SeqCst);
+        self.state.store(QUIET, Ordering::SeqCst);
     }
 
     /// The core no longer follows.
     pub fn end(&self) {
-        self.0.store(NOT, Ordering::SeqCst);
+        self.state.store(NOT, Ordering::SeqCst);
+    }
+
+    /// The core's streams of this feed: one more, or one less.
+    pub fn count(&self, more: bool) {
+        // Written by the one core that it belongs to.
+        let streams = self.streams.load(Ordering::Relaxed);
+        let streams = if more { streams + 1 } else { streams.saturating_sub(1) };
+        self.streams.store(streams, Ordering::Relaxed);
+    }
+
+    /// The core's streams of this feed.
+    #[must_use]
+    pub fn streams(&self) -> u64 {
+        self.streams.load(Ordering::Relaxed)
     }
 
     /// Whether the core follows.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.0.load(Ordering::SeqCst) != NOT
+        self.state.load(Ordering::SeqCst) != NOT
     }
 
     /// The feed has grown: whether the core is to be told now.
     pub fn grown(&self) -> bool {
-        self.0.compare_exchange(QUIET, TOLD, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.state.compare_exchange(QUIET, TOLD, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
     /// The core is about to look at the chain; what comes after this is told anew.
     pub fn looking(&self) {
-        let _ = self.0.compare_exchange(TOLD, QUIET, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self.state.compare_exchange(TOLD, QUIET, Ordering::SeqCst, Ordering::SeqCst);
     }
 }

@@ -139,10 +139,10 @@ impl Replica {
     /// How many rows a scope has, and an upper bound of their bytes.
     fn size_of_scope(&self, scope: &Scope) -> Size {
         match scope {
-            Scope::All => self
-                .sizes
-                .values()
-                .fold(Size::default(), |sum, one| Size { rows: sum.rows + one.rows, bytes: sum.bytes + one.bytes }),
+            Scope::All => self.sizes.values().fold(Size::default(), |sum, one| Size {
+                rows: sum.rows + one.rows,
+                bytes: sum.bytes + one.bytes,
+            }),
             Scope::Namespace(namespace) => self.sizes.get(namespace).copied().unwrap_or_default(),
         }
     }
@@ -245,7 +245,6 @@ fn write_joined<'a>(rows: impl Iterator<Item = &'a Row>, now: Timestamp, out: &m
     (count, clocked)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,8 +295,11 @@ mod tests {
         for name in ["gone", "same", "changed"] {
             replica.put(object("a", name, "1"));
         }
-        let deltas =
-            replica.replace(vec![object("a", "changed", "2"), object("a", "new", "1"), object("a", "same", "1")]);
+        let deltas = replica.replace(vec![
+            object("a", "changed", "2"),
+            object("a", "new", "1"),
+            object("a", "same", "1"),
+        ]);
         let told: Vec<_> = deltas
             .iter()
             .map(|delta| (delta.op, String::from_utf8_lossy(&delta.row.json).into_owned()))
@@ -317,12 +319,8 @@ mod tests {
             replica.put(object);
         }
         let mut out = Vec::new();
-        let (count, _) = replica.write_rows(
-            &Scope::All,
-            Listing::NewestFirst { cap: 3 },
-            Timestamp::UNIX_EPOCH,
-            &mut out,
-        );
+        let (count, _) =
+            replica.write_rows(&Scope::All, Listing::NewestFirst { cap: 3 }, Timestamp::UNIX_EPOCH, &mut out);
         let text = String::from_utf8(out).expect("rows are text");
         let order: Vec<_> = text.split("name\":\"").skip(1).map(|rest| &rest[..1]).collect();
         assert_eq!((count, order), (3, vec!["b", "a", "c"]));

@@ -59,7 +59,18 @@ impl Snapshot {
         let etag = xxh3_128(&bytes[rows.clone()]);
         let bytes: Box<[u8]> = bytes.into();
         let charge = ledger.charge(ledger::Thing::Snapshots, bytes.len());
-        Snapshot { place, rv, count, clocked, made: Instant::now(), etag, bytes, rows, wrapper: kind.wrapper, _charge: charge }
+        Snapshot {
+            place,
+            rv,
+            count,
+            clocked,
+            made: Instant::now(),
+            etag,
+            bytes,
+            rows,
+            wrapper: kind.wrapper,
+            _charge: charge,
+        }
     }
 
     /// The `snapshot` frame, chunked.

@@ -1,0 +1,258 @@
+//! The control plane's HTTP: everything that is neither a stream nor a list.
+//!
+//! A core that reads such a request moves the socket here, with what was read of it; one request is answered, and the connection closes.
+
+mod auth;
+mod clusters;
+mod debug;
+mod health;
+pub mod metrics;
+
+use std::convert::Infallible;
+use std::io::Cursor;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncReadExt;
+use tokio::sync::{Semaphore, mpsc};
+use tower::ServiceExt;
+
+use crate::config::{AuthMode, Config};
+use crate::core::start::Driver;
+use crate::core::{CoreHandle, Moved};
+use crate::feed::FeedKey;
+use crate::feed::hub::Hub;
+use crate::feed::ledger::Ledger;
+use crate::identity::{Authenticator, Identity};
+use crate::kind::Kind;
+use crate::serve::Clusters;
+use crate::wire::refusal::Refusal;
+
+/// Connections that may wait to be taken over.
+pub const WAITING: usize = 1024;
+
+/// Connections that are served at once.
+const AT_ONCE: usize = 256;
+
+/// Time for one request and its answer.
+const TIME: Duration = Duration::from_secs(30);
+
+/// What the routes show.
+pub struct Api {
+    hub: Arc<Hub>,
+    clusters: Arc<Clusters>,
+    cores: Arc<[CoreHandle]>,
+    authenticator: Arc<Authenticator>,
+    ledger: Arc<Ledger>,
+    driver: Driver,
+    kinds: Vec<&'static Kind>,
+    mode: AuthMode,
+    head_timeout: Duration,
+    head_bytes: usize,
+    body_bytes: usize,
+    ready: AtomicBool,
+    draining: AtomicBool,
+}
+
+impl Api {
+    /// The routes of a server.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        hub: &Arc<Hub>,
+        clusters: &Arc<Clusters>,
+        cores: &Arc<[CoreHandle]>,
+        authenticator: Arc<Authenticator>,
+        ledger: Arc<Ledger>,
+        driver: Driver,
+    ) -> Arc<Self> {
+        Arc::new(Api {
+            hub: hub.clone(),
+            clusters: clusters.clone(),
+            cores: cores.clone(),
+            authenticator,
+            ledger,
+            driver,
+            kinds: config.watch.kinds.clone(),
+            mode: config.auth.mode,
+            head_timeout: config.server.head_timeout,
+            head_bytes: config.server.head_bytes,
+            body_bytes: config.server.body_bytes,
+            ready: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Says ready once each of these feeds is synced, or was tried for so long; and stays so.
+    pub async fn become_ready(self: Arc<Self>, keys: Vec<FeedKey>, longest: Duration) {
+        let synced = async {
+            for key in keys {
+                while !self.hub.find(&key).is_some_and(|feed| feed.status().synced) {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        };
+        if tokio::time::timeout(longest, synced).await.is_err() {
+            tracing::warn!("server.ready_unsynced: some prewarmed feeds are not synced yet");
+        }
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Says not ready from now on.
+    pub fn set_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+}
+
+/// Serves the connections that cores move here.
+pub async fn serve(api: Arc<Api>, mut moved: mpsc::Receiver<Moved>) {
+    let at_once = Arc::new(Semaphore::new(AT_ONCE));
+    while let Some(connection) = moved.recv().await {
+        let Ok(permit) = at_once.clone().acquire_owned().await else { return };
+        let api = api.clone();
+        tokio::spawn(async move {
+            serve_one(api, connection).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn serve_one(api: Arc<Api>, Moved { socket, peer, read }: Moved) {
+    let Ok(stream) = tokio::net::TcpStream::from_std(std::net::TcpStream::from(socket)) else { return };
+    let (reader, writer) = stream.into_split();
+    let io = TokioIo::new(tokio::io::join(Cursor::new(read).chain(reader), writer));
+    let (head_timeout, head_bytes) = (api.head_timeout, api.head_bytes);
+    let routes = routes(api, peer);
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let routes = routes.clone();
+        async move { routes.oneshot(request.map(axum::body::Body::new)).await }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_buf_size(head_bytes.max(8192))
+        .serve_connection(io, service);
+    // A client that goes away, or is too slow, is its own trouble.
+    let _ = tokio::time::timeout(TIME, served).await;
+}
+
+/// Who asks, and from where.
+#[derive(Clone)]
+struct Asker {
+    identity: Identity,
+}
+
+fn routes(api: Arc<Api>, peer: SocketAddr) -> Router {
+    let known = Router::new()
+        .route("/api/auth/whoami", get(auth::whoami))
+        .route("/api/whoami", get(auth::short_whoami))
+        .route("/api/features", get(clusters::features))
+        .route("/api/clusters", get(clusters::clusters))
+        .route("/debug/streams", get(debug::streams))
+        .route("/debug/feeds", get(debug::feeds))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer), authenticate));
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/auth/config", get(auth::config))
+        .method_not_allowed_fallback(method_not_allowed)
+        .merge(known)
+        .layer(DefaultBodyLimit::max(api.body_bytes))
+        .layer(axum::middleware::from_fn(with_request_id))
+        .with_state(api)
+}
+
+async fn authenticate(
+    State((api, peer)): State<(Arc<Api>, SocketAddr)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    match api.authenticator.identify(peer.ip(), headers) {
+        Ok(identity) => {
+            request.extensions_mut().insert(Asker { identity });
+            next.run(request).await
+        }
+        Err(why) => refuse(why, accepts_json(&request)),
+    }
+}
+
+async fn with_request_id(request: Request, next: Next) -> Response {
+    let given = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+    let plain = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let id = given.filter(plain).map_or_else(|| format!("c-{:016x}", fastrand::u64(..)), str::to_owned);
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    response
+}
+
+async fn not_found(request: Request) -> Response {
+    refuse(Refusal::NotFound, accepts_json(&request))
+}
+
+/// The `Allow` header is put in by the router.
+async fn method_not_allowed() -> Result<Response, Infallible> {
+    Ok(StatusCode::METHOD_NOT_ALLOWED.into_response())
+}
+
+fn accepts_json(request: &Request) -> bool {
+    let accept = request.headers().get("accept").and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept
+        .split(',')
+        .any(|part| part.split(';').next().is_some_and(|media| media.trim() == "application/json"))
+}
+
+fn refuse(why: Refusal, accepts_json: bool) -> Response {
+    let (status, _) = why.status();
+    let (content_type, body) = why.body(accepts_json);
+    let status = StatusCode::from_u16(status).expect("refusals have valid statuses");
+    let headers = [
+        ("content-type", content_type),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+    ];
+    let mut response = (status, headers, body).into_response();
+    if why == Refusal::Unauthenticated {
+        let realm = HeaderValue::from_static("Cookie realm=\"periscope\"");
+        response.headers_mut().insert("www-authenticate", realm);
+    }
+    response
+}
+
+/// JSON as the reference writes it: HTML-sensitive characters escaped, and a newline at the end.
+fn json(value: &impl serde::Serialize) -> Response {
+    let Ok(text) = serde_json::to_string(value) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut body = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        match character {
+            '<' => body.push_str("\\u003c"),
+            '>' => body.push_str("\\u003e"),
+            '&' => body.push_str("\\u0026"),
+            '\u{2028}' => body.push_str("\\u2028"),
+            '\u{2029}' => body.push_str("\\u2029"),
+            other => body.push(other),
+        }
+    }
+    body.push('\n');
+    ([("content-type", "application/json")], body).into_response()
+}

@@ -1,0 +1,327 @@
+//! Puts the parts together: clusters, hub, cores and control plane; and takes them apart in order.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::api::{self, Api};
+use crate::cluster::{self, Changes, Cluster, ClusterSpec, Mistake, RegistryFile};
+use crate::config::Config;
+use crate::core::listener::listen;
+use crate::core::start::{Driver, prepare, start};
+use crate::core::{Command, CoreHandle, Everywhere};
+use crate::feed::hub::{Hub, Limits, Running, Sources};
+use crate::feed::ledger::Ledger;
+use crate::feed::{Feed, FeedKey, Shared};
+use crate::identity::Authenticator;
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// A core's thread or runtime cannot be made.
+    #[error("core {core} cannot start: {source}")]
+    Core {
+        /// Its number.
+        core: usize,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The registry file is bad at start-up, when there is no older registry to go on with.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Registry(Vec<Mistake>),
+    /// The process lacks something for its control plane.
+    #[error("the control plane cannot start: {0}")]
+    Control(#[from] io::Error),
+}
+
+/// The clusters of the registry, as they are now.
+pub struct Clusters {
+    settings: Arc<crate::config::Upstream>,
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// In the registry's order.
+    specs: Vec<Arc<ClusterSpec>>,
+    /// Those that could be connected.
+    clusters: HashMap<Arc<str>, Arc<Cluster>>,
+}
+
+impl Clusters {
+    fn new(settings: crate::config::Upstream) -> Arc<Self> {
+        Arc::new(Clusters { settings: Arc::new(settings), known: RwLock::default() })
+    }
+
+    /// What the registry says, in its order.
+    #[must_use]
+    pub fn specs(&self) -> Vec<Arc<ClusterSpec>> {
+        self.read().specs.clone()
+    }
+
+    /// Every cluster that feeds can be started for.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Cluster>> {
+        let known = self.read();
+        known.specs.iter().filter_map(|spec| known.clusters.get(&spec.name).cloned()).collect()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
+        self.known.read().expect("nothing panics while it holds the registry's lock")
+    }
+
+    fn add(&self, spec: Arc<ClusterSpec>) {
+        let connected = Cluster::connect(spec.clone(), self.settings.clone());
+        let mut known = self.known.write().expect("nothing panics while it holds the registry's lock");
+        match connected {
+            Ok(cluster) => drop(known.clusters.insert(spec.name.clone(), cluster)),
+            Err(error) => tracing::error!(cluster = %spec.name, %error, "cluster.unusable"),
+        }
+        known.specs.push(spec);
+    }
+
+    fn remove(&self, name: &str) {
+        let mut known = self.known.write().expect("nothing panics while it holds the registry's lock");
+        known.specs.retain(|spec| &*spec.name != name);
+        known.clusters.remove(name);
+    }
+
+    fn order(&self, specs: &[Arc<ClusterSpec>]) {
+        let place = |name: &str| specs.iter().position(|spec| &*spec.name == name);
+        let mut known = self.known.write().expect("nothing panics while it holds the registry's lock");
+        known.specs.sort_by_key(|spec| place(&spec.name));
+    }
+}
+
+impl Sources for Clusters {
+    fn knows(&self, cluster: &str) -> bool {
+        self.read().specs.iter().any(|spec| &*spec.name == cluster)
+    }
+
+    fn start(&self, feed: Arc<Feed>) -> Option<Running> {
+        let cluster = self.read().clusters.get(&feed.key.cluster)?.clone();
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(cluster::reflector::run(cluster, feed, self.settings.clone(), stopped));
+        // Dropping the sender stops the reflector.
+        Some(Running(Box::new(stop)))
+    }
+}
+
+/// A server that runs.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its feeds.
+    pub hub: Arc<Hub>,
+    /// Its clusters.
+    pub clusters: Arc<Clusters>,
+    /// Its cores.
+    pub cores: Arc<[CoreHandle]>,
+    /// What its cores run on.
+    pub driver: Driver,
+    api: Arc<Api>,
+    drain: crate::config::Drain,
+}
+
+impl Server {
+    /// Starts a server for these clusters. To be called inside a tokio runtime, which is its control plane.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub fn start(config: &Config, specs: Vec<ClusterSpec>) -> Result<Self, ServeError> {
+        let count = match config.server.cores {
+            0 => std::thread::available_parallelism().map_or(1, Into::into),
+            count => count,
+        };
+        let (prepared, posts, handles) = prepare(count)?;
+        let cores: Arc<[CoreHandle]> = handles.into();
+        let ledger = Ledger::new(config.memory.limit);
+        let clusters = Clusters::new(config.upstream.clone());
+        for spec in specs {
+            clusters.add(Arc::new(spec));
+        }
+        let shared = Shared {
+            posts: posts.into(),
+            ledger: ledger.clone(),
+            journal: config.journal.clone(),
+            away_after: config.feeds.away_after,
+        };
+        let limits = Limits {
+            linger: config.feeds.linger,
+            feeds: config.feeds.max,
+            journal_total: config.journal.total_bytes,
+        };
+        let (hub, task) = Hub::new(clusters.clone(), shared, limits);
+        tokio::spawn(task);
+        let authenticator = Arc::new(Authenticator::new(&config.auth));
+        let (moved, to_serve) = mpsc::channel(api::WAITING);
+        let elsewhere = Arc::new(move |connection| {
+            // A control plane that does not keep up takes no more: the connection closes, and the client tries again.
+            let _ = moved.try_send(connection);
+        });
+        let everywhere = Everywhere {
+            streams: config.streams.clone(),
+            server: config.server.clone(),
+            wait: config.feeds.wait,
+            kinds: config.watch.kinds.clone().into(),
+            authenticator: authenticator.clone(),
+            hub: hub.clone(),
+            ledger: ledger.clone(),
+            elsewhere,
+        };
+        let mut address = config.server.listen;
+        let mut driver = Driver::Uring;
+        for (core, prepared) in prepared.into_iter().enumerate() {
+            let listener = listen(address).map_err(|source| ServeError::Listen { address, source })?;
+            address = listener.local_addr()?.as_socket().unwrap_or(address);
+            driver = start(prepared, listener, everywhere.clone(), cores.clone())
+                .map_err(|source| ServeError::Core { core, source })?;
+        }
+        tracing::info!(%address, cores = count, driver = driver.name(), "server.started");
+        let api = Api::new(config, &hub, &clusters, &cores, authenticator, ledger, driver);
+        tokio::spawn(api::serve(api.clone(), to_serve));
+        let server = Server { address, hub, clusters, cores, driver, api, drain: config.drain.clone() };
+        server.prewarm(config);
+        Ok(server)
+    }
+
+    fn prewarm(&self, config: &Config) {
+        let specs = self.clusters.specs();
+        let keys: Vec<FeedKey> = config
+            .watch
+            .prewarm
+            .iter()
+            .flat_map(|(cluster, kind)| {
+                let matching = specs.iter().filter(move |spec| cluster == "*" || **cluster == *spec.name);
+                matching.map(move |spec| FeedKey { cluster: spec.name.clone(), kind })
+            })
+            .collect();
+        for key in &keys {
+            self.hub.keep(key.clone());
+        }
+        tokio::spawn(self.api.clone().become_ready(keys, config.feeds.ready_after));
+    }
+
+    /// Takes what has changed in the registry.
+    pub fn apply(&self, changes: Changes, order: &[Arc<ClusterSpec>], config: &Config) {
+        for name in &changes.removed {
+            tracing::info!(cluster = %name, "cluster.removed");
+            self.clusters.remove(name);
+            self.hub.end_cluster(name);
+        }
+        for spec in changes.changed {
+            tracing::info!(cluster = %spec.name, "cluster.changed");
+            self.clusters.remove(&spec.name);
+            self.clusters.add(spec.clone());
+            self.hub.end_cluster(&spec.name);
+        }
+        for spec in changes.added {
+            tracing::info!(cluster = %spec.name, "cluster.added");
+            self.clusters.add(spec);
+        }
+        self.clusters.order(order);
+        self.prewarm(config);
+    }
+
+    /// Shuts down in order: not ready but accepting, then every stream is told, then the rest is closed.
+    pub async fn drain(&self) {
+        tracing::info!("server.draining");
+        self.api.set_draining();
+        self.tell(|| Command::Lame);
+        tokio::time::sleep(self.drain.lame).await;
+        let until = Instant::now() + self.drain.window;
+        self.tell(|| Command::Drain(until));
+        let streams = || self.cores.iter().map(|core| core.counters.streams.get()).sum::<u64>();
+        // Streams that take their last event no sooner than allowed; the levels are set once a second.
+        let last = until + Duration::from_secs(3);
+        while Instant::now() < last && (streams() > 0 || Instant::now() < until) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if streams() == 0 {
+                break;
+            }
+        }
+        tracing::info!(streams = streams(), "server.drained");
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
+        for core in self.cores.iter() {
+            // Only a core that is gone, or drowned in connections, does not hear it; the process ends all the same.
+            let _ = core.tell(command());
+        }
+    }
+}
+
+/// Serves the clusters of the registry file until a signal ends it.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn run(config: Config) -> Result<(), ServeError> {
+    let Some(path) = config.clusters_file.clone() else {
+        tracing::warn!("clusters.none: `clustersFile` is not set, so there is no cluster to serve");
+        let server = Server::start(&config, Vec::new())?;
+        return until_signalled(&server).await;
+    };
+    let mut file = RegistryFile::new(path);
+    if let Some(Err(mistakes)) = file.look().await {
+        return Err(ServeError::Registry(mistakes));
+    }
+    let specs = file.registry().clusters.iter().map(|spec| ClusterSpec::clone(spec)).collect();
+    let server = Server::start(&config, specs)?;
+    tokio::select! {
+        never = follow_registry(&server, file, &config) => match never {},
+        ended = until_signalled(&server) => ended,
+    }
+}
+
+/// Follows the registry file; a bad one keeps the registry as it is, and is told once.
+async fn follow_registry(
+    server: &Server,
+    mut file: RegistryFile,
+    config: &Config,
+) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(cluster::reload::EVERY).await;
+        match file.look().await {
+            None => {}
+            Some(Ok(changes)) => server.apply(changes, &file.registry().clusters, config),
+            Some(Err(mistakes)) => {
+                for mistake in mistakes {
+                    tracing::error!("clusters.bad_file: the old registry stays: {mistake}");
+                }
+            }
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT, then drains; a second signal ends the process at once.
+///
+/// # Errors
+/// When signals cannot be received.
+pub async fn until_signalled(server: &Server) -> Result<(), ServeError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signalled = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    signalled().await;
+    tokio::select! {
+        () = server.drain() => {}
+        () = signalled() => tracing::warn!("server.killed: a second signal"),
+    }
+    Ok(())
+}
