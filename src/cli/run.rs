@@ -1,9 +1,12 @@
 //! What each subcommand starts, once its settings are right.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use foretop::cluster::ClusterSpec;
 use foretop::config::Config;
-use foretop::serve::{self, ServeError};
+use foretop::serve::{self, ServeError, Server};
+use foretop::sim::{self, Options, SimError};
 
 use super::{Sim, World};
 
@@ -13,25 +16,84 @@ pub fn serve(config: Config) -> ExitCode {
     on_control_plane(threads, serve::run(config))
 }
 
-/// Serves simulated clusters.
+/// Serves simulated clusters, or those of a registry file where one is set.
 pub fn demo(config: Config, world: World) -> ExitCode {
-    let _ = (config, world);
-    ExitCode::FAILURE
+    let threads = config.server.control_threads;
+    on_control_plane(threads, async move {
+        let names = names("demo", world.clusters);
+        let running = sim::serve(options(world, names, SocketAddr::from(([127, 0, 0, 1], 0)))).await?;
+        let specs =
+            running.clusters().iter().map(|cluster| ClusterSpec::from_url(cluster.name(), &cluster.url()));
+        let server = Server::start(&config, specs.collect())?;
+        println!("{}", welcome(server.address));
+        serve::until_signalled(&server).await?;
+        Ok::<_, RunError>(())
+    })
 }
 
 /// Simulates apiservers.
 pub fn sim(sim: &Sim) -> ExitCode {
-    let _ = sim;
-    ExitCode::FAILURE
+    let world = sim.world;
+    let options = Options {
+        kubeconfig_out: sim.kubeconfig_out.clone(),
+        ..options(world, names("sim", world.clusters), sim.listen)
+    };
+    on_control_plane(2, async move {
+        let running = sim::serve(options).await?;
+        for cluster in running.clusters() {
+            println!("{} is at {}", cluster.name(), cluster.url());
+        }
+        tokio::signal::ctrl_c().await.map_err(ServeError::Control)?;
+        Ok::<_, RunError>(())
+    })
 }
 
-fn on_control_plane(threads: usize, work: impl Future<Output = Result<(), ServeError>>) -> ExitCode {
+/// Why a subcommand ended otherwise than by a signal.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Sim(#[from] SimError),
+}
+
+fn names(stem: &str, count: u32) -> Vec<String> {
+    (1..=count).map(|number| format!("{stem}-{number}")).collect()
+}
+
+fn options(world: World, clusters: Vec<String>, listen: SocketAddr) -> Options {
+    Options {
+        clusters,
+        pods: world.pods as usize,
+        churn: f64::from(world.churn),
+        seed: world.seed,
+        listen,
+        ..Options::default()
+    }
+}
+
+fn welcome(address: SocketAddr) -> String {
+    let base = format!("http://{address}");
+    format!(
+        "\nForetop serves simulated clusters at {base}\n\n  \
+         a live list   curl -N {base}/api/clusters/demo-1/pods/watch\n  \
+         a list        curl {base}/api/clusters/demo-1/deployments\n  \
+         the feeds     curl {base}/debug/feeds\n  \
+         the streams   curl {base}/debug/streams\n  \
+         figures       curl {base}/metrics\n\nCtrl-C ends it.\n"
+    )
+}
+
+fn on_control_plane<E: std::fmt::Display + From<ServeError>>(
+    threads: usize,
+    work: impl Future<Output = Result<(), E>>,
+) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.max(1))
         .thread_name("control")
         .enable_all()
         .build();
-    let ended = runtime.map_err(ServeError::Control).and_then(|runtime| {
+    let ended = runtime.map_err(|error| E::from(ServeError::Control(error))).and_then(|runtime| {
         let ended = runtime.block_on(work);
         // Feeds may be in the midst of something; nothing of it is worth waiting for.
         runtime.shutdown_background();
