@@ -1,0 +1,69 @@
+//! `/_sim/…`: a simulated cluster's counters, faults, access table and churn over HTTP.
+
+use std::sync::Arc;
+
+use http::{Method, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::access::Table;
+use super::body::Body;
+use super::faults::{Command, Rule};
+use super::status::{Refusal, json_response, no_such_path};
+use super::world::World;
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Posted {
+    Rule(Rule),
+    Command(Command),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChurnSetting {
+    rate: Option<f64>,
+    paused: Option<bool>,
+    #[serde(default)]
+    step: usize,
+}
+
+/// Answers a request to `/_sim/{command}`.
+pub fn answer(world: &Arc<World>, command: &str, method: &Method, body: &[u8]) -> Response<Body> {
+    let done = match (command, method.as_str()) {
+        ("counters", "GET") => return json_response(StatusCode::OK, &json!(world.counters.read())),
+        ("faults", "GET") => return json_response(StatusCode::OK, &json!(world.faults.standing())),
+        ("faults", "POST") => post_fault(world, body),
+        ("faults", "DELETE") => {
+            world.heal();
+            Ok(())
+        }
+        ("access", "POST") => serde_json::from_slice::<Table>(body).map(|table| world.access.set(table)),
+        ("churn", "POST") => {
+            serde_json::from_slice::<ChurnSetting>(body).map(|setting| set_churn(world, &setting))
+        }
+        _ => return no_such_path(),
+    };
+    match done {
+        Ok(()) => json_response(StatusCode::OK, &json!({"resourceVersion": world.store.rv().to_string()})),
+        Err(error) => Refusal::bad_request(&error.to_string()).response(),
+    }
+}
+
+fn post_fault(world: &Arc<World>, body: &[u8]) -> Result<(), serde_json::Error> {
+    match serde_json::from_slice(body)? {
+        Posted::Rule(rule) => world.faults.add(rule),
+        Posted::Command(command) => world.obey(command),
+    }
+    Ok(())
+}
+
+fn set_churn(world: &World, setting: &ChurnSetting) {
+    if let Some(rate) = setting.rate {
+        world.churn.set_rate(rate);
+    }
+    if let Some(paused) = setting.paused {
+        world.churn.pause(paused);
+    }
+    world.churn.step(&world.store, setting.step);
+}
