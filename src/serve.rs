@@ -92,6 +92,19 @@ impl Clusters {
         known.specs.push(spec);
     }
 
+    /// The cluster; one that could not be connected is tried again, as its kubeconfig may have come since.
+    fn connected(&self, name: &str) -> Option<Arc<Cluster>> {
+        let known = self.read();
+        if let Some(cluster) = known.clusters.get(name) {
+            return Some(cluster.clone());
+        }
+        let spec = known.specs.iter().find(|spec| &*spec.name == name)?.clone();
+        drop(known);
+        let cluster = Cluster::connect(spec, self.settings.clone()).ok()?;
+        let mut known = self.known.write().expect("nothing panics while it holds the registry's lock");
+        Some(known.clusters.entry(cluster.name.clone()).or_insert(cluster).clone())
+    }
+
     fn remove(&self, name: &str) {
         let mut known = self.known.write().expect("nothing panics while it holds the registry's lock");
         known.specs.retain(|spec| &*spec.name != name);
@@ -111,7 +124,7 @@ impl Sources for Clusters {
     }
 
     fn start(&self, feed: Arc<Feed>) -> Option<Running> {
-        let cluster = self.read().clusters.get(&feed.key.cluster)?.clone();
+        let cluster = self.connected(&feed.key.cluster)?;
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(cluster::reflector::run(cluster, feed, self.settings.clone(), stopped));
         // Dropping the sender stops the reflector.

@@ -112,7 +112,7 @@ mod tests {
             tokio::task::yield_now().await;
             backoff.succeeded();
         };
-        let both = async { tokio::join!(backoff.wait(Duration::from_secs(3600)), succeeds) };
-        tokio::time::timeout(Duration::from_secs(60), both).await.expect("the wait has ended");
+        let both = async { tokio::join!(backoff.wait(Duration::from_hours(1)), succeeds) };
+        tokio::time::timeout(Duration::from_mins(1), both).await.expect("the wait has ended");
     }
 }

@@ -19,7 +19,7 @@ use tower::{BoxError, Layer, ServiceExt};
 use super::fault::{CallError, describe, plain};
 
 /// A token file is read anew after this long: a service account's token is replaced well before it expires.
-const TOKEN_FILE_AGE: Duration = Duration::from_secs(60);
+const TOKEN_FILE_AGE: Duration = Duration::from_mins(1);
 
 /// The service that answers a request with the `Authorization` header which kube's layer put on it.
 type Layered = BoxCloneService<Request<Body>, Response<Option<HeaderValue>>, BoxError>;

@@ -117,7 +117,7 @@ mod tests {
     fn a_large_buffer_is_given_back() {
         let mut lines = Lines::new(1 << 20);
         let keep = |_: &[u8]| Ok::<(), TooLong>(());
-        lines.take(&[b'x'; 100_000], keep).unwrap();
+        lines.take(&vec![b'x'; 100_000], keep).unwrap();
         lines.take(b"y\n", keep).unwrap();
         assert_eq!(lines.partial.capacity(), 0);
     }

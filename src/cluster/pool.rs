@@ -89,6 +89,7 @@ mod tests {
 
     use std::cell::Cell;
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands in for what may fail")]
     fn client() -> Result<kube::Client, CallError> {
         let service = tower::service_fn(|_: http::Request<kube::client::Body>| {
             std::future::ready(Ok::<_, tower::BoxError>(http::Response::new(kube::client::Body::empty())))

@@ -156,9 +156,9 @@ impl Reflector {
         let Some(opened) = self.opened.filter(|_| step.act == Act::Watch) else {
             return;
         };
-        let since = opened.elapsed();
-        if since < BETWEEN_OPENINGS {
-            tokio::time::sleep(BETWEEN_OPENINGS - since + up_to(SPREAD)).await;
+        let left = BETWEEN_OPENINGS.saturating_sub(opened.elapsed());
+        if !left.is_zero() {
+            tokio::time::sleep(left + up_to(SPREAD)).await;
         }
     }
 
@@ -175,7 +175,7 @@ impl Reflector {
         outcome
     }
 
-    /// WatchList: one watch that begins with everything there is, and goes on.
+    /// One watch that begins with everything there is, and goes on.
     async fn take_initial_events(&mut self) -> Outcome {
         let initial = self.begin_sync().await;
         let (seconds, limit) = self.watch_time();
@@ -214,8 +214,8 @@ impl Reflector {
 
     async fn begin_sync(&self) -> Initial {
         let permit = Arc::clone(&self.cluster.relists).acquire_owned().await;
-        let _permit = permit.expect("this semaphore is never closed");
-        Initial { objects: BTreeMap::new(), incarnation: self.cluster.incarnation().await, _permit }
+        let permit = permit.expect("this semaphore is never closed");
+        Initial { objects: BTreeMap::new(), incarnation: self.cluster.incarnation().await, _permit: permit }
     }
 
     async fn open(&mut self, path: &str, initial: Option<Initial>, limit: Duration) -> Outcome {

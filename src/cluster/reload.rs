@@ -1,6 +1,6 @@
 //! The registry file on disk, followed as it changes.
 //!
-//! The contents are compared, not only the time stamp: a mounted ConfigMap is swapped by a symbolic link, and an edit may
+//! The contents are compared, not only the time stamp: a mounted config map is swapped by a symbolic link, and an edit may
 //! keep the size and the second. A file that is bad or unreadable keeps the registry as it was, and is reported once.
 
 use std::path::{Path, PathBuf};

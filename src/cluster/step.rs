@@ -88,7 +88,7 @@ const AHEAD_FOR: Duration = Duration::from_secs(90);
 /// The wait after a 429 that says none.
 const THROTTLED: Duration = Duration::from_secs(1);
 /// The longest wait that an apiserver may ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(60);
+const LONGEST_ASKED: Duration = Duration::from_mins(1);
 
 /// Where a reflector is, as far as the next step depends on it.
 #[derive(Debug, Default)]

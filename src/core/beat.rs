@@ -109,7 +109,7 @@ impl Core {
         let mut bytes = Vec::new();
         sse::write_heartbeat(&mut bytes, moved.then_some(head));
         let bytes = self.framed(id, bytes);
-        self.view(id).log.append(&bytes, end);
+        self.view(id).log.append_notice(&bytes, end);
         self.schedule_lap(id, now);
         self.ping_waiting(id);
         self.drop_unused(id, now);

@@ -23,16 +23,11 @@ impl Core {
             Refused::Forbidden => ("list and watch are forbidden to this server", "forbidden"),
             Refused::Absent => ("the cluster does not know this kind", "absent"),
             Refused::Unauthenticated => ("the cluster refuses this server's credentials", "unauthenticated"),
+            Refused::Unavailable => ("the cluster does not answer", "unavailable"),
             Refused::Gone => ("the cluster was removed", "gone"),
         };
         let text = format!("{}: {kind}", self.kind_of(id));
         self.end_stream(id, "error", &message(&text, reason), reason);
-    }
-
-    /// Ends a stream whose rows did not come in time.
-    pub(super) fn end_unavailable(&mut self, id: SlotId) {
-        let text = format!("{}: the cluster does not answer", self.kind_of(id));
-        self.end_stream(id, "error", &message(&text, "unavailable"), "unavailable");
     }
 
     fn kind_of(&mut self, id: SlotId) -> &'static str {

@@ -1,5 +1,6 @@
 //! A feed has grown: its new blocks go into the logs of the views that they belong to.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -90,7 +91,7 @@ impl Core {
         let mut touched: Vec<ViewId> = Vec::new();
         let mut appended = 0;
         for (index, frame) in block.frames.iter().enumerate() {
-            let after = block.place + index as u64 + 1;
+            let place = block.place + index as u64;
             let of_namespace = followed.by_namespace.get(&frame.namespace).into_iter().flatten();
             for view_id in followed.all.iter().chain(of_namespace) {
                 if without.is_some_and(|without| without.contains(view_id)) {
@@ -102,30 +103,26 @@ impl Core {
                     appended += 1;
                 }
                 match view.key.framing {
-                    Framing::Chunked => view.log.append(bytes, after),
+                    Framing::Chunked => view.log.append(bytes, place),
                     Framing::Plain => {
                         let mut plain = Vec::with_capacity(bytes.len());
                         sse::strip_chunks(bytes, &mut plain);
-                        view.log.append(&plain, after);
+                        view.log.append(&plain, place);
                     }
                 }
                 view.spoke_since_away = true;
                 if let Some(held) = &mut view.snapshot {
                     held.since += bytes.len();
                 }
-                if touched.last() != Some(view_id) && !touched.contains(view_id) {
+                if !std::mem::replace(&mut view.touched, true) {
                     touched.push(*view_id);
                 }
             }
         }
         counters.appended.add(appended);
-        let end = block.end();
-        let views: Vec<_> = followed.views().collect();
-        for view in &views {
-            self.view(*view).log.pass(end);
-        }
         let now = Instant::now();
         for view in touched {
+            self.view(view).touched = false;
             self.schedule_lap(view, now);
         }
     }
@@ -137,13 +134,14 @@ impl Core {
         if block.bytes.len() > sizes.all {
             outgrown.extend_from_slice(&followed.all);
         }
-        for (namespace, views) in &followed.by_namespace {
-            let bytes: usize = (0..block.frames.len())
-                .filter(|index| block.frames[*index].namespace == *namespace)
-                .map(|index| block.frame_bytes(index).len())
-                .sum();
+        let mut by_namespace: HashMap<&str, usize> = HashMap::new();
+        for (index, frame) in block.frames.iter().enumerate() {
+            *by_namespace.entry(&frame.namespace).or_default() += block.frame_bytes(index).len();
+        }
+        for (namespace, bytes) in by_namespace {
+            let views = followed.by_namespace.get(namespace);
             if bytes > sizes.by_namespace.get(namespace).copied().unwrap_or(0) {
-                outgrown.extend_from_slice(views);
+                outgrown.extend(views.into_iter().flatten());
             }
         }
         outgrown
@@ -201,9 +199,6 @@ impl Core {
                 At::Behind(_) | At::Prefix(..) | At::Waiting => {}
             }
         }
-        let feed = self.view(id).key.feed;
-        let end = self.feed(feed).mirror.end();
-        self.view(id).log.pass(end);
     }
 
     /// Each stream that shows rows is told that they may be stale.
@@ -214,7 +209,7 @@ impl Core {
         for view in views {
             let bytes = self.away_notice(view);
             self.view(view).spoke_since_away = false;
-            self.view(view).log.append(&bytes, end);
+            self.view(view).log.append_notice(&bytes, end);
             self.schedule_lap(view, Instant::now());
         }
     }

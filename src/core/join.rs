@@ -432,7 +432,7 @@ impl Core {
         view.asked = None;
         for waiting in std::mem::take(&mut view.waiting) {
             if self.slots.named(waiting).is_some() {
-                self.end_unavailable(waiting.id);
+                self.end_with_error(waiting.id, Refused::Unavailable);
             }
         }
     }

@@ -88,7 +88,7 @@ impl Core {
         let listed = result.clone().map_err(|why| match why {
             Refused::Forbidden => Refusal::Forbidden,
             Refused::Absent => Refusal::Absent,
-            Refused::Unauthenticated | Refused::Gone => Refusal::Unavailable,
+            Refused::Unauthenticated | Refused::Unavailable | Refused::Gone => Refusal::Unavailable,
         });
         self.resolve(key, scope, &listed);
     }

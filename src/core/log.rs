@@ -43,8 +43,6 @@ pub struct Log {
     at_end: u32,
     /// All frames of the view from this place on are in the log.
     start: Place,
-    /// The place after the newest frame that was appended or passed over.
-    end: Place,
     bytes: usize,
 }
 
@@ -63,8 +61,8 @@ pub struct Cut {
 impl Log {
     /// An empty log, whose feed has come to this place.
     #[must_use]
-    pub fn new(end: Place) -> Self {
-        Log { segments: VecDeque::new(), first: 0, members: 0, at_end: 0, start: end, end, bytes: 0 }
+    pub fn new(start: Place) -> Self {
+        Log { segments: VecDeque::new(), first: 0, members: 0, at_end: 0, start, bytes: 0 }
     }
 
     /// Bytes allocated.
@@ -85,25 +83,30 @@ impl Log {
         !self.segments.is_empty()
     }
 
-    /// Appends one frame that ends before `after`. Also for heartbeats, whose place is that of the frame before.
-    pub fn append(&mut self, frame: &[u8], after: Place) {
+    /// Appends the frame of this place.
+    pub fn append(&mut self, frame: &[u8], place: Place) {
         if self.members > 0 {
-            let segment = self.room_for(frame.len());
-            segment.bytes.extend_from_slice(frame);
-            segment.ends.push((offset(segment.bytes.len()), after));
-            self.at_end = 0;
+            self.push(frame, place, place + 1);
         } else {
-            self.start = self.start.max(after);
+            self.start = self.start.max(place + 1);
         }
-        self.end = self.end.max(after);
     }
 
-    /// The feed has come to this place without a frame for this view.
-    pub fn pass(&mut self, end: Place) {
-        self.end = self.end.max(end);
+    /// Appends something that has no place of its own (a heartbeat, a notice), for members that have come to this place.
+    pub fn append_notice(&mut self, notice: &[u8], place: Place) {
+        if self.members > 0 {
+            self.push(notice, place, place);
+        }
     }
 
-    fn room_for(&mut self, length: usize) -> &mut Segment {
+    fn push(&mut self, frame: &[u8], before: Place, after: Place) {
+        let segment = self.room_for(frame.len(), before);
+        segment.bytes.extend_from_slice(frame);
+        segment.ends.push((offset(segment.bytes.len()), after));
+        self.at_end = 0;
+    }
+
+    fn room_for(&mut self, length: usize, from: Place) -> &mut Segment {
         let roomy =
             self.segments.back().is_some_and(|last| last.bytes.capacity() - last.bytes.len() >= length);
         if !roomy {
@@ -114,7 +117,7 @@ impl Log {
             self.segments.push_back(Segment {
                 bytes: Vec::with_capacity(capacity),
                 ends: Vec::new(),
-                from: self.end,
+                from,
                 cursors,
             });
         }
@@ -204,7 +207,7 @@ impl Log {
     pub fn cut(&mut self, cursor: Cursor) -> Cut {
         let settled = self.settle(cursor);
         let cut = match self.segments.get(self.index(settled)) {
-            None => Cut { rest: Vec::new(), place: self.end },
+            None => Cut { rest: Vec::new(), place: self.start },
             Some(segment) => {
                 let whole = segment.ends.partition_point(|(end, _)| *end <= settled.offset);
                 let (start, place) = match whole {

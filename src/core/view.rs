@@ -47,6 +47,8 @@ pub struct View {
     pub lap: Option<u32>,
     /// When the newest lap began.
     pub last_lap: Option<Instant>,
+    /// A block that is being taken has a frame for it.
+    pub touched: bool,
     /// A lap is due then.
     pub due: Option<Instant>,
     /// Streams that wait for a snapshot.
@@ -103,6 +105,7 @@ impl View {
             again: false,
             lap: None,
             last_lap: None,
+            touched: false,
             due: None,
             waiting: Vec::new(),
             asked: None,

@@ -61,6 +61,8 @@ pub enum Refused {
     Absent,
     /// The apiserver refuses Foretop's credentials.
     Unauthenticated,
+    /// There is no answer from the apiserver, and too many wait for one.
+    Unavailable,
     /// The cluster was taken out of the registry, or its feed replaced.
     Gone,
 }

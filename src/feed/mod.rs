@@ -182,6 +182,9 @@ impl Writer {
     }
 }
 
+/// Scopes whose snapshot can be waited for before the first sync; clients choose them, so there is a bound.
+const MOST_WAITING: usize = 1024;
+
 /// How often the version that resume ids name moves on where nothing else happens.
 const HEAD_EVERY: Duration = Duration::from_secs(5);
 
@@ -448,7 +451,14 @@ impl Feed {
             return self.post_self(core, |feed| Mail::Snapshot(feed, scope, Err(why)));
         }
         if !writer.synced {
-            writer.waiting.push((core, scope));
+            let waiter = (core, scope);
+            if writer.waiting.contains(&waiter) {
+                return;
+            }
+            if writer.waiting.len() >= MOST_WAITING {
+                return self.post_self(core, |feed| Mail::Snapshot(feed, waiter.1, Err(Refused::Unavailable)));
+            }
+            writer.waiting.push(waiter);
             return;
         }
         let snapshot = self.snapshot(&mut writer, &scope, exact);

@@ -36,7 +36,9 @@ pub enum NotAnObject {
 
 impl Object {
     /// Takes text that holds `"resourceVersion":""` in its metadata, as every template does.
-    pub fn from_text(text: String) -> Self {
+    pub fn from_text(mut text: String) -> Self {
+        // Tens of thousands are kept; the slack of building them would be as much again.
+        text.shrink_to_fit();
         let field = text.find(RV_FIELD).expect("templates have metadata.resourceVersion");
         Object { rv_at: field + RV_FIELD.len(), text: Bytes::from(text), rv: 0 }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::body::{BrokenOff, Chunks};
 use super::faults::Fault;
@@ -22,6 +22,7 @@ use super::store::{Change, Event, Range};
 use super::world::World;
 
 const EVENTS_AT_A_TIME: usize = 64;
+const HALF_LINE_STANDS: Duration = Duration::from_millis(50);
 const PADDING_CHUNK: usize = 64 * 1024;
 /// The real one takes a random time between 30 and 60 min.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 1800;
@@ -221,6 +222,8 @@ impl Watch {
 
     async fn regular_bookmark(&mut self) -> Result<(), Over> {
         let wanted = self.options.bookmarks() && self.resource.watch_cached();
+        // Writes to other resources moved the version without waking this watch.
+        self.catch_up().await?;
         if !wanted || self.cursor <= self.told || self.is_silent() {
             return Ok(());
         }
@@ -235,6 +238,8 @@ impl Watch {
         if self.strikes(&Fault::HalfLine) {
             let line = self.some_line();
             self.send(line.slice(..line.len() / 2)).await?;
+            // Breaking off at once would take back what was not written yet.
+            sleep(HALF_LINE_STANDS).await;
             let _ = self.chunks.send(Err(BrokenOff)).await;
             return Err(Over);
         }

@@ -210,7 +210,7 @@ mod tests {
         let written = write_delta(&mut out, Op::Modified, Some(Rv(1220)), br#"{"name":"a"}"#);
         assert_eq!(
             text(&out[6..]),
-            "3d\r\nevent: modified\nid: 1220\ndata: {\"object\":{\"name\":\"a\"}}\n\n\r\n"
+            "38\r\nevent: modified\nid: 1220\ndata: {\"object\":{\"name\":\"a\"}}\n\n\r\n"
         );
         assert_eq!((written.start, written.end), (6, out.len()));
         assert_eq!(row_of(&out[6..], written.row - 6), br#"{"name":"a"}"#);
@@ -237,10 +237,10 @@ mod tests {
         assert_eq!(text(&out), "8\r\n: ping\n\n\r\n");
         out.clear();
         write_heartbeat(&mut out, Some(Rv(7)));
-        assert_eq!(text(&out), "2b\r\n: ping\n\nevent: bookmark\nid: 7\ndata: {}\n\n\r\n");
+        assert_eq!(text(&out), "28\r\n: ping\n\nevent: bookmark\nid: 7\ndata: {}\n\n\r\n");
         out.clear();
         write_notice(&mut out, "relist", r#"{"reason":"gone_410"}"#);
-        assert_eq!(text(&out), "2c\r\nevent: relist\ndata: {\"reason\":\"gone_410\"}\n\n\r\n");
+        assert_eq!(text(&out), "2b\r\nevent: relist\ndata: {\"reason\":\"gone_410\"}\n\n\r\n");
     }
 
     #[test]

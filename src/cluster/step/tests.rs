@@ -32,7 +32,8 @@ fn outcomes() -> Vec<Outcome> {
 fn the_first_of_each() {
     use Act::{List, Sync, Watch};
     let lost = || away(why());
-    let table: Vec<(Outcome, (Act, Wait), (Act, Wait), Option<State>)> = vec![
+    type Next = (Act, Wait);
+    let table: Vec<(Outcome, Next, Next, Option<State>)> = vec![
         (Outcome::Synced, (Watch, Wait::Nothing), (Watch, Wait::Nothing), None),
         (Outcome::WatchListRefused(why()), (List, Wait::Nothing), (List, Wait::Nothing), None),
         (Outcome::Expired, (Sync, Wait::Spread), (Sync, Wait::Spread), None),
@@ -173,7 +174,7 @@ fn a_wait_that_is_asked_for_is_kept_within_bounds() {
     let asked = |wait| Course::new(true).decide(Outcome::Throttled(wait), Instant::now()).wait;
     assert_eq!(asked(None), Wait::Asked(Duration::from_secs(1)));
     assert_eq!(asked(Some(Duration::from_secs(7))), Wait::Asked(Duration::from_secs(7)));
-    assert_eq!(asked(Some(Duration::from_secs(86_400))), Wait::Asked(Duration::from_secs(60)));
+    assert_eq!(asked(Some(Duration::from_hours(24))), Wait::Asked(Duration::from_mins(1)));
 }
 
 /// Whatever comes, in whatever order: nothing is retried at once twice running unless it was a success or a refusal that
