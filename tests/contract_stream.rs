@@ -412,11 +412,9 @@ async fn a_stream_that_its_client_leaves_is_forgotten() {
     let house = House::small().await;
     let mut stream = Stream::open(house.address(), &watch("pods"), "").await;
     stream.events(1).await;
-    let open =
-        async || tab::get(house.address(), "/debug/streams", &[]).await.json().as_array().unwrap().len();
-    assert_eq!(open().await, 1);
+    house.has_streams(1).await;
     drop(stream);
-    eventually("no stream", async || open().await == 0).await;
+    house.has_streams(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
