@@ -1,0 +1,110 @@
+//! A whole Foretop in the test's process: simulated clusters, and a server before them, over real sockets.
+//!
+//! Each [`House`] has its own listener, cores and clusters, so that tests of one file run side by side. It needs a
+//! multi-thread tokio runtime, which is the server's control plane and the clusters' too:
+//! `#[tokio::test(flavor = "multi_thread", worker_threads = 2)]`.
+
+#![allow(dead_code, reason = "every test that has this module uses another part of it")]
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use foretop::cluster::ClusterSpec;
+use foretop::config::Config;
+use foretop::core::Command;
+use foretop::serve::Server;
+use foretop::sim::{Cluster, Options};
+
+/// How long anything that must happen may take before the test fails: far more than it ever should.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The first cluster's name where a test says nothing else.
+pub const EAST: &str = "east";
+
+/// The second cluster's.
+pub const WEST: &str = "west";
+
+/// A server and the clusters that it serves.
+pub struct House {
+    pub server: Server,
+    /// In the order in which they were asked for.
+    pub clusters: Vec<Cluster>,
+}
+
+/// The defaults, on a free port, with two cores: a user's home is then as often another core as the accepting one.
+pub fn config() -> Config {
+    let mut config = Config::default();
+    config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    config.server.cores = 2;
+    config
+}
+
+/// A quiet simulated cluster of this name and so many pods.
+pub fn cluster(name: &str, pods: usize) -> Options {
+    Options { clusters: vec![name.to_owned()], pods, ..Options::default() }
+}
+
+impl House {
+    /// A server with these settings, before these clusters (each the first that its options name).
+    pub async fn start(config: &Config, clusters: Vec<Options>) -> House {
+        let mut running = Vec::new();
+        for options in clusters {
+            running.push(Cluster::start(options).await.expect("a simulated cluster starts"));
+        }
+        let specs = running.iter().map(|cluster| ClusterSpec::from_url(cluster.name(), &cluster.url()));
+        let server = Server::start(config, specs.collect()).expect("the server starts");
+        House { server, clusters: running }
+    }
+
+    /// A server with these settings before one quiet cluster, [`EAST`].
+    pub async fn with(config: &Config, pods: usize) -> House {
+        House::start(config, vec![cluster(EAST, pods)]).await
+    }
+
+    /// A server as tests mostly want it before one quiet cluster, [`EAST`].
+    pub async fn small() -> House {
+        House::with(&config(), 20).await
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// The first cluster.
+    pub fn east(&self) -> &Cluster {
+        &self.clusters[0]
+    }
+
+    /// The second cluster.
+    pub fn west(&self) -> &Cluster {
+        &self.clusters[1]
+    }
+}
+
+impl Drop for House {
+    /// Closes the listener and every stream; the cores' threads stay, and have nothing to do.
+    fn drop(&mut self) {
+        for core in self.server.cores.iter() {
+            let _ = core.tell(Command::Drain(Instant::now()));
+        }
+    }
+}
+
+/// Waits until it is so, looking again and again. Fails the test where it does not come to that.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+    let looking = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    patient(what, looking).await;
+}
+
+/// Awaits what must happen. Fails the test where it does not.
+pub async fn patient<T>(what: &str, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: did not happen within {PATIENCE:?}"))
+}
