@@ -57,7 +57,8 @@ async fn tabs_outlive_a_killed_apiserver_and_get_what_they_missed() {
     stay_away(killed).await;
 
     east.restart().await.unwrap();
-    eventually("a following feed", || async { fresh::feed(address, EAST, "pods").await["state"] == "ok" }).await;
+    eventually("a following feed", || async { fresh::feed(address, EAST, "pods").await["state"] == "ok" })
+        .await;
     let marker = fresh::mark(east, "pods", "back");
     crowd.until("what came after", &marker).await;
     let wanted = fresh::list(east, "pods", None).await;
@@ -91,7 +92,12 @@ async fn where_nothing_has_changed_one_frame_turns_tabs_live() {
 
     for state in crowd.states() {
         assert_eq!((&state.end, state.badge, state.rows.hash()), (&None, Badge::Live, rows));
-        assert_eq!((state.count("snapshot"), state.deltas(), state.relists.len()), (1, 1, 1), "{:?}", state.counts);
+        assert_eq!(
+            (state.count("snapshot"), state.deltas(), state.relists.len()),
+            (1, 1, 1),
+            "{:?}",
+            state.counts
+        );
     }
     assert_eq!(fresh::feed(address, EAST, "pods").await["lists"], 1, "it went on from where it was");
     assert_eq!(east.counters().of("list", "pods"), 0);

@@ -16,7 +16,8 @@ const TABS: usize = 2000;
 async fn many_tabs_cost_the_apiserver_and_the_encoder_no_more_than_one() {
     let house = House::with(&crowd::config(), 40).await;
     let (east, address) = (house.east(), house.address());
-    let mut first = Tab::open(Open::watch(address, EAST, "pods", None).header("X-Forwarded-User", "one")).await;
+    let mut first =
+        Tab::open(Open::watch(address, EAST, "pods", None).header("X-Forwarded-User", "one")).await;
     first.until("the first snapshot", |state| state.count("snapshot") == 1).await;
     let with_one = east.counters();
     assert_eq!((with_one.open("pods"), with_one.open_in_all()), (1, 1), "{with_one:?}");

@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::house::{self, patient};
 use crate::tab::Open;
 use crate::tab::http::{Body, Head, Version};
-use crate::tab::sse::Parser;
+use crate::tab::sse::{Event, Item, Parser};
 use crate::tab::state::{End, State};
 
 /// Users among whom the tabs are shared out, so that every core has some.
@@ -92,18 +92,26 @@ impl Light {
         }
     }
 
-    /// What it shows, from the bytes alone.
-    fn state(&self) -> State {
-        let mut state = State::clone(&self.before);
-        state.lose();
-        let Some((head, length)) = Head::parse(&self.bytes).expect("a head") else { return state };
+    /// What the stream has said on this connection, and whether it came to its proper end.
+    fn said(&self) -> (Vec<Item>, bool) {
+        let Some((head, length)) = Head::parse(&self.bytes).expect("a head") else {
+            return (Vec::new(), false);
+        };
         assert_eq!(head.status, 200, "{head:?}");
         let mut body = Body::of(&head, Version::Http11).expect("a body");
         let (mut events, mut items) = (Vec::new(), Vec::new());
         body.take(&self.bytes[length..], &mut events).expect("chunks");
         Parser::default().take(&events, &mut items);
+        (items, body.is_done())
+    }
+
+    /// What it shows, from the bytes alone.
+    fn state(&self) -> State {
+        let mut state = State::clone(&self.before);
+        state.lose();
+        let (items, done) = self.said();
         items.into_iter().for_each(|item| state.apply(item));
-        state.end = self.closed.then_some(if body.is_done() { End::Closed } else { End::Cut });
+        state.end = self.closed.then_some(if done { End::Closed } else { End::Cut });
         state
     }
 
@@ -173,7 +181,8 @@ impl Crowd {
         }
         let done = patient(what, set.join_all()).await;
         let failed = done.iter().find(|(_, reached)| !reached).map(|(tab, _)| {
-            let last = String::from_utf8_lossy(&tab.bytes[tab.bytes.len().saturating_sub(500)..]).into_owned();
+            let last =
+                String::from_utf8_lossy(&tab.bytes[tab.bytes.len().saturating_sub(500)..]).into_owned();
             format!("{what}: a tab ended before, with {last:?}")
         });
         self.tabs = done.into_iter().map(|(tab, _)| tab).collect();
@@ -231,11 +240,12 @@ impl Crowd {
         self.tabs.iter().map(|tab| finder.find_iter(&tab.bytes).count()).collect()
     }
 
-    /// What came on the present connections, in every distinct form of it.
-    pub fn bodies(&self) -> Vec<Vec<u8>> {
+    /// The events of the present connections, bookmarks aside, each distinct history once.
+    pub fn histories(&mut self) -> Vec<Vec<Event>> {
         let mut distinct = HashMap::new();
-        for tab in &self.tabs {
-            distinct.entry(tab.fingerprint()).or_insert_with(|| tab.bytes.clone());
+        for tab in &mut self.tabs {
+            tab.take();
+            distinct.entry(tab.fingerprint()).or_insert_with(|| events(tab.said().0));
         }
         distinct.into_values().collect()
     }
@@ -261,4 +271,12 @@ impl Crowd {
         }
         states
     }
+}
+
+fn events(items: Vec<Item>) -> Vec<Event> {
+    let event = |item| match item {
+        Item::Event(event) if event.name != "bookmark" => Some(event),
+        _ => None,
+    };
+    items.into_iter().filter_map(event).collect()
 }

@@ -51,7 +51,12 @@ pub fn difference(shown: &Rows, wanted: &Rows) -> String {
 }
 
 /// Fails the test unless the tab comes to show what a fresh LIST shows, which is asked for once the cluster is quiet.
-pub async fn becomes_equal(tab: &mut Following, cluster: &Cluster, kind: &str, namespace: Option<&str>) -> State {
+pub async fn becomes_equal(
+    tab: &mut Following,
+    cluster: &Cluster,
+    kind: &str,
+    namespace: Option<&str>,
+) -> State {
     let wanted = list(cluster, kind, namespace).await;
     let equal = |state: &State| state.rows.len() == wanted.len() && state.rows.hash() == wanted.hash();
     let reached = tab.reach(equal).await;
