@@ -456,7 +456,8 @@ impl Feed {
                 return;
             }
             if writer.waiting.len() >= MOST_WAITING {
-                return self.post_self(core, |feed| Mail::Snapshot(feed, waiter.1, Err(Refused::Unavailable)));
+                return self
+                    .post_self(core, |feed| Mail::Snapshot(feed, waiter.1, Err(Refused::Unavailable)));
             }
             writer.waiting.push(waiter);
             return;

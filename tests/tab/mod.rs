@@ -74,7 +74,8 @@ impl Open {
         self
     }
 
-    async fn send(&self, last_id: &str) -> std::io::Result<TcpStream> {
+    /// Connects and sends the request, without waiting for an answer.
+    pub async fn send(&self, last_id: &str) -> std::io::Result<TcpStream> {
         let socket = if self.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
