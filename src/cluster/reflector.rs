@@ -39,8 +39,8 @@ const SETTLED: Duration = Duration::from_secs(1);
 const PAST_THE_END: Duration = Duration::from_secs(15);
 /// The jitter of what many feeds would do in the same millisecond.
 const SPREAD: Duration = Duration::from_millis(250);
-const SLOW: Duration = Duration::from_secs(30);
-const REFUSED: Duration = Duration::from_secs(10);
+/// What only an operator changes is tried again after so many times the longest backoff.
+const SLOW: u32 = 3;
 /// Changes are handed over at the latest after so many.
 const BATCH: usize = 512;
 
@@ -146,8 +146,8 @@ impl Reflector {
             Wait::Spread => tokio::time::sleep(up_to(SPREAD)).await,
             Wait::Failures(failures) => tokio::time::sleep(jittered(doubled(failures, most))).await,
             Wait::Asked(wait) => tokio::time::sleep(wait.mul_f64(1.0 + 0.25 * fastrand::f64())).await,
-            Wait::Refused => tokio::time::sleep(jittered(REFUSED)).await,
-            Wait::Slow => tokio::time::sleep(jittered(SLOW)).await,
+            Wait::Refused => tokio::time::sleep(jittered(most)).await,
+            Wait::Slow => tokio::time::sleep(jittered(most * SLOW)).await,
             Wait::Cluster => {
                 let wait = self.cluster.backoff.failed(std::time::Instant::now(), most);
                 self.cluster.backoff.wait(jittered(wait)).await;
@@ -219,7 +219,9 @@ impl Reflector {
     }
 
     async fn open(&mut self, path: &str, initial: Option<Initial>, limit: Duration) -> Outcome {
-        self.opened = Some(Instant::now());
+        if initial.is_none() {
+            self.opened = Some(Instant::now());
+        }
         match self.cluster.open_watch(path).await {
             Err(error) => error.into(),
             Ok(Err(refusal)) => {
