@@ -204,12 +204,16 @@ impl Connection {
         }
     }
 
+    fn longest(&self) -> request::Longest {
+        request::Longest { head: self.limits.head_bytes, target: self.limits.target_bytes }
+    }
+
     /// Reads until there is a whole head, within its time and size.
     async fn read_head(&mut self) -> Next {
         let mut began = None;
         loop {
             let mut headers = request::no_headers();
-            match request::parse(&self.read, self.limits.head_bytes, &mut headers) {
+            match request::parse(&self.read, self.longest(), &mut headers) {
                 Parsed::Whole(_) => return Next::Head,
                 Parsed::Refused(why) => return Next::Refused(why),
                 Parsed::Partial => {}
@@ -242,7 +246,7 @@ impl Connection {
 
     fn plan(&self) -> Option<(Plan, Manner)> {
         let mut headers = request::no_headers();
-        let Parsed::Whole(request) = request::parse(&self.read, self.limits.head_bytes, &mut headers) else {
+        let Parsed::Whole(request) = request::parse(&self.read, self.longest(), &mut headers) else {
             return None;
         };
         let mut core = self.core.get();
