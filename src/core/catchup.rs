@@ -171,7 +171,11 @@ impl Core {
         let mirror = &self.feed(key.feed).mirror;
         let whole = every.then(|| every_frame(mirror, &key.scope, lag)).filter(|whole| whole.from <= place);
         let coalesced = whole.is_none();
-        let stretch = whole.unwrap_or_else(|| latest_rows(mirror, &key.scope, oldest, LONGEST));
+        let stretch = whole.unwrap_or_else(|| {
+            // One that begins with the slowest stream serves them all, unless it is so long that it ends before this one.
+            let for_all = latest_rows(mirror, &key.scope, oldest, LONGEST);
+            if for_all.to > place { for_all } else { latest_rows(mirror, &key.scope, place, LONGEST) }
+        });
         self.counters.catchups.add(1);
         self.counters.coalesced.add(u64::from(coalesced));
         let stretch = match key.framing {
