@@ -445,11 +445,14 @@ impl Core {
             listener::Accepted::These(taken) => (taken, None),
             listener::Accepted::Exhausted(taken, until) => (taken, Some(until)),
         };
+        // Those that are spawned here count at once; among the connections they are only when their tasks begin.
+        let mut open = self.connections.len() + self.slots.len();
         for (socket, peer) in taken {
             self.counters.accepted.add(1);
-            if self.connections.len() + self.slots.len() >= self.everywhere.server.connections_per_core {
+            if open >= self.everywhere.server.connections_per_core {
                 continue;
             }
+            open += 1;
             let _ = socket.set_tcp_nodelay(true);
             spawn(Moved { socket: socket.into(), peer, read: Vec::new() });
         }

@@ -52,6 +52,21 @@ impl Wire {
         self.socket.shutdown().await.expect("an open socket");
     }
 
+    /// Like [`Wire::half_close`], where the server may have closed already.
+    pub async fn half_close_if_open(&mut self) -> bool {
+        self.socket.shutdown().await.is_ok()
+    }
+
+    /// The next answer's head as it stands; nothing more is to be read from this connection.
+    pub async fn head_text(&mut self) -> String {
+        patient("a head", async {
+            while !self.read.windows(4).any(|end| end == b"\r\n\r\n") && self.more().await {}
+        })
+        .await;
+        let text = String::from_utf8_lossy(&self.read).into_owned();
+        text.split_inclusive("\r\n\r\n").next().unwrap_or_default().to_owned()
+    }
+
     /// Reads once. False at the end, or where the connection was reset.
     async fn more(&mut self) -> bool {
         matches!(self.socket.read_buf(&mut self.read).await, Ok(1..))
@@ -158,6 +173,11 @@ impl Stream {
         };
         stream.take();
         stream
+    }
+
+    /// Itself, if it was opened.
+    pub fn accepted(self) -> Option<Stream> {
+        (self.head.status == 200).then_some(self)
     }
 
     fn take(&mut self) {
