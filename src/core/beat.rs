@@ -175,6 +175,7 @@ impl Core {
         self.see_about_ahead(now);
         self.expire_lists(now);
         self.follow_tails();
+        self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
         self.counters.streams.set(self.slots.len());
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());

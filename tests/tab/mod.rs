@@ -219,6 +219,12 @@ impl Tab {
         &self.connection.as_ref().expect("a tab that was not disconnected").head
     }
 
+    /// The client's end of the connection.
+    pub fn local_address(&self) -> SocketAddr {
+        let connection = self.connection.as_ref().expect("a tab that was not disconnected");
+        connection.socket.local_addr().expect("a connected socket has an address")
+    }
+
     /// Reads once, at most `limit` bytes, and applies them. False when the connection has ended. May be cancelled
     /// without losing bytes.
     pub async fn read(&mut self, limit: usize) -> bool {
