@@ -56,7 +56,7 @@ use self::slot::{SlotName, Slots};
 use self::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::config;
 use crate::feed::hub::Hub;
-use crate::feed::ledger::Ledger;
+use crate::feed::ledger::{Charge, Ledger};
 use crate::feed::post::{Bell, CoreId, Mail};
 use crate::feed::{FeedKey, Scope};
 use crate::identity::Authenticator;
@@ -175,6 +175,8 @@ pub struct Core {
     limiter: Limiter,
     slots: Slots,
     prefixes: Prefixes,
+    /// What the views' logs take, as of the last second.
+    logs: Charge,
     views: Vec<Option<View>>,
     free_views: Vec<ViewId>,
     view_ids: HashMap<ViewKey, ViewId>,

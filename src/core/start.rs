@@ -23,6 +23,7 @@ use super::ring::Sender;
 use super::slot::{At, BLOCKED, ENDING, SlotId, SlotName, Slots};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
+use crate::feed::ledger::Thing;
 use crate::feed::post::{Bell, CoreId, Mail, Post};
 
 /// Commands (handed-over connections, mostly) that may wait for a core.
@@ -167,6 +168,7 @@ impl Core {
             id,
             limiter: Limiter::new(everywhere.streams.per_user),
             prefixes: Prefixes::new(&everywhere.ledger),
+            logs: everywhere.ledger.charge(Thing::Logs, 0),
             everywhere,
             cores,
             counters,
