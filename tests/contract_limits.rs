@@ -110,7 +110,7 @@ async fn a_stream_that_the_server_ends_makes_room_too() {
     for _ in 0..5 {
         let mut stream = open(&house, "ann").await;
         assert_eq!(stream.head.status, 200);
-        assert_eq!(stream.to_end().await[0].name, "error");
+        assert_eq!(stream.until_end().await[0].name, "error");
         eventually("no stream", async || lines(&house, "ann").await.is_empty()).await;
     }
 }
@@ -159,7 +159,7 @@ async fn a_refusal_can_be_a_stream_that_says_when_to_come_back() {
             (refused.head.status, refused.head.header("content-type")),
             (200, Some("text/event-stream"))
         );
-        let seen = refused.to_end().await;
+        let seen = refused.until_end().await;
         assert_eq!(seen.len(), 1);
         assert_eq!(
             (seen[0].name.as_str(), seen[0].data.as_str()),
@@ -174,11 +174,11 @@ async fn a_refusal_can_be_a_stream_that_says_when_to_come_back() {
     }
     let mut nobody = Stream::open(house.address(), &watch("pods"), "").await;
     assert_eq!(nobody.head.status, 200);
-    assert!(nobody.to_end().await[0].data.contains("unauthenticated"));
+    assert!(nobody.until_end().await[0].data.contains("unauthenticated"));
     let mut unknown =
         Stream::open(house.address(), "/api/clusters/nowhere/pods/watch", "X-Forwarded-User: bob\r\n").await;
     assert_eq!(unknown.head.status, 200);
-    assert!(unknown.to_end().await[0].data.contains("unknown_cluster"));
+    assert!(unknown.until_end().await[0].data.contains("unknown_cluster"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

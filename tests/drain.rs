@@ -44,7 +44,7 @@ async fn a_server_that_goes_says_so_in_order() {
         stream.events(1).await;
         let ended = ended.clone();
         streams.spawn(async move {
-            stream.to_end().await;
+            stream.until_end().await;
             ended.send(()).await.unwrap();
             stream
         });
@@ -65,7 +65,7 @@ async fn a_server_that_goes_says_so_in_order() {
             late.seen()[0].name == "server_shutdown"
         };
         if lame {
-            late.to_end().await;
+            late.until_end().await;
             last_words(&late);
         }
         lame
@@ -102,7 +102,7 @@ async fn a_draining_server_tells_http_1_0_and_those_that_wait_for_rows_too() {
     house.has_streams(2).await;
     house::patient("the end of the drain", house.server.drain()).await;
     for stream in [&mut plain, &mut waiting] {
-        stream.to_end().await;
+        stream.until_end().await;
         last_words(stream);
     }
 }
@@ -120,7 +120,7 @@ async fn one_signal_drains_the_process() {
         let mut stream = Stream::open(process.address, &watch("pods"), "").await;
         stream.events(1).await;
         process.signal(signal);
-        stream.to_end().await;
+        stream.until_end().await;
         last_words(&stream);
         process.says("server.drained");
         assert!(process.end().await.success());

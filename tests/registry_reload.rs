@@ -46,7 +46,7 @@ async fn opened(address: SocketAddr, cluster: &str) -> Stream {
 
 /// Reads to the end, which must be an `error` with a reason.
 async fn ends_with_a_reason(mut stream: Stream) {
-    let last = stream.to_end().await.pop().expect("an event");
+    let last = stream.until_end().await.pop().expect("an event");
     let data: Value = serde_json::from_str(&last.data).expect("JSON");
     assert_eq!((last.name.as_str(), last.id.as_deref()), ("error", None));
     assert!(
