@@ -524,6 +524,8 @@ impl Feed {
         {
             self.publish(writer, Batch::default(), Content::Back);
         }
+        // Before anybody hears of the first sync, so that who comes next finds it.
+        self.set_status(State::Live, writer.synced);
         for (core, scope) in std::mem::take(&mut writer.waiting) {
             if !writer.synced {
                 writer.waiting.push((core, scope));
@@ -532,7 +534,6 @@ impl Feed {
             let snapshot = self.snapshot(writer, &scope, true);
             self.post_self(core, |feed| Mail::Snapshot(feed, scope, Ok(snapshot)));
         }
-        self.set_status(State::Live, writer.synced);
     }
 
     fn set_status(&self, state: State, synced: bool) {
