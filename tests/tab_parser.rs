@@ -144,6 +144,7 @@ fn a_relist_keeps_the_rows_and_the_id_and_turns_the_badge() {
         (names(&state), state.last_id.as_str(), state.badge),
         (vec!["a", "b"], "0", Badge::Reconnecting)
     );
+    assert_eq!(state.relists, [r#"{"reason":"gone_410"}"#]);
 }
 
 #[test]

@@ -45,7 +45,7 @@ const CORE_LEVELS: [CoreFigure; 4] = [
     ("connections", "Open connections that are no stream", |core| core.connections.get()),
 ];
 
-const CORE_COUNTS: [(&str, &str, fn(&CoreCounters) -> &Counter); 18] = [
+const CORE_COUNTS: [(&str, &str, fn(&CoreCounters) -> &Counter); 19] = [
     ("streams_opened", "Streams opened", |core| &core.opened),
     ("streams_closed", "Streams ended", |core| &core.closed),
     ("sends", "Sends given to the kernel", |core| &core.sends),
@@ -60,6 +60,7 @@ const CORE_COUNTS: [(&str, &str, fn(&CoreCounters) -> &Counter); 18] = [
     ("resumes_ahead", "Resumes whose id was newer than anything known", |core| &core.ahead),
     ("snapshots_sent", "Snapshots handed to streams", |core| &core.snapshots),
     ("streams_stalled", "Streams reset for taking nothing", |core| &core.stalled),
+    ("streams_shed", "Streams ended at the ceiling of memory", |core| &core.shed),
     ("lists", "Lists asked for", |core| &core.lists),
     ("lists_not_modified", "Lists answered by 304", |core| &core.not_modified),
     ("requests_refused", "Requests refused", |core| &core.refused),

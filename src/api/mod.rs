@@ -138,6 +138,8 @@ async fn serve_one(api: Arc<Api>, Moved { socket, peer, read }: Moved) {
     });
     let served = hyper::server::conn::http1::Builder::new()
         .keep_alive(false)
+        // A client that has said all still waits for its answer.
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
         .max_buf_size(head_bytes.max(8192))

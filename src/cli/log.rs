@@ -13,7 +13,6 @@ use tracing_subscriber::EnvFilter;
 const QUEUE: usize = 16_384;
 
 /// Starts the log of this process. Lines that wait are written when the guard is dropped.
-#[must_use]
 pub fn start(log: &Log) -> WorkerGuard {
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).finish(io::stdout());
     let filter = EnvFilter::try_new(&log.level).expect("the settings have checked this filter");

@@ -103,7 +103,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(serve) => {
             let sources = settings::from_file(&serve.config, serve.flags(), serve.insecure);
-            settings::with_settings(sources, |config| run::serve(config))
+            settings::with_settings(sources, run::serve)
         }
         Command::Demo(demo) => {
             let sources = settings::without_file(demo.flags(), demo.insecure);

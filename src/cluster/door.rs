@@ -20,8 +20,6 @@ use crate::config;
 
 /// The time for reading a kubeconfig and running its exec plugin.
 const PREPARING: Duration = Duration::from_secs(30);
-/// Refused credentials are read anew no more often than this.
-const BETWEEN_RENEWALS: Duration = Duration::from_secs(10);
 
 /// The way in, as it is now.
 pub(super) struct Access {
@@ -104,7 +102,8 @@ impl Cluster {
         if now.is_ok_and(|now| now.as_ref() != header) {
             return true;
         }
-        if changing.renewed.is_some_and(|at| at.elapsed() < BETWEEN_RENEWALS) {
+        // Many feeds are refused at once, and again after each wait: a plugin is not run for each of them.
+        if changing.renewed.is_some_and(|at| at.elapsed() < self.settings.max_backoff / 2) {
             return false;
         }
         changing.renewed = Some(Instant::now());

@@ -88,7 +88,9 @@ pub fn is_protocol_mismatch(error: &(dyn Error + 'static)) -> bool {
 #[must_use]
 pub fn describe(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
-    for cause in chain(error) {
+    // Kube's own wrapper says nothing that its cause does not.
+    let is_wrapper = matches!(error.downcast_ref(), Some(kube::Error::Service(_)));
+    for cause in chain(error).skip(usize::from(is_wrapper)) {
         let said = cause.to_string();
         if text.contains(&said) {
             continue;

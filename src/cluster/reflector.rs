@@ -5,26 +5,20 @@
 //! its connection. Invariants: a position is only left through [`Feed::replace`]; objects of a sync that did not come whole
 //! are thrown away.
 
+mod listing;
+mod reading;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::body;
-use kube::client::Body;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::Cluster;
 use super::backoff::{doubled, jittered, up_to};
-use super::call::Opened;
-use super::fault::describe;
-use super::lines::{Lines, TooLong};
 use super::status::{self, outcome_of_initial_events};
 use super::step::{Act, Course, Outcome, Step, Wait};
 use crate::config;
@@ -33,16 +27,12 @@ use crate::kind::{Change, Object, Rv};
 
 /// Between the opening of two watches.
 const BETWEEN_OPENINGS: Duration = Duration::from_secs(1);
-/// A watch that stayed open for so long is one, even if nothing has changed.
-const SETTLED: Duration = Duration::from_secs(1);
 /// Added to a watch's own end, before it is given up as dead.
 const PAST_THE_END: Duration = Duration::from_secs(15);
 /// The jitter of what many feeds would do in the same millisecond.
 const SPREAD: Duration = Duration::from_millis(250);
-const SLOW: Duration = Duration::from_secs(30);
-const REFUSED: Duration = Duration::from_secs(10);
-/// Changes are handed over at the latest after so many.
-const BATCH: usize = 512;
+/// What only an operator changes is tried again after so many times the longest backoff.
+const SLOW: u32 = 3;
 
 /// Keeps `feed` equal to its kind in `cluster`, until `stop` says `true` or its sender is gone. Never gives up.
 ///
@@ -69,18 +59,8 @@ struct Reflector {
     /// The newest version that the feed has.
     position: Option<Rv>,
     opened: Option<Instant>,
-    /// What the feed was last told that is not [`State::Live`].
-    trouble: Option<State>,
-}
-
-/// What a body gives next: a frame, an error or its end.
-type Frame = Option<Result<body::Frame<Bytes>, kube::Error>>;
-
-/// A watch that is being read.
-struct Reading {
-    /// While the initial events are coming.
-    initial: Option<Initial>,
-    changes: Vec<Change>,
+    /// What the feed was last told.
+    told: Option<State>,
 }
 
 /// What came of a sync so far.
@@ -94,7 +74,7 @@ impl Reflector {
     fn new(cluster: Arc<Cluster>, feed: Arc<Feed>, settings: Arc<config::Upstream>) -> Self {
         let position = feed.cursor();
         let course = Course::new(position.is_some());
-        Reflector { cluster, feed, settings, course, position, opened: None, trouble: None }
+        Reflector { cluster, feed, settings, course, position, opened: None, told: None }
     }
 
     async fn follow(&mut self) -> Infallible {
@@ -117,26 +97,25 @@ impl Reflector {
     }
 
     /// Tells the feed of a trouble, and the log of a new one.
-    fn tell(&mut self, state: Option<State>) {
-        let Some(state) = state else { return };
-        if self
-            .trouble
-            .as_ref()
-            .is_none_or(|old| std::mem::discriminant(old) != std::mem::discriminant(&state))
-        {
-            tracing::warn!(cluster = %self.cluster.name, kind = self.feed.key.kind.name, ?state, "not following");
+    fn tell(&mut self, trouble: Option<State>) {
+        let Some(trouble) = trouble else { return };
+        let is_known = |told: &State| std::mem::discriminant(told) == std::mem::discriminant(&trouble);
+        if !self.told.as_ref().is_some_and(is_known) {
+            tracing::warn!(cluster = %self.cluster.name, kind = self.feed.key.kind.name, state = ?trouble, "not following");
         }
-        self.feed.set_state(state.clone());
-        self.trouble = Some(state);
+        self.feed.set_state(trouble.clone());
+        self.told = Some(trouble);
     }
 
     /// The apiserver is being followed (again).
     fn is_live(&mut self) {
         self.cluster.backoff.succeeded();
-        if self.trouble.take().is_some() {
-            tracing::info!(cluster = %self.cluster.name, kind = self.feed.key.kind.name, "following again");
-            self.feed.set_state(State::Live);
+        if self.told == Some(State::Live) {
+            return;
         }
+        tracing::info!(cluster = %self.cluster.name, kind = self.feed.key.kind.name, "following");
+        self.feed.set_state(State::Live);
+        self.told = Some(State::Live);
     }
 
     async fn rest(&self, step: &Step) {
@@ -146,8 +125,8 @@ impl Reflector {
             Wait::Spread => tokio::time::sleep(up_to(SPREAD)).await,
             Wait::Failures(failures) => tokio::time::sleep(jittered(doubled(failures, most))).await,
             Wait::Asked(wait) => tokio::time::sleep(wait.mul_f64(1.0 + 0.25 * fastrand::f64())).await,
-            Wait::Refused => tokio::time::sleep(jittered(REFUSED)).await,
-            Wait::Slow => tokio::time::sleep(jittered(SLOW)).await,
+            Wait::Refused => tokio::time::sleep(jittered(most)).await,
+            Wait::Slow => tokio::time::sleep(jittered(most * SLOW)).await,
             Wait::Cluster => {
                 let wait = self.cluster.backoff.failed(std::time::Instant::now(), most);
                 self.cluster.backoff.wait(jittered(wait)).await;
@@ -219,7 +198,9 @@ impl Reflector {
     }
 
     async fn open(&mut self, path: &str, initial: Option<Initial>, limit: Duration) -> Outcome {
-        self.opened = Some(Instant::now());
+        if initial.is_none() {
+            self.opened = Some(Instant::now());
+        }
         match self.cluster.open_watch(path).await {
             Err(error) => error.into(),
             Ok(Err(refusal)) => {
@@ -228,99 +209,6 @@ impl Reflector {
             }
             Ok(Ok(opened)) => self.read(opened, initial, limit).await,
         }
-    }
-
-    /// Reads a watch to its end.
-    async fn read(&mut self, mut opened: Opened, initial: Option<Initial>, limit: Duration) -> Outcome {
-        let mut lines = Lines::new(self.settings.line_bytes);
-        let mut reading = Reading { initial, changes: Vec::new() };
-        let mut settled = false;
-        loop {
-            let following = reading.initial.is_none();
-            let patience = match (following, settled) {
-                (false, _) => self.settings.watch_list_idle,
-                (true, false) => SETTLED,
-                (true, true) => limit,
-            };
-            let Ok(frame) = tokio::time::timeout(patience, opened.body.frame()).await else {
-                if !following {
-                    return Outcome::WatchListRefused("the end of the initial events never came".into());
-                }
-                if settled {
-                    return Outcome::Lost(format!("the watch said nothing for {limit:?}"));
-                }
-                settled = true;
-                self.course.settled();
-                self.is_live();
-                continue;
-            };
-            if let Err(end) = self.take(frame, &mut opened.body, &mut lines, &mut reading) {
-                return end;
-            }
-            settled |= following;
-        }
-    }
-
-    /// Takes a frame, and all that are there without waiting; hands over what they hold. An error is the watch's end.
-    fn take(
-        &mut self,
-        frame: Frame,
-        body: &mut Body,
-        lines: &mut Lines,
-        reading: &mut Reading,
-    ) -> Result<(), Outcome> {
-        let mut next = Some(frame);
-        let mut end = Ok(());
-        while let Some(frame) = next {
-            end = self.take_frame(frame, lines, reading);
-            if end.is_err() || reading.changes.len() >= BATCH {
-                break;
-            }
-            next = at_hand(body);
-        }
-        self.hand_over(&mut reading.changes);
-        end
-    }
-
-    fn take_frame(&mut self, frame: Frame, lines: &mut Lines, reading: &mut Reading) -> Result<(), Outcome> {
-        match frame {
-            None if lines.in_a_line() => Err(Outcome::Garbage("the watch ended within a line".into())),
-            None => Err(Outcome::Ended),
-            Some(Err(error)) => Err(Outcome::Lost(describe(&error))),
-            Some(Ok(frame)) => {
-                let data = frame.data_ref().map_or(&[][..], |data| data);
-                lines.take(data, |line| self.take_line(line, reading))
-            }
-        }
-    }
-
-    fn take_line(&mut self, line: &[u8], reading: &mut Reading) -> Result<(), Outcome> {
-        let change =
-            (self.feed.key.kind.decode_line)(line).map_err(|error| Outcome::Garbage(error.to_string()))?;
-        let Some(initial) = &mut reading.initial else {
-            if let Change::Error(status) = &change {
-                return Err(status::outcome(status));
-            }
-            reading.changes.push(change);
-            return Ok(());
-        };
-        match change {
-            Change::Put(object) => {
-                initial.objects.insert((object.namespace.clone(), object.name.clone()), object);
-            }
-            Change::Deleted(object) => {
-                initial.objects.remove(&(object.namespace, object.name));
-            }
-            Change::Bookmark { initial_events_end: false, .. } => {}
-            Change::Bookmark { rv, initial_events_end: true } => {
-                if let Some(initial) = reading.initial.take() {
-                    let objects = initial.objects.into_values().collect();
-                    self.replace(rv, objects, initial.incarnation.as_deref());
-                }
-            }
-            Change::Error(status) => return Err(outcome_of_initial_events(&status)),
-        }
-        Ok(())
     }
 
     fn hand_over(&mut self, changes: &mut Vec<Change>) {
@@ -342,90 +230,5 @@ impl Reflector {
         self.position = Some(rv);
         self.course.synced();
         self.is_live();
-    }
-
-    /// The paged LIST.
-    async fn list(&mut self) -> Outcome {
-        let initial = self.begin_sync().await;
-        let mut objects = Vec::new();
-        let mut next = String::new();
-        loop {
-            let page = match self.page(self.settings.page_size, &next).await {
-                Ok(page) => page,
-                Err(outcome) => return outcome,
-            };
-            objects.extend(page.items);
-            // Tokens are opaque, but one that leads back to its own page would never end.
-            match page.next.filter(|token| !token.is_empty()) {
-                Some(token) if token == next => {
-                    return Outcome::Garbage("a page of the list leads to itself".into());
-                }
-                Some(token) => next = token,
-                None => {
-                    self.replace(page.rv, objects, initial.incarnation.as_deref());
-                    return Outcome::Synced;
-                }
-            }
-        }
-    }
-
-    /// The version of a LIST that is made now, from etcd.
-    async fn newest(&self) -> Option<Rv> {
-        self.page(1, "").await.ok().map(|page| page.rv)
-    }
-
-    async fn page(&self, size: u32, token: &str) -> Result<crate::kind::Page, Outcome> {
-        let mut path = format!("{}?limit={size}", self.feed.key.kind.api.path());
-        if !token.is_empty() {
-            path.push_str("&continue=");
-            percent_encode(token, &mut path);
-        }
-        let answer = self.cluster.get_page(&path).await?;
-        if answer.status != 200 {
-            return Err(status::outcome(&status::read(&answer)));
-        }
-        (self.feed.key.kind.decode_page)(&answer.body).map_err(|error| Outcome::Garbage(error.to_string()))
-    }
-}
-
-impl From<TooLong> for Outcome {
-    fn from(error: TooLong) -> Self {
-        Outcome::Garbage(error.to_string())
-    }
-}
-
-/// The next frame, if it is there already.
-fn at_hand(body: &mut Body) -> Option<Frame> {
-    // Whoever waits for the body next registers its own waker; this look needs none.
-    let mut look = Context::from_waker(Waker::noop());
-    match pin!(body.frame()).poll(&mut look) {
-        Poll::Ready(frame) => Some(frame),
-        Poll::Pending => None,
-    }
-}
-
-/// Appends a text as a value of a URL's query.
-fn percent_encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            const HEX: &[u8; 16] = b"0123456789ABCDEF";
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_continue_token_survives_the_url() {
-        let mut out = String::new();
-        percent_encode("aZ9-._~+/=& ä", &mut out);
-        assert_eq!(out, "aZ9-._~%2B%2F%3D%26%20%C3%A4");
     }
 }

@@ -64,9 +64,9 @@ pub(super) enum Wait {
     Cluster,
     /// What the apiserver asked for.
     Asked(Duration),
-    /// Some 10 s: credentials.
+    /// The longest backoff (10 s, if it is not set otherwise): credentials.
     Refused,
-    /// Some 30 s: something that only an operator changes.
+    /// Three times that: something that only an operator changes.
     Slow,
 }
 

@@ -1,6 +1,6 @@
 //! One typed tree of settings: file, environment, flags.
 //!
-//! Later sources win: the defaults (of the structs here), the file, the environment, the flags. [`load`] reads them all and
+//! Later sources win: the defaults (of the structs here), the file, the environment, the flags. [`load()`] reads them all and
 //! either gives the whole tree or every mistake at once; a value that cannot be read is never replaced by a default.
 //!
 //! Every setting has a default, a range and a line in `docs/configuration.md`; a test keeps that page equal to this code. All of

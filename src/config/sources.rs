@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Everything that [`load`](super::load) reads; it looks at nothing else.
+/// Everything that [`load`](super::load()) reads; it looks at nothing else.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// The settings file.

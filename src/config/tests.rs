@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{AuthMode, File, Flag, Mistakes, Refusal, Sources, load, reference, sources};
+use proptest::prelude::*;
+
+use super::table::{Row, Table, Visit};
+use super::yaml::Node;
+use super::{AuthMode, Config, File, Flag, Mistakes, Refusal, Sources, load, reference, sources};
 
 /// A file's text, environment and flags.
 fn sources(
@@ -359,4 +363,47 @@ fn no_two_settings_share_a_variable() {
     names.dedup();
     assert_eq!(names.len(), all);
     assert!(names.contains(&"FORETOP_UPSTREAM_WATCH_LIST_IDLE"));
+}
+
+/// Reads each setting's default as an operator would write it.
+struct DefaultsReadBack;
+
+impl Visit for DefaultsReadBack {
+    fn section(&mut self, _: &str, _: &'static str) {}
+
+    fn setting(&mut self, row: Row<'_>) {
+        let shown = row.field.show();
+        if !shown.is_empty() {
+            assert_eq!(row.field.read(&Node::scalar(&shown)), Ok(()), "{}: {shown}", row.key);
+            assert_eq!(row.field.show(), shown, "{}", row.key);
+        }
+        assert!(row.says.ends_with('.'), "{}", row.key);
+    }
+}
+
+#[test]
+fn every_default_is_in_its_own_range() {
+    let mut config = Config::default();
+    Table::walk(&mut config, &mut DefaultsReadBack);
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+}
+
+proptest! {
+    #[test]
+    fn no_file_panics_and_no_mistake_breaks_its_line(text in "([ \\-]{0,4}[a-zA-Z.*&{\\[\"']{0,12}(: ?[\\PC\\x00-\\x1f]{0,20})?\n){0,8}") {
+        if let Err(Mistakes(found)) = load(&sources(&text, &[], &[])) {
+            for mistake in found {
+                let line = mistake.to_string();
+                prop_assert!(!line.chars().any(char::is_control), "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_value_of_any_setting_panics(key in 0usize..60, value in "\\PC{0,20}") {
+        let page = reference();
+        let names: Vec<&str> = page.split('`').filter(|word| word.starts_with(sources::PREFIX)).collect();
+        let name = names[key % names.len()];
+        let _ = load(&sources("auth: {mode: dev}", &[(name, &value)], &[]));
+    }
 }

@@ -58,6 +58,12 @@ impl Timers {
     }
 }
 
+/// Bytes that a blocked stream may hold at the ceiling of memory.
+const MUCH: usize = 64 * 1024;
+
+/// Streams that a core ends in a second for the sake of memory.
+const SHED_AT_ONCE: usize = 64;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Core {
@@ -165,6 +171,7 @@ impl Core {
         self.opened_now = (seconds(self.started, now), 0);
         self.connections.enforce_deadlines(now);
         self.reset_stalled(now);
+        self.shed_at_ceiling();
         self.see_about_ahead(now);
         self.expire_lists(now);
         self.follow_tails();
@@ -189,6 +196,28 @@ impl Core {
         for id in stalled {
             self.counters.stalled.add(1);
             self.reset(id);
+        }
+    }
+
+    /// At the ceiling of memory, streams that keep much of it from being freed, and take nothing, are ended.
+    fn shed_at_ceiling(&mut self) {
+        if !self.everywhere.ledger.is_full() {
+            return;
+        }
+        let holds_much = |at| match at {
+            At::Prefix(segment, _) => self.prefixes.bytes(segment).len() > MUCH,
+            At::Log(_) | At::Behind(_) | At::Waiting => false,
+        };
+        let holders: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.is(BLOCKED) && !slot.is(ENDING) && holds_much(slot.at))
+            .map(|(id, _)| id)
+            .take(SHED_AT_ONCE)
+            .collect();
+        for id in holders {
+            self.counters.shed.add(1);
+            self.end_stream(id, "backpressure", "{}", "backpressure");
         }
     }
 

@@ -204,12 +204,16 @@ impl Connection {
         }
     }
 
+    fn longest(&self) -> request::Longest {
+        request::Longest { head: self.limits.head_bytes, target: self.limits.target_bytes }
+    }
+
     /// Reads until there is a whole head, within its time and size.
     async fn read_head(&mut self) -> Next {
         let mut began = None;
         loop {
             let mut headers = request::no_headers();
-            match request::parse(&self.read, self.limits.head_bytes, &mut headers) {
+            match request::parse(&self.read, self.longest(), &mut headers) {
                 Parsed::Whole(_) => return Next::Head,
                 Parsed::Refused(why) => return Next::Refused(why),
                 Parsed::Partial => {}
@@ -242,7 +246,7 @@ impl Connection {
 
     fn plan(&self) -> Option<(Plan, Manner)> {
         let mut headers = request::no_headers();
-        let Parsed::Whole(request) = request::parse(&self.read, self.limits.head_bytes, &mut headers) else {
+        let Parsed::Whole(request) = request::parse(&self.read, self.longest(), &mut headers) else {
             return None;
         };
         let mut core = self.core.get();
@@ -441,11 +445,14 @@ impl Core {
             listener::Accepted::These(taken) => (taken, None),
             listener::Accepted::Exhausted(taken, until) => (taken, Some(until)),
         };
+        // Those that are spawned here count at once; among the connections they are only when their tasks begin.
+        let mut open = self.connections.len() + self.slots.len();
         for (socket, peer) in taken {
             self.counters.accepted.add(1);
-            if self.connections.len() + self.slots.len() >= self.everywhere.server.connections_per_core {
+            if open >= self.everywhere.server.connections_per_core {
                 continue;
             }
+            open += 1;
             let _ = socket.set_tcp_nodelay(true);
             spawn(Moved { socket: socket.into(), peer, read: Vec::new() });
         }

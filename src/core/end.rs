@@ -13,9 +13,6 @@ use crate::feed::block::Refused;
 use crate::wire::head::Version;
 use crate::wire::sse::{self, LAST_CHUNK};
 
-/// How long the socket of an ending stream may take to accept its last event.
-const TO_END: Duration = Duration::from_secs(1);
-
 impl Core {
     /// Ends a stream with an `error` event that says why its feed shows nothing.
     pub(super) fn end_with_error(&mut self, id: SlotId, why: Refused) {
@@ -36,7 +33,7 @@ impl Core {
         self.feed(feed).feed.key.kind.name
     }
 
-    /// Ends a stream with this event, if its socket takes it within a second.
+    /// Ends a stream with this event, if its socket takes it in time.
     pub(super) fn end_stream(&mut self, id: SlotId, event: &str, data: &str, reason: &'static str) {
         if self.slots.get(id).is(ENDING) {
             return;
@@ -56,7 +53,7 @@ impl Core {
         self.slots.get_mut(id).set(ENDING);
         tracing::debug!(stream = self.slots.get(id).number, reason, "stream.ending");
         let name = self.slots.name(id);
-        self.timers.at(Instant::now() + TO_END, Timer::Close(name));
+        self.timers.at(Instant::now() + self.everywhere.streams.last_event, Timer::Close(name));
     }
 
     /// Answers a stream that was accepted, whose feed there is not.

@@ -120,10 +120,30 @@ impl Core {
             }
         }
         counters.appended.add(appended);
+        if without.is_some() {
+            self.name_end_of_gap(block, &touched);
+        }
         let now = Instant::now();
         for view in touched {
             self.view(view).touched = false;
             self.schedule_lap(view, now);
+        }
+    }
+
+    /// Only a gap's last frame has an id. Views that it does not belong to are told the id by itself, lest a stream that comes back gets the
+    /// gap again.
+    fn name_end_of_gap(&mut self, block: &Block, views: &[ViewId]) {
+        let Some(last) = block.frames.last() else { return };
+        for id in views {
+            if self.view(*id).key.scope.holds(&last.namespace) {
+                continue;
+            }
+            let mut bookmark = Vec::new();
+            sse::write_bookmark(&mut bookmark, block.head);
+            let bookmark = self.framed(*id, bookmark);
+            let view = self.view(*id);
+            view.told = block.head;
+            view.log.append_notice(&bookmark, block.end());
         }
     }
 

@@ -22,9 +22,6 @@ use crate::wire::sse;
 /// deltas back for 50 ms.
 const AFTER_DELTAS: Duration = Duration::from_millis(100);
 
-/// How long an id may be newer than anything known here.
-const AHEAD: Duration = Duration::from_secs(90);
-
 /// A stream whose request was accepted.
 pub struct Opening {
     /// The socket.
@@ -176,7 +173,7 @@ impl Core {
             Found::Newer => {
                 self.counters.ahead.add(1);
                 self.slots.get_mut(name.id).set(HAS_ROWS);
-                self.ahead.push((name, rv, Instant::now() + AHEAD));
+                self.ahead.push((name, rv, Instant::now() + self.everywhere.streams.ahead));
                 self.go_on_from(name.id, end);
             }
         }

@@ -65,6 +65,12 @@ impl Log {
         Log { segments: VecDeque::new(), first: 0, members: 0, at_end: 0, start, bytes: 0 }
     }
 
+    /// An empty log whose segments are numbered from `first`.
+    #[cfg(test)]
+    fn numbered(first: u32, start: Place) -> Self {
+        Log { first, ..Log::new(start) }
+    }
+
     /// Bytes allocated.
     #[must_use]
     pub fn memory(&self) -> usize {
@@ -113,13 +119,9 @@ impl Log {
             let last = self.segments.back().map_or(0, |last| last.bytes.capacity());
             let capacity = (last * 2).clamp(SMALLEST, LARGEST).max(length);
             let cursors = if self.segments.is_empty() { self.members } else { 0 };
-            self.bytes += capacity;
-            self.segments.push_back(Segment {
-                bytes: Vec::with_capacity(capacity),
-                ends: Vec::new(),
-                from,
-                cursors,
-            });
+            let bytes = Vec::with_capacity(capacity);
+            self.bytes += bytes.capacity();
+            self.segments.push_back(Segment { bytes, ends: Vec::new(), from, cursors });
         }
         self.segments.back_mut().expect("there is one now")
     }
@@ -179,7 +181,7 @@ impl Log {
         if self.segments[index].bytes.len() == cursor.offset as usize && index + 1 < self.segments.len() {
             self.segments[index].cursors -= 1;
             self.segments[index + 1].cursors += 1;
-            cursor = Cursor { segment: cursor.segment + 1, offset: 0 };
+            cursor = Cursor { segment: cursor.segment.wrapping_add(1), offset: 0 };
         }
         cursor.offset += offset(taken);
         if self.is_at_end(cursor) {
@@ -294,3 +296,6 @@ impl Log {
 fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("a segment is far smaller than 4 GiB")
 }
+
+#[cfg(test)]
+mod tests;

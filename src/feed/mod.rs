@@ -228,6 +228,20 @@ pub struct Shared {
     pub away_after: Duration,
 }
 
+impl Shared {
+    /// For a feed that no core follows: its rows and figures are all there is of it.
+    #[must_use]
+    pub fn without_cores() -> Self {
+        let feeds = config::Feeds::default();
+        Shared {
+            posts: Arc::new([]),
+            ledger: Ledger::new(usize::MAX),
+            journal: config::Journal::default(),
+            away_after: feeds.away_after,
+        }
+    }
+}
+
 impl Feed {
     /// A feed that knows nothing yet.
     #[must_use]

@@ -115,16 +115,17 @@ impl Rule {
 mod tests {
     use super::*;
 
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn the_first_match_decides() {
         let access = Access::default();
         let rules = vec![
-            Rule { user: some("alice"), namespace: some("team-a"), allow: true, ..Rule::default() },
-            Rule { group: some("ops"), allow: true, ..Rule::default() },
+            Rule {
+                user: Some("alice".to_owned()),
+                namespace: Some("team-a".to_owned()),
+                allow: true,
+                ..Rule::default()
+            },
+            Rule { group: Some("ops".to_owned()), allow: true, ..Rule::default() },
         ];
         access.set(Table { default: false, rules });
         let alice = Identity { user: "alice".to_owned(), groups: Vec::new() };

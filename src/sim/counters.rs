@@ -12,7 +12,7 @@ use serde::Serialize;
 pub enum Verb {
     /// A collection; each page of a LIST counts.
     List,
-    /// A watch, WatchList included.
+    /// A watch, `WatchList` included.
     Watch,
     /// One object.
     Get,

@@ -38,11 +38,11 @@ pub enum Fault {
     WatchGone,
     /// The next page of a LIST gets 410.
     ContinueGone,
-    /// A WatchList gets 422: the feature gate is off.
+    /// A `WatchList` gets 422: the feature gate is off.
     GateOff,
-    /// A WatchList gets 200 and an ERROR line, code 500: an old etcd.
+    /// A `WatchList` gets 200 and an ERROR line, code 500: an old etcd.
     Etcd34,
-    /// A WatchList never gets its end bookmark.
+    /// A `WatchList` never gets its end bookmark.
     NoEndBookmark,
     /// A watch gets one line that is not JSON.
     Garbage,

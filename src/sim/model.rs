@@ -117,7 +117,7 @@ pub struct Pod {
 /// The sorts of workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
-    /// With ReplicaSets.
+    /// With `ReplicaSets`.
     Deployment,
     /// With numbered pods and claims.
     StatefulSet,
@@ -125,7 +125,7 @@ pub enum Sort {
     DaemonSet,
 }
 
-/// A revision of a workload's template; a ReplicaSet, if it is a deployment's.
+/// A revision of a workload's template; a `ReplicaSet`, if it is a deployment's.
 #[derive(Clone, Debug)]
 pub struct Revision {
     /// The hash in names.
@@ -142,7 +142,7 @@ pub struct Revision {
     pub generation: u32,
 }
 
-/// A deployment, StatefulSet or DaemonSet, with the service in front of it.
+/// A deployment, `StatefulSet` or `DaemonSet`, with the service in front of it.
 #[derive(Clone, Debug)]
 pub struct Workload {
     /// What it is.
@@ -155,7 +155,7 @@ pub struct Workload {
     pub shape: Shape,
     /// Its uid.
     pub uid: Uid,
-    /// Its service's uid; its EndpointSlice's is one more.
+    /// Its service's uid; its `EndpointSlice`'s is one more.
     pub service: Uid,
     /// Unix seconds.
     pub created: i64,
@@ -163,7 +163,7 @@ pub struct Workload {
     pub replicas: usize,
     /// Spec changes, from 1.
     pub generation: u32,
-    /// Writes of its EndpointSlice.
+    /// Writes of its `EndpointSlice`.
     pub slice_generation: u32,
     /// CPU in percent of what its pods ask for, as its autoscaler sees it.
     pub load: u32,
@@ -180,7 +180,7 @@ impl Workload {
     }
 }
 
-/// A CronJob.
+/// A `CronJob`.
 #[derive(Clone, Debug)]
 pub struct CronJob {
     /// Its namespace.
@@ -204,7 +204,7 @@ pub struct CronJob {
 /// A job.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The place of its CronJob.
+    /// The place of its `CronJob`.
     pub owner: usize,
     /// Its name.
     pub name: String,
@@ -288,7 +288,7 @@ pub struct Model {
     pub workloads: Vec<Workload>,
     /// The pods, by their numbers.
     pub pods: BTreeMap<u64, Pod>,
-    /// The CronJobs; never empty once built.
+    /// The `CronJobs`; never empty once built.
     pub cron_jobs: Vec<CronJob>,
     /// The jobs, by their numbers.
     pub jobs: BTreeMap<u64, Job>,

@@ -84,7 +84,7 @@ impl ListOptions {
         truth(&self.allow_watch_bookmarks)
     }
 
-    /// Whether this is a WatchList.
+    /// Whether this is a `WatchList`.
     pub fn initial_events(&self) -> bool {
         truth(&self.send_initial_events)
     }

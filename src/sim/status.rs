@@ -58,14 +58,14 @@ impl Refusal {
         refusal
     }
 
-    /// 422 for a WatchList on a server without the feature.
+    /// 422 for a `WatchList` on a server without the feature.
     pub fn watch_list_gate_off() -> Self {
         Refusal::invalid_send_initial_events(
             "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
         )
     }
 
-    /// 422 for a WatchList without `resourceVersionMatch`.
+    /// 422 for a `WatchList` without `resourceVersionMatch`.
     pub fn watch_list_without_match() -> Self {
         Refusal::invalid_send_initial_events(
             "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
@@ -82,7 +82,7 @@ impl Refusal {
         refusal
     }
 
-    /// 500 in a WatchList's first line, as a server on an old etcd says it.
+    /// 500 in a `WatchList`'s first line, as a server on an old etcd says it.
     pub fn no_watch_progress() -> Self {
         let message = "a watch stream was requested by the client but the required storage feature \
             RequestWatchProgress is disabled";

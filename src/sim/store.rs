@@ -100,9 +100,9 @@ pub struct Store {
 impl Store {
     /// An empty store that keeps the last `history` events of each resource.
     pub fn new(history: usize) -> Self {
-        let shelf = || Shelf { objects: BTreeMap::new(), ring: VecDeque::new(), evicted: 0, floor: 0 };
+        let empty = || Shelf { objects: BTreeMap::new(), ring: VecDeque::new(), evicted: 0, floor: 0 };
         Store {
-            state: Mutex::new(State { rv: 1, shelves: RESOURCES.iter().map(|_| shelf()).collect() }),
+            state: Mutex::new(State { rv: 1, shelves: RESOURCES.iter().map(|_| empty()).collect() }),
             moved: RESOURCES.iter().map(|_| watch::Sender::new(0)).collect(),
             history,
         }
@@ -138,8 +138,8 @@ impl Store {
         decide: impl FnOnce(Option<&Object>) -> Option<(Change, Object)>,
     ) -> Option<u64> {
         let mut state = self.state();
-        let shelf = &state.shelves[resource.index];
-        let existing = shelf.objects.get_key_value(key).map(|(key, object)| (key.clone(), object.clone()));
+        let kept = &state.shelves[resource.index];
+        let existing = kept.objects.get_key_value(key).map(|(key, object)| (key.clone(), object.clone()));
         let (change, object) = decide(existing.as_ref().map(|(_, object)| object))?;
         state.rv += 1;
         let rv = state.rv;
@@ -148,13 +148,13 @@ impl Store {
             Some((key, previous)) => (key, Some(previous)),
             None => (Arc::from(key), None),
         };
-        let shelf = &mut state.shelves[resource.index];
+        let kept = &mut state.shelves[resource.index];
         match change {
-            Change::Deleted => drop(shelf.objects.remove(&key)),
-            Change::Added | Change::Modified => drop(shelf.objects.insert(key.clone(), object.clone())),
+            Change::Deleted => drop(kept.objects.remove(&key)),
+            Change::Added | Change::Modified => drop(kept.objects.insert(key.clone(), object.clone())),
         }
-        shelf.ring.push_back(Arc::new(Event { change, key, object, previous }));
-        shelf.trim(self.history);
+        kept.ring.push_back(Arc::new(Event { change, key, object, previous }));
+        kept.trim(self.history);
         drop(state);
         self.moved[resource.index].send_replace(rv);
         Some(rv)
@@ -173,22 +173,22 @@ impl Store {
     /// A page of a resource's objects.
     pub fn list(&self, resource: &Resource, range: &Range<'_>) -> Result<Page, TooOld> {
         let state = self.state();
-        let shelf = &state.shelves[resource.index];
+        let kept = &state.shelves[resource.index];
         let at = range.at.unwrap_or(state.rv);
-        if at < shelf.floor.max(shelf.evicted) {
-            return Err(TooOld { floor: shelf.floor });
+        if at < kept.floor.max(kept.evicted) {
+            return Err(TooOld { floor: kept.floor });
         }
         let prefix = if range.namespace.is_empty() { String::new() } else { format!("{}/", range.namespace) };
         let after = range.after.filter(|after| *after >= prefix.as_str());
         let wanted = |key: &str| key.starts_with(&prefix) && after.is_none_or(|after| key > after);
-        let undone = shelf.undone(at);
+        let undone = kept.undone(at);
         if undone.is_empty() {
             let start = after.map_or(Bound::Included(prefix.as_str()), Bound::Excluded);
             let found =
-                shelf.objects.range::<str, _>((start, Bound::Unbounded)).take_while(|(key, _)| wanted(key));
+                kept.objects.range::<str, _>((start, Bound::Unbounded)).take_while(|(key, _)| wanted(key));
             return Ok(page(found, range.limit, at));
         }
-        let mut past: BTreeMap<&Arc<str>, &Object> = shelf.objects.iter().collect();
+        let mut past: BTreeMap<&Arc<str>, &Object> = kept.objects.iter().collect();
         for (key, object) in &undone {
             match object {
                 Some(object) => past.insert(key, object),
@@ -208,19 +208,19 @@ impl Store {
         max: usize,
     ) -> Result<(Vec<Arc<Event>>, u64), TooOld> {
         let state = self.state();
-        let shelf = &state.shelves[resource.index];
-        if rv < shelf.evicted {
-            return Err(TooOld { floor: shelf.evicted });
+        let kept = &state.shelves[resource.index];
+        if rv < kept.evicted {
+            return Err(TooOld { floor: kept.evicted });
         }
-        let from = shelf.ring.partition_point(|event| event.object.rv <= rv);
-        Ok((shelf.ring.range(from..).take(max).cloned().collect(), state.rv))
+        let from = kept.ring.partition_point(|event| event.object.rv <= rv);
+        Ok((kept.ring.range(from..).take(max).cloned().collect(), state.rv))
     }
 
     /// Whether a watch may begin at a version: not below the floor.
     pub fn may_watch_from(&self, resource: &Resource, rv: u64) -> Result<(), TooOld> {
         let state = self.state();
-        let shelf = &state.shelves[resource.index];
-        let floor = shelf.floor.max(shelf.evicted);
+        let kept = &state.shelves[resource.index];
+        let floor = kept.floor.max(kept.evicted);
         if rv < floor { Err(TooOld { floor }) } else { Ok(()) }
     }
 
@@ -233,8 +233,8 @@ impl Store {
     pub fn compact(&self) {
         let mut state = self.state();
         let rv = state.rv;
-        for shelf in &mut state.shelves {
-            shelf.floor = rv;
+        for kept in &mut state.shelves {
+            kept.floor = rv;
         }
     }
 
@@ -242,10 +242,10 @@ impl Store {
     pub fn forget_past(&self) {
         let mut state = self.state();
         let rv = state.rv;
-        for shelf in &mut state.shelves {
-            shelf.floor = rv;
-            shelf.evicted = rv;
-            shelf.ring.clear();
+        for kept in &mut state.shelves {
+            kept.floor = rv;
+            kept.evicted = rv;
+            kept.ring.clear();
         }
     }
 
@@ -253,18 +253,18 @@ impl Store {
     /// what they were then, and new writes count on from there. Returns the version reached.
     pub fn rewind(&self, by: u64) -> u64 {
         let mut state = self.state();
-        let oldest = state.shelves.iter().map(|shelf| shelf.evicted).max().unwrap_or(0);
+        let oldest = state.shelves.iter().map(|kept| kept.evicted).max().unwrap_or(0);
         let to = state.rv.saturating_sub(by).max(oldest);
-        for shelf in &mut state.shelves {
-            for (key, object) in shelf.undone(to) {
+        for kept in &mut state.shelves {
+            for (key, object) in kept.undone(to) {
                 match object {
-                    Some(object) => drop(shelf.objects.insert(key, object)),
-                    None => drop(shelf.objects.remove(&key)),
+                    Some(object) => drop(kept.objects.insert(key, object)),
+                    None => drop(kept.objects.remove(&key)),
                 }
             }
-            shelf.ring.clear();
-            shelf.floor = to;
-            shelf.evicted = to;
+            kept.ring.clear();
+            kept.floor = to;
+            kept.evicted = to;
         }
         state.rv = to;
         drop(state);

@@ -36,7 +36,7 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Tuning {
-            bookmark_interval: Duration::from_secs(60),
+            bookmark_interval: Duration::from_mins(1),
             bookmark_before_end: Duration::from_secs(2),
             future_wait: Duration::from_secs(3),
             history: 8192,

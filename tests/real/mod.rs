@@ -6,6 +6,7 @@
 
 pub mod object;
 pub mod patch;
+pub mod world;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -116,6 +117,19 @@ impl Real {
             }
             _ => {}
         }
+    }
+
+    /// What the apiserver counts under this name for requests on pods with this verb.
+    pub async fn requests_on_pods(&self, metric: &str, verb: &str) -> u64 {
+        let text = self.call("GET", "/metrics", None).await;
+        let verb = format!("verb=\"{verb}\"");
+        let counted = |line: &&str| {
+            line.starts_with(&format!("{metric}{{"))
+                && line.contains("resource=\"pods\"")
+                && line.contains(&verb)
+        };
+        let number = |line: &str| line.rsplit(' ').next().and_then(|number| number.parse::<u64>().ok());
+        text.lines().filter(counted).filter_map(number).sum()
     }
 
     /// What the apiserver's own LIST holds, through Foretop's projection.

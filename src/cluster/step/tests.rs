@@ -30,9 +30,9 @@ fn outcomes() -> Vec<Outcome> {
 /// What the first of each outcome leads to, with a position and without one.
 #[test]
 fn the_first_of_each() {
+    type Next = (Act, Wait);
     use Act::{List, Sync, Watch};
     let lost = || away(why());
-    type Next = (Act, Wait);
     let table: Vec<(Outcome, Next, Next, Option<State>)> = vec![
         (Outcome::Synced, (Watch, Wait::Nothing), (Watch, Wait::Nothing), None),
         (Outcome::WatchListRefused(why()), (List, Wait::Nothing), (List, Wait::Nothing), None),

@@ -3,7 +3,10 @@
 //! Every write is one step, and the steps follow from the seed alone: two clusters with equal options that take equally
 //! many steps hold equal objects (but for uids replaced and times, unless a time is chosen).
 
+mod act;
+mod birth;
 mod build;
+mod notice;
 mod script;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

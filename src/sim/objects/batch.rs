@@ -1,4 +1,4 @@
-//! Jobs and CronJobs.
+//! Jobs and `CronJobs`.
 
 use std::sync::LazyLock;
 
@@ -62,7 +62,7 @@ pub fn job(model: &Model, job: &Job, now: i64) -> Object {
     Object::from_text(template.fill(&fields))
 }
 
-/// The CronJob as an object.
+/// The `CronJob` as an object.
 pub fn cron_job(model: &Model, cron: &CronJob, now: i64) -> Object {
     let active: Vec<String> = cron.active.iter().filter_map(|number| active(model, cron, *number)).collect();
     let mut status = Vec::new();
@@ -72,9 +72,9 @@ pub fn cron_job(model: &Model, cron: &CronJob, now: i64) -> Object {
     if let Some(ran) = cron.ran {
         status.push(format!("\"lastScheduleTime\":\"{}\"", timestamp(ran)));
     }
-    let succeeded =
+    let mut succeeded =
         cron.done.iter().filter_map(|number| model.jobs.get(number)?.done).filter(|(_, well)| *well);
-    if let Some((at, _)) = succeeded.last() {
+    if let Some((at, _)) = succeeded.next_back() {
         status.push(format!("\"lastSuccessfulTime\":\"{}\"", timestamp(at)));
     }
     let fields = [

@@ -59,18 +59,18 @@ pub fn namespace(name: &str, uid: Uid, created: i64) -> Object {
     named(&NAMESPACE, name, uid, created, &[])
 }
 
-/// A PriorityClass.
+/// A `PriorityClass`.
 pub fn priority_class(name: &str, uid: Uid, created: i64, value: i32, default: bool) -> Object {
     let default = if default { "true" } else { "false" };
     named(&PRIORITY, name, uid, created, &[("value", &value.to_string()), ("default", default)])
 }
 
-/// A RuntimeClass.
+/// A `RuntimeClass`.
 pub fn runtime_class(name: &str, uid: Uid, created: i64, handler: &str) -> Object {
     named(&RUNTIME, name, uid, created, &[("handler", handler)])
 }
 
-/// An IngressClass.
+/// An `IngressClass`.
 pub fn ingress_class(name: &str, uid: Uid, created: i64, default: bool) -> Object {
     named(&INGRESS, name, uid, created, &[("default", if default { "true" } else { "false" })])
 }

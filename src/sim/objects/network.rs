@@ -1,4 +1,4 @@
-//! Services, EndpointSlices, Ingresses and NetworkPolicies.
+//! Services, `EndpointSlices`, Ingresses and `NetworkPolicies`.
 
 use std::sync::LazyLock;
 
@@ -29,7 +29,7 @@ static POLICY: LazyLock<Template> = LazyLock::new(|| {
 
 /// The service of a workload.
 pub fn service(workload: &Workload) -> Object {
-    let public = workload.sort == Sort::Deployment && workload.uid.0 % 7 == 0;
+    let public = workload.sort == Sort::Deployment && workload.uid.0.is_multiple_of(7);
     let ip = cluster_ip(workload);
     let balancer = if public { "{\"ingress\":[{\"ip\":\"203.0.113.7\"}]}" } else { "{}" };
     let fields = [
@@ -49,12 +49,12 @@ fn cluster_ip(workload: &Workload) -> String {
     format!("10.96.{c}.{d}")
 }
 
-/// The name of a workload's EndpointSlice.
+/// The name of a workload's `EndpointSlice`.
 fn slice_name(workload: &Workload) -> String {
     format!("{}-{:05x}", workload.app, workload.service.0 & 0xf_ffff)
 }
 
-/// The EndpointSlice of a workload's service, under its name.
+/// The `EndpointSlice` of a workload's service, under its name.
 pub fn endpoint_slice(model: &Model, workload: &Workload, now: i64) -> (String, Object) {
     let pods = workload.pods.iter().filter_map(|number| model.pods.get(number));
     let serving = pods.filter(|pod| matches!(pod.phase, Phase::Started | Phase::Ready | Phase::Terminating));
@@ -108,7 +108,7 @@ pub fn ingress(workload: &Workload) -> Object {
     Object::from_text(INGRESS.fill(&fields))
 }
 
-/// The NetworkPolicy of a workload.
+/// The `NetworkPolicy` of a workload.
 pub fn network_policy(workload: &Workload) -> Object {
     let fields = [
         ("app", &*workload.app),

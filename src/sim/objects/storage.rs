@@ -1,4 +1,4 @@
-//! PersistentVolumes, their claims, StorageClasses.
+//! `PersistentVolumes`, their claims, `StorageClasses`.
 
 use std::sync::LazyLock;
 
@@ -26,11 +26,11 @@ static CLASS: LazyLock<Template> = LazyLock::new(|| {
     Template::new("StorageClass", "storage.k8s.io/v1", include_str!("json/storageclass.json"), &[manager])
 });
 
-/// The claim of a StatefulSet's pod, and the volume that it is bound to.
+/// The claim of a `StatefulSet`'s pod, and the volume that it is bound to.
 pub struct Claim<'a> {
     /// The claim's namespace.
     pub namespace: &'a str,
-    /// The StatefulSet.
+    /// The `StatefulSet`.
     pub app: &'a str,
     /// The claim's name.
     pub name: &'a str,
@@ -74,7 +74,7 @@ pub fn volume(claim: &Claim<'_>) -> Object {
     claim.fill(&VOLUME)
 }
 
-/// A StorageClass.
+/// A `StorageClass`.
 pub fn storage_class(name: &str, uid: Uid, created: i64, default: bool) -> Object {
     let fields = [
         ("name", name),

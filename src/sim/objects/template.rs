@@ -59,18 +59,14 @@ fn pieces(text: &str) -> Vec<Piece> {
     while let Some(at) = rest.find("{{") {
         let (before, slot) = rest.split_at(at);
         let (name, after) = slot[2..].split_once("}}").expect("slots are closed");
-        match name.strip_prefix('#') {
-            Some(name) => {
-                pieces
-                    .push(Piece::Text(before.strip_suffix('"').expect("value slots are quoted").to_owned()));
-                pieces.push(Piece::Slot(name.to_owned()));
-                rest = after.strip_prefix('"').expect("value slots are quoted");
-            }
-            None => {
-                pieces.push(Piece::Text(before.to_owned()));
-                pieces.push(Piece::Slot(name.to_owned()));
-                rest = after;
-            }
+        if let Some(name) = name.strip_prefix('#') {
+            pieces.push(Piece::Text(before.strip_suffix('"').expect("value slots are quoted").to_owned()));
+            pieces.push(Piece::Slot(name.to_owned()));
+            rest = after.strip_prefix('"').expect("value slots are quoted");
+        } else {
+            pieces.push(Piece::Text(before.to_owned()));
+            pieces.push(Piece::Slot(name.to_owned()));
+            rest = after;
         }
     }
     pieces.push(Piece::Text(rest.to_owned()));

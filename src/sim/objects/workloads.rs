@@ -1,4 +1,4 @@
-//! Deployments, ReplicaSets, StatefulSets, DaemonSets, and what watches over them.
+//! Deployments, `ReplicaSets`, `StatefulSets`, `DaemonSets`, and what watches over them.
 
 use std::sync::LazyLock;
 
@@ -81,7 +81,7 @@ pub fn workload(model: &Model, workload: &Workload, now: i64) -> Object {
     Object::from_text(shaped(templates, workload.shape).fill(&fields))
 }
 
-/// A revision of a deployment as a ReplicaSet.
+/// A revision of a deployment as a `ReplicaSet`.
 pub fn replica_set(model: &Model, workload: &Workload, revision: &Revision, now: i64) -> Object {
     let pods = workload.pods.iter().filter_map(|number| model.pods.get(number));
     let ready = pods.filter(|pod| pod.revision == revision.number && pod.phase == Phase::Ready).count();

@@ -1,0 +1,37 @@
+# What a maintainer does by hand, under one name each. Nothing here needs more than rustup's cargo, gcc and make, unless it says so.
+
+CARGO ?= cargo
+FUZZ_SECONDS ?= 60
+
+.PHONY: help demo test test-sockets e2e fuzz lint deny bench
+
+help: ## Says what there is to make.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Builds, and serves simulated clusters on http://localhost:8080.
+	$(CARGO) run --release -- demo
+
+test: ## Unit, property and end-to-end tests against simulated apiservers. FORETOP_FIXTURES adds golden rows.
+	$(CARGO) test --workspace
+
+test-sockets: ## Only what goes over real sockets; with MONOIO_FORCE_LEGACY_DRIVER=1 it runs on epoll.
+	$(CARGO) test --workspace --test '*'
+
+e2e: ## The same promises against a real kube-apiserver and etcd (needs Go).
+	tests/apiserver/run.sh
+
+fuzz: ## Fuzzes each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz).
+	targets=$$($(CARGO) +nightly fuzz list) && for target in $$targets; do \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+lint: ## Format, clippy and docs, each without a warning.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+deny: ## Licences, advisories and sources of every dependency (needs cargo-deny).
+	$(CARGO) deny check
+
+bench: ## The benchmarks.
+	$(CARGO) bench --workspace
