@@ -105,3 +105,9 @@ fn who_comes_after_a_feeds_end_is_not_let_into_it() {
     let acts = [Act::Open(0, false, None), Act::ReplaceFeed, Act::Open(0, true, None)];
     run(false, 500, 2000, &acts);
 }
+
+#[test]
+fn a_stream_whose_snapshot_is_under_way_gets_a_gap_that_its_view_was_reset_for() {
+    let acts = [Act::Open(0, false, None), Act::Relist, Act::Answer, Act::Put(0, 0, 0, 0), Act::Relist];
+    run(false, 500, 2000, &acts);
+}

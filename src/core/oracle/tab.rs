@@ -188,7 +188,8 @@ impl Tab {
         );
         self.raise_floor(number);
         self.relisted = false;
-        self.oldest = if rows.len() == CAP { rows.values().map(|(_, order)| *order).min().unwrap_or(0) } else { 0 };
+        self.oldest =
+            if rows.len() == CAP { rows.values().map(|(_, order)| *order).min().unwrap_or(0) } else { 0 };
         self.rows = rows;
         self.live = true;
         self.loaded = true;
@@ -199,7 +200,12 @@ impl Tab {
         let (key, row) = row(object);
         if let Some(number) = number {
             if self.floor == Some(number) {
-                assert_eq!(self.rows.get(&key), Some(&row), "an id is repeated only by what changes nothing: {key}; heard {:#?}", self.heard);
+                assert_eq!(
+                    self.rows.get(&key),
+                    Some(&row),
+                    "an id is repeated only by what changes nothing: {key}; heard {:#?}",
+                    self.heard
+                );
             }
             self.raise_floor(number);
         }

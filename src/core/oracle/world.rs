@@ -102,8 +102,7 @@ impl World {
             stall: Duration::from_secs(1 << 30),
             ..config::Streams::default()
         };
-        let kind: &'static Kind =
-            if events { &FEW_EVENTS } else { kind::by_name("pods").expect("a kind") };
+        let kind: &'static Kind = if events { &FEW_EVENTS } else { kind::by_name("pods").expect("a kind") };
         let everywhere = Everywhere {
             streams,
             server: config::Server::default(),
@@ -115,8 +114,8 @@ impl World {
             elsewhere: Arc::new(|_| {}),
         };
         let socket = listener::listen(([127, 0, 0, 1], 0).into()).expect("a listener");
-        let core = Core::new(prepared.remove(0), socket, everywhere, handles.into(), Driver::Epoll)
-            .expect("a core");
+        let core =
+            Core::new(prepared.remove(0), socket, everywhere, handles.into(), Driver::Epoll).expect("a core");
         let key = FeedKey { cluster: "c".into(), kind };
         let feed = hub.open(&key).expect("a feed");
         let mut world = World {
@@ -198,7 +197,8 @@ impl World {
     /// The reflector lists anew.
     pub fn relist(&mut self) {
         self.unsaid.clear();
-        let objects = self.items.iter().map(|(key, item)| Self::object(key.0, key.1, item, self.rv)).collect();
+        let objects =
+            self.items.iter().map(|(key, item)| Self::object(key.0, key.1, item, self.rv)).collect();
         self.feed.replace(Rv(self.rv), objects, Some(&format!("epoch-{}", self.epoch)));
     }
 
@@ -340,7 +340,9 @@ impl World {
             for (key, row) in &tab.rows {
                 assert_eq!(all.get(key), Some(row), "{key} is no row, or not its newest; {}", told());
             }
-            let due = all.iter().filter(|(_, (_, order))| *order >= tab.oldest || self.kind.listing == Listing::ByKey);
+            let due = all
+                .iter()
+                .filter(|(_, (_, order))| *order >= tab.oldest || self.kind.listing == Listing::ByKey);
             for (key, _) in due {
                 assert!(tab.rows.contains_key(key), "{key} is missing; {}", told());
             }
