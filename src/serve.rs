@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use crate::api::{self, Api};
-use crate::cluster::{self, Changes, Cluster, ClusterSpec, Mistake, RegistryFile};
-use crate::config::Config;
+use crate::cluster::{self, Changes, Cluster, ClusterSpec, RegistryFile};
+use crate::config::{Config, Mistakes};
 use crate::core::listener::listen;
 use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
@@ -39,8 +39,8 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The registry file is bad at start-up, when there is no older registry to go on with.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Registry(Vec<Mistake>),
+    #[error("{0}")]
+    Registry(Mistakes),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
@@ -310,7 +310,7 @@ async fn follow_registry(
             None => {}
             Some(Ok(changes)) => server.apply(changes, &file.registry().clusters, config),
             Some(Err(mistakes)) => {
-                for mistake in mistakes {
+                for mistake in mistakes.0 {
                     tracing::error!("clusters.bad_file: the old registry stays: {mistake}");
                 }
             }

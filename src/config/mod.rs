@@ -24,7 +24,7 @@ mod table;
 mod unknown;
 mod upstream;
 mod watch;
-mod yaml;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -37,6 +37,7 @@ pub use cidr::{Cidr, NotACidr};
 pub use feeds::Feeds;
 pub use journal::Journal;
 pub use load::{Loaded, load, read};
+pub(crate) use mistake::{cut, quoted};
 pub use mistake::{Mistake, Mistakes};
 pub use process::{Drain, Log, Memory};
 pub use reference::reference;
