@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::api::{self, Api};
@@ -323,18 +324,36 @@ async fn follow_registry(
 /// # Errors
 /// When signals cannot be received.
 pub async fn until_signalled(server: &Server) -> Result<(), ServeError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut signalled = async || {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    signalled().await;
+    let mut signals = Signals::new()?;
+    signals.next().await;
     tokio::select! {
         () = server.drain() => {}
-        () = signalled() => tracing::warn!("server.killed: a second signal"),
+        () = signals.next() => tracing::warn!("server.killed: a second signal"),
     }
     Ok(())
+}
+
+/// SIGTERM and SIGINT: what ends a process in order.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on these signals no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    pub fn new() -> io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Signals { terminate, interrupt })
+    }
+
+    /// Waits for the next of either.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
