@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::api::{self, Api};
-use crate::cluster::{self, Changes, Cluster, ClusterSpec, Mistake, RegistryFile};
-use crate::config::Config;
+use crate::cluster::{self, Changes, Cluster, ClusterSpec, RegistryFile};
+use crate::config::{Config, Mistakes};
 use crate::core::listener::listen;
 use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
@@ -39,8 +40,8 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The registry file is bad at start-up, when there is no older registry to go on with.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Registry(Vec<Mistake>),
+    #[error("{0}")]
+    Registry(Mistakes),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
@@ -310,7 +311,7 @@ async fn follow_registry(
             None => {}
             Some(Ok(changes)) => server.apply(changes, &file.registry().clusters, config),
             Some(Err(mistakes)) => {
-                for mistake in mistakes {
+                for mistake in mistakes.0 {
                     tracing::error!("clusters.bad_file: the old registry stays: {mistake}");
                 }
             }
@@ -323,18 +324,36 @@ async fn follow_registry(
 /// # Errors
 /// When signals cannot be received.
 pub async fn until_signalled(server: &Server) -> Result<(), ServeError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut signalled = async || {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    signalled().await;
+    let mut signals = Signals::new()?;
+    signals.next().await;
     tokio::select! {
         () = server.drain() => {}
-        () = signalled() => tracing::warn!("server.killed: a second signal"),
+        () = signals.next() => tracing::warn!("server.killed: a second signal"),
     }
     Ok(())
+}
+
+/// SIGTERM and SIGINT: what ends a process in order.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on these signals no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    pub fn new() -> io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Signals { terminate, interrupt })
+    }
+
+    /// Waits for the next of either.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

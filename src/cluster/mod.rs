@@ -22,7 +22,6 @@ pub mod reload;
 pub mod spec;
 mod status;
 mod step;
-mod yaml;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -34,8 +33,8 @@ pub use counters::{Counters, Verb};
 pub use fault::CallError;
 pub use lines::{Lines, TooLong};
 pub use load::ClusterError;
-pub use registry::{Changes, Mistake, Registry};
-pub use reload::{RegistryFile, watch_file};
+pub use registry::{Changes, Registry};
+pub use reload::RegistryFile;
 pub use spec::{Backend, ClusterSpec};
 
 use crate::config;

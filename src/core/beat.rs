@@ -69,7 +69,11 @@ const SECOND: Duration = Duration::from_secs(1);
 impl Core {
     /// Does what is due.
     pub(super) fn beat(&mut self) {
-        let now = Instant::now();
+        self.beat_at(Instant::now());
+    }
+
+    /// Does what is due at this time.
+    pub(super) fn beat_at(&mut self, now: Instant) {
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 Timer::Beat(view, serial) => self.heartbeat(view, serial, now),

@@ -9,7 +9,7 @@ use super::prefix::Then;
 use super::slot::{At, BLOCKED, HAS_ROWS, TOLD_AWAY};
 use super::view::{FeedId, ViewId};
 use crate::feed::Feed;
-use crate::feed::block::{Block, Content, ListSizes, Refused};
+use crate::feed::block::{Block, Content, ListSizes, Place, Refused};
 use crate::feed::post::Mail;
 use crate::wire::sse::{self, Framing};
 
@@ -68,14 +68,14 @@ impl Core {
                 let reset = self.outgrown(id, block, sizes);
                 self.append(id, block, Some(&reset));
                 for view in reset {
-                    self.reset_view(view);
+                    self.reset_view(view, block.end());
                 }
             }
             Content::Reset => {
                 self.feed(id).mirror.begin_anew();
                 let views: Vec<_> = self.feed(id).views().collect();
                 for view in views {
-                    self.reset_view(view);
+                    self.reset_view(view, block.end());
                 }
             }
             Content::Away => self.tell_away(id),
@@ -208,8 +208,9 @@ impl Core {
         self.laps.push_back(id);
     }
 
-    /// Every stream of the view gets `relist` and a new snapshot. What they had still to get, they no longer need.
-    fn reset_view(&mut self, id: ViewId) {
+    /// Every stream of the view gets `relist` and a new snapshot. What they had still to get, they no longer need. Nobody can go on
+    /// in the log from before `end`.
+    fn reset_view(&mut self, id: ViewId, end: Place) {
         self.drop_held(id);
         let members = self.view(id).members.clone();
         for slot in members {
@@ -219,6 +220,7 @@ impl Core {
                 At::Behind(_) | At::Prefix(..) | At::Waiting => {}
             }
         }
+        self.view(id).log.skip_to(end);
     }
 
     /// Each stream that shows rows is told that they may be stale.

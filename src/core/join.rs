@@ -72,8 +72,12 @@ impl Core {
 
     /// The feed, if it is followed already or in the hub's directory.
     fn find_feed(&mut self, key: &FeedKey) -> Option<FeedId> {
-        if let Some(id) = self.feed_ids.get(key) {
-            return Some(*id);
+        if let Some(id) = self.feed_ids.get(key).copied() {
+            // Its end may be among the blocks that were not looked at yet.
+            self.take_blocks(id);
+            if self.feed_ids.get(key) == Some(&id) {
+                return Some(id);
+            }
         }
         let feed = self.everywhere.hub.find(key)?;
         self.follow_feed(feed)
@@ -106,7 +110,7 @@ impl Core {
     /// The hub has answered.
     pub(super) fn opened(&mut self, key: &FeedKey, feed: Option<Arc<Feed>>) {
         let openings = self.opening.remove(key).unwrap_or_default();
-        let followed = self.feed_ids.get(key).copied().or_else(|| self.follow_feed(feed?));
+        let followed = self.find_feed(key).or_else(|| self.follow_feed(feed?));
         for opening in openings {
             match followed {
                 Some(id) => self.join(id, opening),
@@ -145,7 +149,7 @@ impl Core {
         }
         self.log_opened(name.id, &opening.request_id);
         self.take_blocks(feed);
-        if self.slots.named(name).is_none() {
+        if self.slots.named(name).is_none_or(|slot| slot.is(ENDING)) {
             return;
         }
         self.begin(name, feed, opening.resume);

@@ -23,6 +23,8 @@ pub mod limiter;
 pub mod list;
 pub mod listener;
 pub mod log;
+#[cfg(test)]
+mod oracle;
 pub mod prefix;
 pub mod request;
 pub mod ring;

@@ -121,6 +121,12 @@ impl Prefixes {
         self.get(id).then
     }
 
+    /// Segments that somebody holds.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
     /// How many hold it.
     pub fn refs(&self, id: SegmentId) -> u32 {
         self.get(id).refs

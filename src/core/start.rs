@@ -152,7 +152,7 @@ async fn live(core: Core) {
 }
 
 impl Core {
-    fn new(
+    pub(super) fn new(
         prepared: Prepared,
         listener: Socket,
         everywhere: Everywhere,

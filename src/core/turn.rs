@@ -49,7 +49,7 @@ impl Core {
         timers.set(epoll);
     }
 
-    fn take_events(&mut self, scratch: &mut Scratch, spawn: &impl Fn(Moved)) -> bool {
+    pub(super) fn take_events(&mut self, scratch: &mut Scratch, spawn: &impl Fn(Moved)) -> bool {
         scratch.ready.clear();
         let more = self.epoll.take(&mut scratch.ready);
         // Time also passes while a core is too busy to wait for its clock.
@@ -101,7 +101,7 @@ impl Core {
     }
 
     /// Sends one batch. Returns whether there is more to send.
-    fn send_batch(&mut self, scratch: &mut Scratch) -> bool {
+    pub(super) fn send_batch(&mut self, scratch: &mut Scratch) -> bool {
         scratch.picked.clear();
         // Half a batch for streams on their own, so that laps go on under a storm of joins; what one leaves, the other takes.
         self.pick_ready(BATCH / 2, &mut scratch.picked);

@@ -4,8 +4,9 @@
 //! block finds all later ones by following links, without a lock and without the writer knowing of it. So a core that fell behind
 //! has lost nothing, and a notification needs to say only that there is something.
 //!
-//! Invariants: places are consecutive over the chain; versions never fall along it (a version that falls starts a new journal, by a
-//! [`Content::Reset`]); a block is never changed after it was linked.
+//! Invariants: places are consecutive over the chain, but for a [`Content::Reset`], which leaves one out, so that no place before it is
+//! one behind it; versions never fall along the chain (a version that falls starts a new journal, by a Reset); a block is never changed
+//! after it was linked.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};

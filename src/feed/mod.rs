@@ -601,7 +601,8 @@ impl Feed {
         let versions = (newest.head, writer.head);
         let now = Instant::now();
         let begins_anew = matches!(content, Content::Reset);
-        let block = Block::new(newest.end(), batch.frames, batch.bytes, versions, content, now);
+        let place = newest.end() + u64::from(begins_anew);
+        let block = Block::new(place, batch.frames, batch.bytes, versions, content, now);
         writer.journal.append(Arc::new(block));
         if begins_anew {
             writer.journal.begin_anew();

@@ -1,0 +1,113 @@
+//! A core, its feed and its tabs against the cluster's own state: whatever the order of things, each tab ends with the rows that a list
+//! would show, its framing is never broken, its ids never fall, and nothing is left of it.
+
+mod tab;
+mod world;
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use world::World;
+
+#[derive(Clone, Debug)]
+enum Act {
+    Put(usize, usize, u8, usize),
+    Delete(usize, usize),
+    Bookmark,
+    Deliver(usize),
+    Relist,
+    Restore(u128, bool),
+    Away(u64),
+    Forbid,
+    Tick(u64),
+    ReplaceFeed,
+    Answer,
+    Turn,
+    Pass(u64),
+    Open(usize, bool, Option<usize>),
+    Connect(usize),
+    Disconnect(usize),
+    Read(usize, usize),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        10 => (0usize..2, 0usize..3, 0u8..3, 0usize..4).prop_map(|(a, b, c, d)| Act::Put(a, b, c, d)),
+        4 => (0usize..2, 0usize..3).prop_map(|(a, b)| Act::Delete(a, b)),
+        1 => Just(Act::Bookmark),
+        10 => (1usize..4).prop_map(Act::Deliver),
+        2 => Just(Act::Relist),
+        1 => (0u128..20, any::<bool>()).prop_map(|(by, same)| Act::Restore(by, same)),
+        1 => prop_oneof![Just(0u64), Just(20)].prop_map(Act::Away),
+        1 => Just(Act::Forbid),
+        1 => prop_oneof![Just(1u64), Just(20), Just(3600)].prop_map(Act::Tick),
+        1 => Just(Act::ReplaceFeed),
+        8 => Just(Act::Answer),
+        14 => Just(Act::Turn),
+        4 => prop_oneof![Just(1u64), Just(200), Just(16_000), Just(100_000)].prop_map(Act::Pass),
+        5 => (0usize..3, prop::bool::weighted(0.2), prop::option::weighted(0.3, 0usize..30))
+            .prop_map(|(a, b, c)| Act::Open(a, b, c)),
+        4 => (0usize..4).prop_map(Act::Connect),
+        2 => (0usize..4).prop_map(Act::Disconnect),
+        10 => (0usize..4, prop_oneof![Just(65_536usize), 1usize..3000]).prop_map(|(a, b)| Act::Read(a, b)),
+    ]
+}
+
+fn run(events: bool, lag: usize, journal: usize, acts: &[Act]) {
+    let mut world = World::new(events, lag, journal);
+    for act in acts {
+        perform(&mut world, act);
+    }
+    world.settle();
+    world.check();
+    world.close();
+}
+
+fn perform(world: &mut World, act: &Act) {
+    let tabs = world.tabs.len();
+    match *act {
+        Act::Put(namespace, name, value, pad) => world.put(namespace, name, value, pad),
+        Act::Delete(namespace, name) => world.delete(namespace, name),
+        Act::Bookmark => world.bookmark(),
+        Act::Deliver(most) => world.deliver(most),
+        Act::Relist => world.relist(),
+        Act::Restore(by, same_epoch) => world.restore(by, same_epoch),
+        Act::Away(seconds) => world.away(seconds),
+        Act::Forbid => world.forbid(),
+        Act::Tick(seconds) => world.tick(seconds),
+        Act::ReplaceFeed => world.replace_feed(),
+        Act::Answer => world.answer(),
+        Act::Turn => world.turn(),
+        Act::Pass(ms) => world.pass(Duration::from_millis(ms)),
+        Act::Open(scope, http10, elsewhere) if tabs < 4 => world.open(scope, http10, elsewhere),
+        Act::Connect(tab) if tab < tabs => world.connect(tab),
+        Act::Disconnect(tab) if tab < tabs => world.tabs[tab].disconnect(),
+        Act::Read(tab, most) if tab < tabs => drop(world.tabs[tab].read(most)),
+        Act::Open(..) | Act::Connect(_) | Act::Disconnect(_) | Act::Read(..) => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_tab_ends_with_the_rows_of_a_list(
+        events: bool,
+        lag in prop_oneof![Just(500usize), Just(4000), Just(1 << 20)],
+        journal in prop_oneof![Just(2000usize), Just(20_000), Just(1 << 24)],
+        acts in proptest::collection::vec(act(), 1..60),
+    ) {
+        run(events, lag, journal, &acts);
+    }
+}
+
+#[test]
+fn who_comes_after_a_feeds_end_is_not_let_into_it() {
+    let acts = [Act::Open(0, false, None), Act::ReplaceFeed, Act::Open(0, true, None)];
+    run(false, 500, 2000, &acts);
+}
+
+#[test]
+fn a_stream_whose_snapshot_is_under_way_gets_a_gap_that_its_view_was_reset_for() {
+    let acts = [Act::Open(0, false, None), Act::Relist, Act::Answer, Act::Put(0, 0, 0, 0), Act::Relist];
+    run(false, 500, 2000, &acts);
+}

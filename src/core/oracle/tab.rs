@@ -1,0 +1,226 @@
+//! A tab as the reference front end is one: it reads a stream, strictly, and applies its reducers.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read};
+use std::os::unix::net::UnixStream;
+
+use super::world::CAP;
+use crate::feed::Scope;
+use crate::kind::Rv;
+use crate::wire::head::Version;
+
+/// Rows by `namespace/name`: what is shown, and what it is sorted by.
+pub type Rows = BTreeMap<String, (String, u64)>;
+
+/// A tab, with or without an open stream.
+pub struct Tab {
+    pub scope: Scope,
+    pub version: Version,
+    pub stream: Option<UnixStream>,
+    pub rows: Rows,
+    /// What it sends as `Last-Event-ID`.
+    pub id: Option<String>,
+    /// Rows that are older than this may be missing: the snapshot did not hold them.
+    pub oldest: u64,
+    /// Whether its badge says that rows are as they are upstream.
+    pub live: bool,
+    /// Whether it ever had rows.
+    pub loaded: bool,
+    /// The newest id of this connection; nothing older may follow.
+    floor: Option<u128>,
+    relisted: bool,
+    raw: Vec<u8>,
+    body: Vec<u8>,
+    in_body: bool,
+    ended: bool,
+    /// What it got, for a failure's message.
+    pub heard: Vec<String>,
+}
+
+impl Tab {
+    pub fn new(scope: Scope, version: Version) -> Self {
+        Tab {
+            scope,
+            version,
+            stream: None,
+            rows: Rows::new(),
+            id: None,
+            oldest: 0,
+            live: false,
+            loaded: false,
+            floor: None,
+            relisted: false,
+            raw: Vec::new(),
+            body: Vec::new(),
+            in_body: false,
+            ended: false,
+            heard: Vec::new(),
+        }
+    }
+
+    /// Begins a connection.
+    pub fn connected(&mut self, stream: UnixStream) {
+        stream.set_nonblocking(true).expect("a socket can be made so");
+        self.stream = Some(stream);
+        self.live = false;
+        self.floor = None;
+        // A server that has no rows yet cannot know what the tab has missed.
+        self.relisted = true;
+        self.raw.clear();
+        self.body.clear();
+        self.in_body = false;
+        self.ended = false;
+        self.heard.push(format!("--- connects with {:?}", self.id));
+    }
+
+    /// Closes its end.
+    pub fn disconnect(&mut self) {
+        self.stream = None;
+    }
+
+    /// Reads at most so many bytes. Returns whether there were any.
+    pub fn read(&mut self, most: usize) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
+        let mut buffer = vec![0; most];
+        match stream.read(&mut buffer) {
+            Ok(0) => self.stream = None,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(_) => self.stream = None,
+            Ok(read) => {
+                self.raw.extend_from_slice(&buffer[..read]);
+                self.digest();
+            }
+        }
+        true
+    }
+
+    fn digest(&mut self) {
+        if !self.in_body {
+            let Some(end) = memchr::memmem::find(&self.raw, b"\r\n\r\n") else { return };
+            assert!(self.raw.starts_with(b"HTTP/1."), "a head comes first");
+            self.raw.drain(..end + 4);
+            self.in_body = true;
+        }
+        match self.version {
+            Version::Http10 => self.body.append(&mut self.raw),
+            Version::Http11 => self.dechunk(),
+        }
+        while let Some(end) = memchr::memmem::find(&self.body, b"\n\n") {
+            let block: Vec<u8> = self.body.drain(..end + 2).collect();
+            let block = String::from_utf8(block).expect("a stream is text");
+            self.block(block.trim_end_matches('\n'));
+        }
+    }
+
+    fn dechunk(&mut self) {
+        while let Some(line) = memchr::memmem::find(&self.raw, b"\r\n") {
+            assert!(!self.ended, "nothing follows the last chunk");
+            let size = std::str::from_utf8(&self.raw[..line]).expect("a chunk's size is text");
+            let size = usize::from_str_radix(size, 16)
+                .unwrap_or_else(|_| panic!("{size:?} is no chunk's size; heard {:#?}", self.heard));
+            if self.raw.len() < line + 2 + size + 2 {
+                return;
+            }
+            assert_eq!(&self.raw[line + 2 + size..line + 4 + size], b"\r\n", "a chunk ends");
+            self.body.extend_from_slice(&self.raw[line + 2..line + 2 + size]);
+            self.raw.drain(..line + 4 + size);
+            self.ended = size == 0;
+        }
+    }
+
+    fn block(&mut self, block: &str) {
+        let short: String = block.chars().take(160).collect();
+        self.heard.push(short);
+        let (mut event, mut id, mut data) = (None, None, None);
+        for line in block.split('\n') {
+            match line.split_once(": ") {
+                Some(("event", name)) => event = Some(name),
+                Some(("id", text)) => id = Some(text),
+                Some(("data", text)) => data = Some(text),
+                Some(("retry" | "", _)) => {}
+                _ => panic!("{line:?} is no line of a stream; heard {:#?}", self.heard),
+            }
+        }
+        let Some(event) = event else { return assert!(id.is_none() && data.is_none()) };
+        let data: serde_json::Value =
+            serde_json::from_str(data.expect("events have data")).expect("data is JSON");
+        self.event(event, id, &data);
+        if let Some(id) = id {
+            self.id = Some(id.to_owned());
+        }
+    }
+
+    fn event(&mut self, event: &str, id: Option<&str>, data: &serde_json::Value) {
+        let number = id.map(|id| id.parse::<Rv>().expect("an id is a version").0);
+        match event {
+            "snapshot" => self.snapshot(number.expect("a snapshot has an id"), data),
+            "added" | "modified" | "deleted" => self.delta(event, number, &data["object"]),
+            "bookmark" => self.raise_floor(number.expect("a bookmark has an id")),
+            "relist" => {
+                self.live = false;
+                if data["reason"] == "gone_410" {
+                    self.relisted = true;
+                    self.floor = None;
+                }
+            }
+            "error" | "server_shutdown" => self.live = false,
+            other => panic!("{other:?} is no event"),
+        }
+    }
+
+    fn raise_floor(&mut self, number: u128) {
+        assert!(
+            self.floor.is_none_or(|floor| floor <= number),
+            "ids fall to {number}; heard {:#?}",
+            self.heard
+        );
+        self.floor = Some(number);
+    }
+
+    fn snapshot(&mut self, number: u128, data: &serde_json::Value) {
+        let items = data["items"].as_array().expect("a snapshot has items");
+        let rows: Rows = items.iter().map(row).collect();
+        assert_eq!(rows.len(), items.len(), "each object is listed once");
+        assert!(
+            self.relisted || (rows.is_empty() && self.rows.is_empty()),
+            "a tab with rows is told first; heard {:#?}",
+            self.heard
+        );
+        self.raise_floor(number);
+        self.relisted = false;
+        self.oldest =
+            if rows.len() == CAP { rows.values().map(|(_, order)| *order).min().unwrap_or(0) } else { 0 };
+        self.rows = rows;
+        self.live = true;
+        self.loaded = true;
+    }
+
+    fn delta(&mut self, event: &str, number: Option<u128>, object: &serde_json::Value) {
+        self.relisted = false;
+        let (key, row) = row(object);
+        if let Some(number) = number {
+            if self.floor == Some(number) {
+                assert_eq!(
+                    self.rows.get(&key),
+                    Some(&row),
+                    "an id is repeated only by what changes nothing: {key}; heard {:#?}",
+                    self.heard
+                );
+            }
+            self.raise_floor(number);
+        }
+        self.live = true;
+        match event {
+            "deleted" => drop(self.rows.remove(&key)),
+            "modified" if !self.rows.contains_key(&key) => {}
+            _ => drop(self.rows.insert(key, row)),
+        }
+    }
+}
+
+fn row(object: &serde_json::Value) -> (String, (String, u64)) {
+    let text = |name: &str| object[name].as_str().expect("rows have names").to_owned();
+    let key = format!("{}/{}", text("namespace"), text("name"));
+    let order = object["order"].as_u64().expect("rows have an order");
+    (key, (object.to_string(), order))
+}

@@ -1,0 +1,392 @@
+//! A whole small world on one thread: a cluster with a history, a feed, the hub, one core and its tabs. Noitem happens by itself, so
+//! that every order of items can be tried.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use super::super::join::Opening;
+use super::super::start::{self, Driver};
+use super::super::{Core, Everywhere, listener, turn};
+use super::tab::{Rows, Tab};
+use crate::config;
+use crate::feed::hub::{Hub, Limits, Running, Sources};
+use crate::feed::ledger::{Ledger, Thing};
+use crate::feed::{Feed, FeedKey, Scope, Shared, State};
+use crate::identity::Authenticator;
+use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
+use crate::wire::head::Version;
+use crate::wire::id::ResumeId;
+
+/// Rows of an events list.
+pub const CAP: usize = 3;
+
+static FEW_EVENTS: LazyLock<Kind> = LazyLock::new(|| {
+    let events = kind::by_name("events").expect("a kind");
+    Kind {
+        name: events.name,
+        group: events.group,
+        api: events.api,
+        wrapper: events.wrapper,
+        namespaced: true,
+        listing: Listing::NewestFirst { cap: CAP },
+        decode_line: events.decode_line,
+        decode_page: events.decode_page,
+    }
+});
+
+struct NoSources;
+
+impl Sources for NoSources {
+    fn knows(&self, _: &str) -> bool {
+        true
+    }
+
+    fn start(&self, _: Arc<Feed>) -> Option<Running> {
+        Some(Running(Box::new(())))
+    }
+}
+
+/// An object as the cluster has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Item {
+    value: u8,
+    pad: usize,
+    /// When it last changed what it shows.
+    changed: u64,
+}
+
+type Items = BTreeMap<(&'static str, &'static str), Item>;
+
+/// A small world.
+pub struct World {
+    runtime: tokio::runtime::Runtime,
+    hub: Arc<Hub>,
+    pub core: Core,
+    scratch: turn::Scratch,
+    pub feed: Arc<Feed>,
+    ledger: Arc<Ledger>,
+    kind: &'static Kind,
+    items: Items,
+    rv: u128,
+    epoch: u32,
+    /// Every version of this epoch, as other replicas may have shown it.
+    history: BTreeMap<u128, Items>,
+    /// What the watch has still to say.
+    unsaid: VecDeque<Change>,
+    pub tabs: Vec<Tab>,
+    ahead: Duration,
+    feed_time: Duration,
+}
+
+pub const NAMESPACES: [&str; 2] = ["a", "b"];
+pub const NAMES: [&str; 3] = ["x", "y", "z"];
+const PADS: [usize; 4] = [0, 30, 700, 3000];
+
+impl World {
+    pub fn new(events: bool, lag: usize, journal_bytes: usize) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (mut prepared, posts, handles) = start::prepare(1).expect("ends of a core");
+        let ledger = Ledger::new(usize::MAX);
+        let journal = config::Journal { max_bytes: journal_bytes, ..config::Journal::default() };
+        let away_after = Duration::from_secs(15);
+        let shared = Shared { posts: posts.into(), ledger: ledger.clone(), journal, away_after };
+        let limits = Limits { linger: Duration::from_secs(3600), feeds: 10, journal_total: usize::MAX };
+        let (hub, task) = Hub::new(Arc::new(NoSources), shared, limits);
+        runtime.spawn(task);
+        let streams = config::Streams {
+            lag,
+            window: Duration::ZERO,
+            per_user: 0,
+            stall: Duration::from_secs(1 << 30),
+            ..config::Streams::default()
+        };
+        let kind: &'static Kind = if events { &FEW_EVENTS } else { kind::by_name("pods").expect("a kind") };
+        let everywhere = Everywhere {
+            streams,
+            server: config::Server::default(),
+            wait: Duration::from_secs(3600),
+            kinds: Arc::from([kind]),
+            authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
+            hub: hub.clone(),
+            ledger: ledger.clone(),
+            elsewhere: Arc::new(|_| {}),
+        };
+        let socket = listener::listen(([127, 0, 0, 1], 0).into()).expect("a listener");
+        let core =
+            Core::new(prepared.remove(0), socket, everywhere, handles.into(), Driver::Epoll).expect("a core");
+        let key = FeedKey { cluster: "c".into(), kind };
+        let feed = hub.open(&key).expect("a feed");
+        let mut world = World {
+            runtime,
+            hub,
+            core,
+            scratch: turn::Scratch::default(),
+            feed,
+            ledger,
+            kind,
+            items: Items::new(),
+            rv: 100,
+            epoch: 0,
+            history: BTreeMap::new(),
+            unsaid: VecDeque::new(),
+            tabs: Vec::new(),
+            ahead: Duration::ZERO,
+            feed_time: Duration::ZERO,
+        };
+        world.remember();
+        world
+    }
+
+    fn remember(&mut self) {
+        self.history.insert(self.rv, self.items.clone());
+    }
+
+    fn object(namespace: &str, name: &str, item: &Item, rv: u128) -> Object {
+        let pad = "p".repeat(item.pad);
+        let Item { value, changed, .. } = item;
+        let json = format!(
+            r#"{{"namespace":"{namespace}","name":"{name}","value":{value},"order":{changed},"pad":"{pad}"}}"#
+        );
+        let order = i64::try_from(*changed).expect("small");
+        let row = Row { order, ..Row::fixed(json.into_bytes()) };
+        Object { namespace: namespace.into(), name: name.into(), rv: Rv(rv), row }
+    }
+
+    /// An object changes in the cluster, or is written without a change that shows.
+    pub fn put(&mut self, namespace: usize, name: usize, value: u8, pad: usize) {
+        let key = (NAMESPACES[namespace % NAMESPACES.len()], NAMES[name % NAMES.len()]);
+        self.rv += 1;
+        let pad = PADS[pad % PADS.len()];
+        let mut item = Item { value, pad, changed: u64::try_from(self.rv).expect("small") };
+        if let Some(known) = self.items.get(&key)
+            && (known.value, known.pad) == (value, pad)
+        {
+            item.changed = known.changed;
+        }
+        self.unsaid.push_back(Change::Put(Self::object(key.0, key.1, &item, self.rv)));
+        self.items.insert(key, item);
+        self.remember();
+    }
+
+    pub fn delete(&mut self, namespace: usize, name: usize) {
+        let key = (NAMESPACES[namespace % NAMESPACES.len()], NAMES[name % NAMES.len()]);
+        let Some(item) = self.items.remove(&key) else { return };
+        self.rv += 1;
+        self.unsaid.push_back(Change::Deleted(Self::object(key.0, key.1, &item, self.rv)));
+        self.remember();
+    }
+
+    /// Someitem that is no object of this kind moves the version; the watch says so.
+    pub fn bookmark(&mut self) {
+        self.rv += 3;
+        self.unsaid.push_back(Change::Bookmark { rv: Rv(self.rv), initial_events_end: false });
+        self.remember();
+    }
+
+    /// The watch says some of what it has to say, in one batch.
+    pub fn deliver(&mut self, most: usize) {
+        if self.feed.cursor().is_none() {
+            return;
+        }
+        let mut batch: Vec<_> = self.unsaid.drain(..most.min(self.unsaid.len())).collect();
+        self.feed.apply(&mut batch);
+    }
+
+    /// The reflector lists anew.
+    pub fn relist(&mut self) {
+        self.unsaid.clear();
+        let objects =
+            self.items.iter().map(|(key, item)| Self::object(key.0, key.1, item, self.rv)).collect();
+        self.feed.replace(Rv(self.rv), objects, Some(&format!("epoch-{}", self.epoch)));
+    }
+
+    /// The cluster is restored from a backup: versions fall, or begin anew.
+    pub fn restore(&mut self, falls_by: u128, same_epoch: bool) {
+        self.rv = self.rv.saturating_sub(falls_by).max(1);
+        if !same_epoch {
+            self.epoch += 1;
+        }
+        let old = self.history.range(..=self.rv).next_back().map(|(_, items)| items.clone());
+        self.items = old.unwrap_or_default();
+        self.history.clear();
+        self.remember();
+        self.relist();
+    }
+
+    /// The apiserver cannot be reached for so many seconds.
+    pub fn away(&mut self, seconds: u64) {
+        self.feed.set_state(State::Away { why: "test".into() });
+        self.tick(seconds);
+    }
+
+    pub fn forbid(&mut self) {
+        self.feed.set_state(State::Forbidden);
+    }
+
+    /// Time passes for the feed.
+    pub fn tick(&mut self, seconds: u64) {
+        self.feed_time += Duration::from_secs(seconds);
+        self.feed.tick(Instant::now() + self.feed_time);
+    }
+
+    /// The cluster is taken out of the registry and put in again.
+    pub fn replace_feed(&mut self) {
+        self.hub.end_cluster("c");
+        self.feed = self.hub.open(&self.feed.key.clone()).expect("a feed");
+    }
+
+    /// The hub answers what it was asked.
+    pub fn answer(&mut self) {
+        self.runtime.block_on(async {
+            for _ in 0..6 {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    /// A turn of the core.
+    pub fn turn(&mut self) {
+        self.core.take_events(&mut self.scratch, &|_| {});
+        self.core.send_batch(&mut self.scratch);
+    }
+
+    /// Time passes for the core.
+    pub fn pass(&mut self, time: Duration) {
+        self.ahead += time;
+        self.core.beat_at(Instant::now() + self.ahead);
+    }
+
+    /// A tab opens, with an id that another replica gave it or without one.
+    pub fn open(&mut self, scope: usize, http10: bool, elsewhere: Option<usize>) {
+        let scope = match scope % 3 {
+            0 => Scope::All,
+            n => Scope::Namespace(NAMESPACES[n - 1].into()),
+        };
+        let version = if http10 { Version::Http10 } else { Version::Http11 };
+        let mut tab = Tab::new(scope, version);
+        if let Some(which) = elsewhere {
+            let (rv, items) = self.history.iter().nth(which % self.history.len()).expect("never empty");
+            tab.rows = rows(items, &tab.scope, self.kind.listing);
+            tab.oldest = oldest(&tab.rows, self.kind.listing);
+            tab.id = Some(rv.to_string());
+            tab.loaded = true;
+        }
+        self.tabs.push(tab);
+        self.connect(self.tabs.len() - 1);
+    }
+
+    /// A tab without a stream opens one.
+    pub fn connect(&mut self, index: usize) {
+        let tab = &mut self.tabs[index];
+        if tab.stream.is_some() {
+            return;
+        }
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        socket2::SockRef::from(&ours).set_send_buffer_size(4096).expect("a small buffer");
+        tab.connected(theirs);
+        let user = self.core.limiter.acquire(&"u".into()).expect("no limit");
+        let opening = Opening {
+            socket: ours.into(),
+            user,
+            version: tab.version,
+            scope: tab.scope.clone(),
+            resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
+            request_id: "r".into(),
+        };
+        self.core.open(self.feed.key.clone(), opening);
+    }
+
+    /// Everyitem that was begun is brought to its end.
+    pub fn settle(&mut self) {
+        if self.feed.state() == State::Live {
+            self.deliver(usize::MAX);
+        } else {
+            self.relist();
+        }
+        self.drain();
+        for index in 0..self.tabs.len() {
+            self.connect(index);
+        }
+        self.drain();
+        self.pass(Duration::from_secs(100));
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        let mut quiet = 0;
+        while quiet < 3 {
+            self.answer();
+            self.turn();
+            self.pass(Duration::from_millis(200));
+            let mut read = false;
+            for tab in &mut self.tabs {
+                while tab.read(65536) {
+                    read = true;
+                }
+            }
+            quiet = if read { 0 } else { quiet + 1 };
+        }
+    }
+
+    /// Every open tab shows what a list would show.
+    pub fn check(&self) {
+        for (index, tab) in self.tabs.iter().enumerate() {
+            let all = rows(&self.items, &tab.scope, Listing::ByKey);
+            let told = || format!("tab {index} ({:?}) heard {:#?}", tab.scope, tab.heard);
+            assert!(tab.stream.is_some(), "it is open; {}", told());
+            assert!(tab.live, "its badge is live; {}", told());
+            for (key, row) in &tab.rows {
+                assert_eq!(all.get(key), Some(row), "{key} is no row, or not its newest; {}", told());
+            }
+            let due = all
+                .iter()
+                .filter(|(_, (_, order))| *order >= tab.oldest || self.kind.listing == Listing::ByKey);
+            for (key, _) in due {
+                assert!(tab.rows.contains_key(key), "{key} is missing; {}", told());
+            }
+        }
+    }
+
+    /// When the last tab is gone noitem is left of it.
+    pub fn close(mut self) {
+        for tab in &mut self.tabs {
+            tab.disconnect();
+        }
+        self.drain();
+        assert_eq!(self.core.slots.len(), 0);
+        assert_eq!(self.core.prefixes.len(), 0, "no segment is left");
+        assert!(self.core.view_ids.is_empty() && self.core.feed_ids.is_empty());
+        assert!(!self.feed.is_followed());
+        assert_eq!(self.feed.subscribers(), 0);
+        assert_eq!(self.ledger.spent(Thing::Logs), 0);
+        assert_eq!(self.ledger.spent(Thing::Snapshots), 0);
+    }
+}
+
+/// What a list shows.
+fn rows(items: &Items, scope: &Scope, listing: Listing) -> Rows {
+    let mut rows: Vec<_> = items
+        .iter()
+        .filter(|(key, _)| scope.holds(key.0))
+        .map(|(key, item)| {
+            let object = World::object(key.0, key.1, item, 0);
+            let json: serde_json::Value = serde_json::from_slice(&object.row.json).expect("a row");
+            (format!("{}/{}", key.0, key.1), (json.to_string(), item.changed))
+        })
+        .collect();
+    if let Listing::NewestFirst { cap } = listing {
+        rows.sort_by_key(|(_, (_, order))| std::cmp::Reverse(*order));
+        rows.truncate(cap);
+    }
+    rows.into_iter().collect()
+}
+
+fn oldest(rows: &Rows, listing: Listing) -> u64 {
+    match listing {
+        Listing::ByKey => 0,
+        Listing::NewestFirst { cap } if rows.len() < cap => 0,
+        Listing::NewestFirst { .. } => rows.values().map(|(_, order)| *order).min().unwrap_or(0),
+    }
+}
