@@ -245,7 +245,9 @@ async fn at_the_bound_of_feeds_a_further_one_is_refused_and_open_ones_go_on() {
     // A stream is opened before its feed is asked for, so that it ends with an error; and takes no place of its user.
     for _ in 0..2 {
         let mut stream = Stream::open(house.address(), &watch("nodes"), "X-Forwarded-User: bob\r\n").await;
-        assert_eq!((stream.head.status, &*stream.until_end().await[0].name), (200, "error"));
+        let last = stream.until_end().await.remove(0);
+        assert_eq!((stream.head.status, &*last.name), (200, "error"));
+        assert!(last.data.contains(r#""code":"full""#), "{}", last.data);
     }
     assert_eq!(tab::get(house.address(), &list("pods"), &user).await.head.status, 200);
 }
