@@ -233,6 +233,25 @@ async fn at_the_memory_ceiling_new_streams_are_refused_and_old_ones_go_on() {
     assert_eq!(first.events(2).await[1].id, Some(rv.to_string()));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_bound_of_feeds_a_further_one_is_refused_and_open_ones_go_on() {
+    let mut config = with_limit(1);
+    config.feeds.max = 1;
+    let house = House::small_with(&config).await;
+    let _open = opened(&house, "ann").await;
+    let user = [("X-Forwarded-User", "bob"), ("Accept", "application/json")];
+    let answer = tab::get(house.address(), &list("nodes"), &user).await;
+    assert_eq!((answer.head.status, answer.json()["error"]["code"].as_str()), (503, Some("full")));
+    // A stream is opened before its feed is asked for, so that it ends with an error; and takes no place of its user.
+    for _ in 0..2 {
+        let mut stream = Stream::open(house.address(), &watch("nodes"), "X-Forwarded-User: bob\r\n").await;
+        let last = stream.until_end().await.remove(0);
+        assert_eq!((stream.head.status, &*last.name), (200, "error"));
+        assert!(last.data.contains(r#""code":"full""#), "{}", last.data);
+    }
+    assert_eq!(tab::get(house.address(), &list("pods"), &user).await.head.status, 200);
+}
+
 /// The lines of `/debug/streams`, as somebody sees them.
 async fn lines(house: &House, user: &str) -> Vec<serde_json::Value> {
     let answer = tab::get(house.address(), "/debug/streams", &[("X-Forwarded-User", user)]).await;

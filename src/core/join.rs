@@ -16,6 +16,7 @@ use crate::feed::{Feed, FeedKey, Scope};
 use crate::kind::Rv;
 use crate::wire::head::{self, Version};
 use crate::wire::id::ResumeId;
+use crate::wire::refusal::Refusal;
 use crate::wire::sse;
 
 /// A snapshot on an open stream keeps this distance from its last delta: the reference front end applies a snapshot at once, but holds
@@ -108,16 +109,17 @@ impl Core {
     }
 
     /// The hub has answered.
-    pub(super) fn opened(&mut self, key: &FeedKey, feed: Option<Arc<Feed>>) {
+    pub(super) fn opened(&mut self, key: &FeedKey, feed: Result<Arc<Feed>, Refusal>) {
+        let why = feed.as_ref().err().copied().unwrap_or(Refusal::Unavailable);
         let openings = self.opening.remove(key).unwrap_or_default();
-        let followed = self.find_feed(key).or_else(|| self.follow_feed(feed?));
+        let followed = self.find_feed(key).or_else(|| self.follow_feed(feed.ok()?));
         for opening in openings {
             match followed {
                 Some(id) => self.join(id, opening),
-                None => self.refuse_opened(opening),
+                None => self.refuse_opened(opening, why),
             }
         }
-        self.lists_opened(key);
+        self.lists_opened(key, why);
     }
 
     /// Makes a slot of it, in its view.
