@@ -71,10 +71,12 @@ impl Core {
                     self.reset_view(view, block.end());
                 }
             }
-            Content::Reset => {
+            Content::Reset(_) => {
                 self.feed(id).mirror.begin_anew();
                 let views: Vec<_> = self.feed(id).views().collect();
                 for view in views {
+                    // A heartbeat names the head again, though it is no newer than what was told before.
+                    self.view(view).told = block.head;
                     self.reset_view(view, block.end());
                 }
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Scope;
-use super::block::{Block, Content, Frame, Place};
+use super::block::{Beginning, Block, Content, Frame, Place};
 use super::ledger::Charge;
 use crate::kind::Rv;
 
@@ -19,6 +19,8 @@ pub struct Tail {
     pub oldest: Arc<Block>,
     /// The version at which this journal began: nothing before it can be resumed from.
     pub base: Rv,
+    /// The newest version that was known before this journal began.
+    pub former: Rv,
     /// Per namespace, the version of its newest frame that was evicted.
     pub evicted: Arc<HashMap<Arc<str>, Rv>>,
     /// The newest version over all of `evicted`.
@@ -47,6 +49,7 @@ const MOST_NAMESPACES: usize = 8192;
 pub struct Journal {
     blocks: VecDeque<Arc<Block>>,
     base: Rv,
+    former: Rv,
     evicted: Arc<HashMap<Arc<str>, Rv>>,
     evicted_any: Option<Rv>,
     charge: Charge,
@@ -68,6 +71,7 @@ impl Journal {
         charge.set(first.memory());
         Journal {
             base: first.head,
+            former: Rv(0),
             blocks: VecDeque::from([first]),
             evicted: Arc::default(),
             evicted_any: None,
@@ -95,10 +99,14 @@ impl Journal {
     }
 
     /// Forgets everything before the newest block, which begins a new journal.
-    pub fn begin_anew(&mut self) {
+    pub fn begin_anew(&mut self, beginning: Beginning) {
         let newest = self.newest().clone();
         self.charge.set(newest.memory());
-        self.base = newest.head;
+        self.former = self.former.max(newest.before);
+        self.base = match beginning {
+            Beginning::Cluster => newest.head,
+            Beginning::Past => newest.head.max(Rv(self.former.0.saturating_add(1))),
+        };
         self.blocks = VecDeque::from([newest]);
         self.evicted = Arc::default();
         self.evicted_any = None;
@@ -130,7 +138,7 @@ impl Journal {
         match newest {
             // Namespaces come and go; a journal that has seen very many of them simply begins later for all.
             Some(map) if map.len() > MOST_NAMESPACES => {
-                self.base = self.evicted_any.unwrap_or(self.base);
+                self.base = self.base.max(self.evicted_any.unwrap_or(self.base));
                 self.evicted = Arc::default();
             }
             Some(map) => self.evicted = Arc::new(map),
@@ -164,6 +172,7 @@ impl Journal {
             away,
             oldest: self.blocks[0].clone(),
             base: self.base,
+            former: self.former,
             evicted: self.evicted.clone(),
             evicted_any: self.evicted_any,
         }
@@ -252,7 +261,7 @@ impl Mirror {
     #[must_use]
     pub fn find(&self, tail: &Tail, scope: &Scope, rv: Rv) -> Found {
         if rv > self.newest().head {
-            return Found::Newer;
+            return if rv <= tail.former { Found::Older } else { Found::Newer };
         }
         if !tail.reaches(scope, rv) {
             return Found::Older;

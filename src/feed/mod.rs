@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-use self::block::{Block, Content, Frame, Refused};
+use self::block::{Beginning, Block, Content, Frame, Refused};
 pub use self::counters::{Counter, Counters};
 use self::journal::{Bounds, Journal, Tail};
 use self::ledger::{Charge, Ledger, Thing};
@@ -341,9 +341,11 @@ impl Feed {
         let deltas = writer.replica.replace(objects);
         if !writer.synced || other_epoch || rv < writer.head {
             self.counters.resets.add(u64::from(writer.synced));
-            writer.synced = true;
             writer.head = rv;
-            self.publish(writer, Batch::default(), Content::Reset);
+            let is_past = writer.synced && !other_epoch;
+            let beginning = if is_past { Beginning::Past } else { Beginning::Cluster };
+            writer.synced = true;
+            self.publish(writer, Batch::default(), Content::Reset(beginning));
         } else {
             self.counters.diffed.add(deltas.len() as u64);
             self.publish_gap(writer, deltas, rv);
@@ -600,12 +602,15 @@ impl Feed {
         let newest = writer.journal.newest();
         let versions = (newest.head, writer.head);
         let now = Instant::now();
-        let begins_anew = matches!(content, Content::Reset);
-        let place = newest.end() + u64::from(begins_anew);
+        let begins_anew = match content {
+            Content::Reset(beginning) => Some(beginning),
+            _ => None,
+        };
+        let place = newest.end() + u64::from(begins_anew.is_some());
         let block = Block::new(place, batch.frames, batch.bytes, versions, content, now);
         writer.journal.append(Arc::new(block));
-        if begins_anew {
-            writer.journal.begin_anew();
+        if let Some(beginning) = begins_anew {
+            writer.journal.begin_anew(beginning);
         }
         let limit = self.bounds.bytes + self.bounds.bytes / 16;
         if writer.journal.size().0 > limit {
