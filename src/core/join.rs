@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::Core;
 use super::beat::Timer;
 use super::prefix::Then;
-use super::slot::{At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
+use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, HeldSnapshot, View, ViewId, ViewKey};
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
@@ -23,7 +23,7 @@ use crate::wire::sse;
 const AFTER_DELTAS: Duration = Duration::from_millis(100);
 
 /// How long an id may be newer than anything known here.
-const AHEAD: Duration = Duration::from_secs(90);
+const AHEAD_FOR: Duration = Duration::from_secs(90);
 
 /// A stream whose request was accepted.
 pub struct Opening {
@@ -179,8 +179,8 @@ impl Core {
             }
             Found::Newer => {
                 self.counters.ahead.add(1);
-                self.slots.get_mut(name.id).set(HAS_ROWS);
-                self.ahead.push((name, rv, Instant::now() + AHEAD));
+                self.slots.get_mut(name.id).set(HAS_ROWS | AHEAD);
+                self.ahead.push((name, rv, Instant::now() + AHEAD_FOR));
                 self.go_on_from(name.id, end);
             }
         }
@@ -264,6 +264,7 @@ impl Core {
         if self.slots.get(id).is(ENDING) {
             return;
         }
+        self.slots.get_mut(id).unset(AHEAD);
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "relist", r#"{"reason":"gone_410"}"#);
         let view = self.slots.get(id).view;
