@@ -78,7 +78,6 @@ impl Uses {
 
 impl Hub {
     /// A hub, and its task. The task runs until the hub is dropped.
-    #[must_use]
     pub fn new(
         sources: Arc<dyn Sources>,
         shared: Shared,
@@ -126,9 +125,9 @@ impl Hub {
     }
 
     /// Starts a feed that never lingers away.
-    pub fn keep(&self, key: FeedKey) {
+    pub fn keep(&self, key: &FeedKey) {
         self.lock_kept().insert(key.clone());
-        self.open(&key);
+        self.open(key);
     }
 
     /// The feed, started if need be. `None` when there are too many, or the cluster is unknown.

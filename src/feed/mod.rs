@@ -346,7 +346,7 @@ impl Feed {
             self.publish(writer, Batch::default(), Content::Reset);
         } else {
             self.counters.diffed.add(deltas.len() as u64);
-            self.publish_gap(writer, deltas, rv);
+            self.publish_gap(writer, &deltas, rv);
         }
         self.arrived(writer);
     }
@@ -576,7 +576,7 @@ impl Feed {
         });
     }
 
-    fn publish_gap(&self, writer: &mut Writer, deltas: Vec<Delta>, rv: Rv) {
+    fn publish_gap(&self, writer: &mut Writer, deltas: &[Delta], rv: Rv) {
         let moved = rv > writer.head;
         writer.head = rv;
         if deltas.is_empty() {
