@@ -27,6 +27,8 @@ fuzz: ## Fuzzes each target for FUZZ_SECONDS (needs a nightly toolchain and carg
 
 lint: ## Format, clippy and docs, each without a warning.
 	$(CARGO) fmt --all --check
+	@# Which follows no `mod` that a macro makes, as the registry of kinds does.
+	rustfmt --check --edition 2024 src/kind/*.rs src/kind/decode/*.rs
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 

@@ -136,7 +136,7 @@ impl Server {
             })
             .collect();
         for key in &keys {
-            self.hub.keep(key.clone());
+            self.hub.keep(key);
         }
         tokio::spawn(self.api.clone().become_ready(keys, config.feeds.ready_after));
     }

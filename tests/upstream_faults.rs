@@ -213,7 +213,7 @@ async fn an_apiserver_that_answers_nothing_or_only_errors_is_outlived() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn apiservers_without_initial_events_are_listed() {
     for fault in [Fault::GateOff, Fault::Etcd34, Fault::NoEndBookmark] {
-        let mut ward = Ward::begun_with(fault.clone()).await;
+        let mut ward = Ward::begun_with(fault).await;
         let counters = ward.east().counters();
         assert!(counters.of("list", "pods") > 1, "{fault:?}: it was listed in pages");
         ward.east().churn_step(40);
@@ -234,8 +234,9 @@ async fn a_watch_that_ends_as_it_should_goes_on_from_its_last_bookmark() {
     // Other kinds move the version; only bookmarks tell the watch of pods.
     fresh::mark(ward.east(), "nodes", "elsewhere");
     let rv = ward.east().rv();
+    let newest = rv.to_string();
     let head = || fresh::feed(ward.house.address(), EAST, "pods");
-    eventually("a bookmark", || async { head().await["rv"] == rv.to_string() }).await;
+    eventually("a bookmark", || async { head().await["rv"] == *newest }).await;
     ward.east().compact();
     ward.end_watches();
     eventually("the next watch", || async { ward.east().counters().watches_opened > 1 }).await;

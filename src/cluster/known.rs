@@ -61,11 +61,11 @@ impl Clusters {
             tracing::error!(cluster = %spec.name, %error, "cluster.unusable");
         }
         self.change(|known| {
-            if let Ok(cluster) = &connected {
-                known.clusters.insert(spec.name.clone(), cluster.clone());
+            if let Ok(cluster) = connected {
+                known.clusters.insert(spec.name.clone(), cluster);
             }
             known.names.insert(spec.name.clone());
-            known.specs.push(spec.clone());
+            known.specs.push(spec);
         });
     }
 
@@ -84,7 +84,7 @@ impl Clusters {
         self.change(|known| known.specs.sort_by_key(|spec| place(&spec.name)));
     }
 
-    fn change(&self, change: impl Fn(&mut Known)) {
+    fn change(&self, change: impl FnOnce(&mut Known)) {
         let _alone = self.changing.lock().expect("nothing panics while it holds this lock");
         let mut known = Known::clone(&self.known.load());
         change(&mut known);

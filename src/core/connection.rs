@@ -400,7 +400,7 @@ impl Connection {
 }
 
 /// Time for a peer to take an answer.
-const WRITE_TIME: Duration = Duration::from_secs(60);
+const WRITE_TIME: Duration = Duration::from_mins(1);
 
 /// How long, and for how many bytes, a closing connection listens to a peer that still sends.
 const LINGER: Duration = Duration::from_secs(1);

@@ -59,9 +59,10 @@ impl Core {
 
     /// Answers a stream that was accepted, whose feed there is not.
     pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
+        let Opening { socket, user, version, .. } = opening;
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
-        if opening.version == Version::Http11 {
+        if version == Version::Http11 {
             bytes.extend_from_slice(LAST_CHUNK);
         } else {
             let mut plain = Vec::new();
@@ -70,8 +71,8 @@ impl Core {
         }
         let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
         // Whether or not it arrives, the connection closes.
-        let _ = rustix::net::send(&opening.socket, &bytes, flags);
-        self.limiter.release(opening.user);
+        let _ = rustix::net::send(&socket, &bytes, flags);
+        self.limiter.release(user);
         self.counters.closed.add(1);
     }
 

@@ -27,7 +27,7 @@ impl Core {
                 Mail::Opened(key, feed) => self.opened(&key, feed),
                 Mail::Snapshot(feed, scope, result) => {
                     self.grow(&feed);
-                    self.got_snapshot(&feed, &scope, result);
+                    self.got_snapshot(&feed, &scope, &result);
                 }
                 Mail::Specimen(feed, scope, row) => {
                     self.grow(&feed);

@@ -96,7 +96,13 @@ impl Core {
         }
         let away = mirror.told_away(tail.away);
         let key = feed.key.clone();
-        let followed = FollowedFeed { feed, mirror, all: Vec::new(), by_namespace: Default::default(), away };
+        let followed = FollowedFeed {
+            feed,
+            mirror,
+            all: Vec::new(),
+            by_namespace: std::collections::HashMap::new(),
+            away,
+        };
         let free = self.feeds.iter().position(Option::is_none);
         let index = free.unwrap_or(self.feeds.len());
         if index == self.feeds.len() {
@@ -341,15 +347,15 @@ impl Core {
         &mut self,
         feed: &Arc<Feed>,
         scope: &Scope,
-        result: Result<Arc<Snapshot>, Refused>,
+        result: &Result<Arc<Snapshot>, Refused>,
     ) {
-        self.answer_lists(&feed.key, scope, &result);
+        self.answer_lists(&feed.key, scope, result);
         let Some(feed_id) = self.followed(feed) else { return };
         for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
             let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
             if self.view(view).asked.take().is_some() {
-                self.got_views_snapshot(view, &result);
+                self.got_views_snapshot(view, result);
             }
         }
     }

@@ -237,16 +237,13 @@ fn unescape(text: &str) -> Cow<'_, str> {
             .filter(|_| bytes[at] == b'%')
             .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
             .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match escaped {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
-                at += 1;
-            }
+        if let Some(byte) = escaped {
+            out.push(byte);
+            at += 3;
+            continue;
         }
+        out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+        at += 1;
     }
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }

@@ -141,7 +141,7 @@ impl Slots {
     }
 
     /// Open streams.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 

@@ -79,7 +79,6 @@ impl Uses {
 
 impl Hub {
     /// A hub, and its task. The task runs until the hub is dropped.
-    #[must_use]
     pub fn new(
         sources: Arc<dyn Sources>,
         shared: Shared,
@@ -127,10 +126,10 @@ impl Hub {
     }
 
     /// Starts a feed that never lingers away.
-    pub fn keep(&self, key: FeedKey) {
+    pub fn keep(&self, key: &FeedKey) {
         self.lock_kept().insert(key.clone());
         // Where that fails, the first who asks for it starts it.
-        let _ = self.open(&key);
+        let _ = self.open(key);
     }
 
     /// The feed, started if need be.

@@ -92,7 +92,7 @@ impl World {
         let journal = config::Journal { max_bytes: journal_bytes, ..config::Journal::default() };
         let away_after = Duration::from_secs(15);
         let shared = Shared { posts: posts.into(), ledger: ledger.clone(), journal, away_after };
-        let limits = Limits { linger: Duration::from_secs(3600), feeds: 10, journal_total: usize::MAX };
+        let limits = Limits { linger: Duration::from_hours(1), feeds: 10, journal_total: usize::MAX };
         let (hub, task) = Hub::new(Arc::new(NoSources), shared, limits);
         runtime.spawn(task);
         let streams = config::Streams {
@@ -106,7 +106,7 @@ impl World {
         let everywhere = Everywhere {
             streams,
             server: config::Server::default(),
-            wait: Duration::from_secs(3600),
+            wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
             authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
             hub: hub.clone(),
