@@ -94,11 +94,12 @@ impl Journal {
         self.blocks.push_back(block);
     }
 
-    /// Forgets everything before the newest block, which begins a new journal.
+    /// Forgets everything before the newest block, which begins a new journal. Where versions have fallen, those up to where they
+    /// fell from say nothing any more: they may be names of the old past or of the new one.
     pub fn begin_anew(&mut self) {
         let newest = self.newest().clone();
         self.charge.set(newest.memory());
-        self.base = newest.head;
+        self.base = self.base.max(newest.head).max(Rv(newest.before.0.saturating_add(1)));
         self.blocks = VecDeque::from([newest]);
         self.evicted = Arc::default();
         self.evicted_any = None;
@@ -130,7 +131,7 @@ impl Journal {
         match newest {
             // Namespaces come and go; a journal that has seen very many of them simply begins later for all.
             Some(map) if map.len() > MOST_NAMESPACES => {
-                self.base = self.evicted_any.unwrap_or(self.base);
+                self.base = self.evicted_any.unwrap_or(self.base).max(self.base);
                 self.evicted = Arc::default();
             }
             Some(map) => self.evicted = Arc::new(map),
@@ -251,6 +252,9 @@ impl Mirror {
     /// Finds the place that an id names, for a view of this scope.
     #[must_use]
     pub fn find(&self, tail: &Tail, scope: &Scope, rv: Rv) -> Found {
+        if rv < tail.base {
+            return Found::Older;
+        }
         if rv > self.newest().head {
             return Found::Newer;
         }
