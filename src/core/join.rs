@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::Core;
 use super::beat::Timer;
 use super::prefix::Then;
-use super::slot::{At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
+use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, HeldSnapshot, View, ViewId, ViewKey};
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
@@ -178,7 +178,7 @@ impl Core {
             }
             Found::Newer => {
                 self.counters.ahead.add(1);
-                self.slots.get_mut(name.id).set(HAS_ROWS);
+                self.slots.get_mut(name.id).set(HAS_ROWS | AHEAD);
                 self.ahead.push((name, rv, Instant::now() + self.everywhere.streams.ahead));
                 self.go_on_from(name.id, end);
             }
@@ -263,6 +263,7 @@ impl Core {
         if self.slots.get(id).is(ENDING) {
             return;
         }
+        self.slots.get_mut(id).unset(AHEAD);
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "relist", r#"{"reason":"gone_410"}"#);
         let view = self.slots.get(id).view;

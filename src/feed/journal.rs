@@ -19,6 +19,8 @@ pub struct Tail {
     pub oldest: Arc<Block>,
     /// The version at which this journal began: nothing before it can be resumed from.
     pub base: Rv,
+    /// Versions up to this one may name something of a journal before this one, so they name no place.
+    pub disowned: Option<Rv>,
     /// Per namespace, the version of its newest frame that was evicted.
     pub evicted: Arc<HashMap<Arc<str>, Rv>>,
     /// The newest version over all of `evicted`.
@@ -35,7 +37,11 @@ impl Tail {
             Scope::All => self.evicted_any,
             Scope::Namespace(namespace) => self.evicted.get(namespace).copied(),
         };
-        rv >= self.base && evicted.is_none_or(|newest| newest <= rv)
+        rv >= self.base && !self.disowns(rv) && evicted.is_none_or(|newest| newest <= rv)
+    }
+
+    fn disowns(&self, rv: Rv) -> bool {
+        self.disowned.is_some_and(|newest| rv <= newest)
     }
 }
 
@@ -47,6 +53,7 @@ const MOST_NAMESPACES: usize = 8192;
 pub struct Journal {
     blocks: VecDeque<Arc<Block>>,
     base: Rv,
+    disowned: Option<Rv>,
     evicted: Arc<HashMap<Arc<str>, Rv>>,
     evicted_any: Option<Rv>,
     charge: Charge,
@@ -68,6 +75,7 @@ impl Journal {
         charge.set(first.memory());
         Journal {
             base: first.head,
+            disowned: None,
             blocks: VecDeque::from([first]),
             evicted: Arc::default(),
             evicted_any: None,
@@ -94,12 +102,16 @@ impl Journal {
         self.blocks.push_back(block);
     }
 
-    /// Forgets everything before the newest block, which begins a new journal. Where versions have fallen, those up to where they
-    /// fell from say nothing any more: they may be names of the old past or of the new one.
+    /// Versions up to this one belong to the journal that is about to end; in the one that follows they mean something else.
+    pub fn disown(&mut self, head: Rv) {
+        self.disowned = self.disowned.max(Some(head));
+    }
+
+    /// Forgets everything before the newest block, which begins a new journal.
     pub fn begin_anew(&mut self) {
         let newest = self.newest().clone();
         self.charge.set(newest.memory());
-        self.base = self.base.max(newest.head).max(Rv(newest.before.0.saturating_add(1)));
+        self.base = newest.head;
         self.blocks = VecDeque::from([newest]);
         self.evicted = Arc::default();
         self.evicted_any = None;
@@ -131,7 +143,7 @@ impl Journal {
         match newest {
             // Namespaces come and go; a journal that has seen very many of them simply begins later for all.
             Some(map) if map.len() > MOST_NAMESPACES => {
-                self.base = self.evicted_any.unwrap_or(self.base).max(self.base);
+                self.base = self.base.max(self.evicted_any.unwrap_or(self.base));
                 self.evicted = Arc::default();
             }
             Some(map) => self.evicted = Arc::new(map),
@@ -165,6 +177,7 @@ impl Journal {
             away,
             oldest: self.blocks[0].clone(),
             base: self.base,
+            disowned: self.disowned,
             evicted: self.evicted.clone(),
             evicted_any: self.evicted_any,
         }
@@ -252,10 +265,7 @@ impl Mirror {
     /// Finds the place that an id names, for a view of this scope.
     #[must_use]
     pub fn find(&self, tail: &Tail, scope: &Scope, rv: Rv) -> Found {
-        if rv < tail.base {
-            return Found::Older;
-        }
-        if rv > self.newest().head {
+        if rv > self.newest().head && !tail.disowns(rv) {
             return Found::Newer;
         }
         if !tail.reaches(scope, rv) {

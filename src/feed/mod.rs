@@ -339,14 +339,19 @@ impl Feed {
             writer.epoch = Some(epoch.to_owned());
         }
         let deltas = writer.replica.replace(objects);
-        if !writer.synced || other_epoch || rv < writer.head {
-            self.counters.resets.add(u64::from(writer.synced));
+        // A difference without a newer version to name it is as good as a version that fell.
+        let no_newer = rv < writer.head || (rv == writer.head && !deltas.is_empty());
+        if !writer.synced || other_epoch || no_newer {
+            if writer.synced {
+                self.counters.resets.add(1);
+                writer.journal.disown(writer.head);
+            }
             writer.synced = true;
             writer.head = rv;
             self.publish(writer, Batch::default(), Content::Reset);
         } else {
             self.counters.diffed.add(deltas.len() as u64);
-            self.publish_gap(writer, deltas, rv);
+            self.publish_gap(writer, &deltas, rv);
         }
         self.arrived(writer);
     }
@@ -576,20 +581,20 @@ impl Feed {
         });
     }
 
-    fn publish_gap(&self, writer: &mut Writer, deltas: Vec<Delta>, rv: Rv) {
-        let moved = rv > writer.head;
-        writer.head = rv;
-        if deltas.is_empty() {
-            if moved {
-                self.publish(writer, Batch::default(), Content::Events);
-            }
+    fn publish_gap(&self, writer: &mut Writer, deltas: &[Delta], rv: Rv) {
+        if rv == writer.head {
             return;
         }
+        // Versions up to here are places; those inside the gap are not, even where there is no difference: who comes with one of them may
+        // show what came and went.
+        if writer.head > writer.journal.newest().head {
+            self.publish(writer, Batch::default(), Content::Events);
+        }
+        writer.head = rv;
         let now = Timestamp::now();
         let mut batch = Batch::default();
-        let last = deltas.len() - 1;
         for (index, delta) in deltas.iter().enumerate() {
-            let id = (index == last).then_some(rv);
+            let id = (index + 1 == deltas.len()).then_some(rv);
             self.frame(&mut batch, &mut writer.scratch, delta, (id, rv), now);
         }
         let sizes = writer.replica.list_sizes();
