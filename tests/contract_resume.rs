@@ -235,3 +235,32 @@ async fn an_id_of_a_rebuilt_cluster_brings_a_snapshot() {
     assert!(names(&late.events(1).await)[0] != "modified");
     late.until("a snapshot", |items| names(&house::wire::events(items)).ends_with(&["snapshot"])).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_of_before_a_restore_is_not_taken_for_one_of_after_it() {
+    let house = warm(&config(), 20).await;
+    let east = house.east();
+    let mut tab = Stream::open(house.address(), &watch("pods"), "").await;
+    tab.events(1).await;
+    for name in ["lost-1", "lost-2", "lost-3"] {
+        east.put("pods", pod("team-x", name, "Running")).unwrap();
+    }
+    let lost = ids(&tab.events(4).await)[3];
+    east.command(Command::Rewind { by: 3 });
+    tab.events(6).await;
+    let mut late = resume(&house, "", lost).await;
+    assert_eq!(names(&late.events(2).await), ["relist", "snapshot"], "before there is such a version again");
+    for name in ["new-1", "new-2", "new-3", "new-4"] {
+        east.put("pods", pod("team-x", name, "Running")).unwrap();
+    }
+    tab.until("new versions", |items| ids(&house::wire::events(items)[6..]).last() > Some(&lost)).await;
+    let mut later = resume(&house, "", lost).await;
+    assert_eq!(names(&later.events(2).await), ["relist", "snapshot"], "and after");
+    let head = *ids(&tab.seen()[6..]).last().unwrap();
+    let mut known = resume(&house, "", head).await;
+    assert_eq!(
+        names(&known.events(1).await),
+        ["modified"],
+        "what is beyond the old past can be resumed from"
+    );
+}

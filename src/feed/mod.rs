@@ -409,10 +409,13 @@ impl Feed {
         }
         match state.refused() {
             Some(why) if why != Refused::Unauthenticated => {
+                // Whoever comes once the refusal is over is not to hear of an absence that nothing has ended.
+                if let Some((_, true)) = writer.away.take() {
+                    self.publish(writer, Batch::default(), Content::Back);
+                }
                 if self.status.load().state != state {
                     self.publish(writer, Batch::default(), Content::Refused(why));
                 }
-                writer.away = None;
             }
             // Foretop's own trouble takes no right from its users: to them the source is away.
             _ if state != State::Syncing => {
