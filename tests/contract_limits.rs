@@ -110,7 +110,7 @@ async fn a_stream_that_the_server_ends_makes_room_too() {
     for _ in 0..5 {
         let mut stream = open(&house, "ann").await;
         assert_eq!(stream.head.status, 200);
-        assert_eq!(stream.to_end().await[0].name, "error");
+        assert_eq!(stream.until_end().await[0].name, "error");
         eventually("no stream", async || lines(&house, "ann").await.is_empty()).await;
     }
 }
@@ -159,7 +159,7 @@ async fn a_refusal_can_be_a_stream_that_says_when_to_come_back() {
             (refused.head.status, refused.head.header("content-type")),
             (200, Some("text/event-stream"))
         );
-        let seen = refused.to_end().await;
+        let seen = refused.until_end().await;
         assert_eq!(seen.len(), 1);
         assert_eq!(
             (seen[0].name.as_str(), seen[0].data.as_str()),
@@ -174,11 +174,11 @@ async fn a_refusal_can_be_a_stream_that_says_when_to_come_back() {
     }
     let mut nobody = Stream::open(house.address(), &watch("pods"), "").await;
     assert_eq!(nobody.head.status, 200);
-    assert!(nobody.to_end().await[0].data.contains("unauthenticated"));
+    assert!(nobody.until_end().await[0].data.contains("unauthenticated"));
     let mut unknown =
         Stream::open(house.address(), "/api/clusters/nowhere/pods/watch", "X-Forwarded-User: bob\r\n").await;
     assert_eq!(unknown.head.status, 200);
-    assert!(unknown.to_end().await[0].data.contains("unknown_cluster"));
+    assert!(unknown.until_end().await[0].data.contains("unknown_cluster"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -231,6 +231,25 @@ async fn at_the_memory_ceiling_new_streams_are_refused_and_old_ones_go_on() {
     assert_eq!((answer.head.status, answer.json()["error"]["code"].as_str()), (503, Some("full")));
     let rv = house.east().put("pods", house::pod("team-x", "a", "Running")).unwrap();
     assert_eq!(first.events(2).await[1].id, Some(rv.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_bound_of_feeds_a_further_one_is_refused_and_open_ones_go_on() {
+    let mut config = with_limit(1);
+    config.feeds.max = 1;
+    let house = House::small_with(&config).await;
+    let _open = opened(&house, "ann").await;
+    let user = [("X-Forwarded-User", "bob"), ("Accept", "application/json")];
+    let answer = tab::get(house.address(), &list("nodes"), &user).await;
+    assert_eq!((answer.head.status, answer.json()["error"]["code"].as_str()), (503, Some("full")));
+    // A stream is opened before its feed is asked for, so that it ends with an error; and takes no place of its user.
+    for _ in 0..2 {
+        let mut stream = Stream::open(house.address(), &watch("nodes"), "X-Forwarded-User: bob\r\n").await;
+        let last = stream.until_end().await.remove(0);
+        assert_eq!((stream.head.status, &*last.name), (200, "error"));
+        assert!(last.data.contains(r#""code":"full""#), "{}", last.data);
+    }
+    assert_eq!(tab::get(house.address(), &list("pods"), &user).await.head.status, 200);
 }
 
 /// The lines of `/debug/streams`, as somebody sees them.

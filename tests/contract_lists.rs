@@ -5,9 +5,10 @@ mod tab;
 
 use std::time::Duration;
 
+use foretop::cluster::{Backend, ClusterSpec};
 use foretop::sim::Fault;
-use house::wire::{Wire, get};
-use house::{House, config, eventually, list, pod, pod_row, watch};
+use house::wire::{Stream, Wire, get};
+use house::{EAST, House, config, eventually, list, pod, pod_row, watch};
 use tab::Answer;
 
 async fn ask(house: &House, path: &str) -> Answer {
@@ -234,4 +235,30 @@ async fn lists_ask_the_apiserver_once_however_many_there_are() {
     }
     let after = house.east().counters();
     assert_eq!((after.all("list"), after.all("watch")), (before.all("list"), before.all("watch")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_cannot_be_entered_is_503_without_its_secrets() {
+    let mut config = config();
+    config.feeds.wait = Duration::from_millis(500);
+    let missing = ClusterSpec {
+        kubeconfig_path: Some("/nonexistent/secret-folder/kubeconfig".into()),
+        ..ClusterSpec::new(EAST, Backend::Kubeconfig)
+    };
+    let nonsense = ClusterSpec::from_kubeconfig_text(EAST, "secret-token: [", None);
+    let nobody = ClusterSpec::from_url(EAST, "http://127.0.0.1:1");
+    for spec in [missing, nonsense, nobody] {
+        let house = House::before(&config, spec.clone());
+        let answer = tab::get(house.address(), &list("pods"), &[("Accept", "application/json")]).await;
+        assert_eq!(
+            (answer.head.status, answer.json()["error"]["code"].as_str()),
+            (503, Some("unavailable")),
+            "{spec:?}"
+        );
+        let mut stream = Stream::open(house.address(), &watch("pods"), "").await;
+        let seen = stream.until_end().await;
+        assert_eq!((stream.head.status, seen.len(), &*seen[0].name), (200, 1, "error"), "{spec:?}");
+        assert!(seen[0].data.contains(r#""code":"unavailable""#), "{spec:?}: {}", seen[0].data);
+        assert!(!seen[0].data.contains("secret") && !answer.text().contains("secret"), "{}", seen[0].data);
+    }
 }

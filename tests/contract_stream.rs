@@ -10,7 +10,7 @@ use house::wire::{Stream, Wire, events, get};
 use house::{EAST, House, config, eventually, pod, pod_row, watch};
 use tab::http::Version;
 use tab::sse::{Event, Item};
-use tab::state::Badge;
+use tab::state::{Badge, End};
 use tab::{Open, Tab};
 
 fn event(name: &str, id: Option<u64>, data: &str) -> Event {
@@ -218,7 +218,7 @@ async fn a_namespace_that_cannot_exist_is_an_error_inside_the_stream() {
             (stream.head.status, stream.head.header("content-type")),
             (200, Some("text/event-stream"))
         );
-        let seen = stream.to_end().await;
+        let seen = stream.until_end().await;
         assert_eq!((seen.len(), seen[0].name.as_str(), seen[0].id.as_deref()), (1, "error", None));
         assert!(seen[0].data.starts_with(r#"{"message":""#), "{}", seen[0].data);
     }
@@ -236,7 +236,7 @@ async fn an_empty_namespace_means_all() {
 async fn ends_with_error(house: &House, code: &str) {
     let mut stream = Stream::open(house.address(), &watch("pods"), "").await;
     assert_eq!(stream.head.status, 200, "whatever the cluster says");
-    let seen = stream.to_end().await;
+    let seen = stream.until_end().await;
     let last = seen.last().expect("an event");
     assert_eq!((last.name.as_str(), last.id.as_deref()), ("error", None));
     let data: serde_json::Value = serde_json::from_str(&last.data).unwrap();
@@ -272,7 +272,7 @@ async fn refused_credentials_are_an_error_inside_the_stream() {
     let house = House::small_with(&config).await;
     house.east().set_token(Some("another".into()));
     let mut stream = Stream::open(house.address(), &watch("pods"), "").await;
-    let seen = stream.to_end().await;
+    let seen = stream.until_end().await;
     assert_eq!(seen.len(), 1);
     assert!(seen[0].name == "error" && !seen[0].data.contains("another"), "{seen:?}");
 }
@@ -284,7 +284,7 @@ async fn rights_lost_midway_end_the_stream_with_an_error() {
     stream.events(1).await;
     house.east().faults().add(Fault::Forbidden.on("pods"));
     house.east().command(Command::EndWatches { resource: Some("pods".into()) });
-    let seen = stream.to_end().await;
+    let seen = stream.until_end().await;
     assert_eq!(seen.len(), 2);
     assert!(seen[1].name == "error" && seen[1].data.contains(r#""code":"forbidden""#), "{seen:?}");
 }
@@ -426,4 +426,38 @@ async fn a_stream_may_follow_other_answers_on_its_connection() {
     let mut stream = Stream::on(wire, Version::Http11).await;
     assert_eq!(stream.events(1).await[0].name, "snapshot");
     assert_eq!(events(&stream.items).len(), 1);
+}
+
+/// A tab that takes so little of its snapshot that the server's socket is full, in a house where all is about to end.
+async fn stuck_and_ending(last_event: Duration) -> (House, Tab) {
+    let mut config = config();
+    config.streams.last_event = last_event;
+    config.streams.sndbuf = 16 * 1024;
+    let house = House::with(&config, 5000).await;
+    let tab = Tab::open(Open::watch(house.address(), EAST, "pods", None).receive_buffer(4096)).await;
+    eventually("a full socket", async || {
+        house.streams().await.iter().any(|line| line["state"] == "catching_up" && line["lag"] != 0)
+    })
+    .await;
+    house.east().faults().add(Fault::Forbidden.on("pods"));
+    house.east().command(Command::EndWatches { resource: Some("pods".into()) });
+    (house, tab)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_client_has_its_time_to_take_the_last_event() {
+    let (house, mut tab) = stuck_and_ending(Duration::from_secs(30)).await;
+    eventually("its end", async || house.streams().await.iter().any(|line| line["state"] == "ending")).await;
+    // Longer than the time that it has where nothing is set.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(tab.until_end().await, End::Closed);
+    assert_eq!((tab.state.count("snapshot"), tab.state.count("error")), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_takes_nothing_is_not_waited_for() {
+    let (house, mut tab) = stuck_and_ending(Duration::from_millis(100)).await;
+    house.has_streams(0).await;
+    assert_ne!(tab.until_end().await, End::Closed);
+    assert_eq!(tab.state.count("error"), 0);
 }

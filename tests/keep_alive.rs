@@ -25,14 +25,14 @@ async fn of_many_users() -> House {
 
 /// The n-th request: of its own user, kind and id.
 fn request(number: usize) -> String {
-    let kind = if number % 3 == 0 { "nodes" } else { "pods" };
+    let kind = if number.is_multiple_of(3) { "nodes" } else { "pods" };
     get(&list(kind), &format!("X-Forwarded-User: user-{}\r\nX-Request-Id: r{number}\r\n", number % 7))
 }
 
 /// Reads the answer to it, and fails where it is another's.
 async fn expect_answer(wire: &mut Wire, number: usize) {
     let answer = wire.answer().await;
-    let wrapper = if number % 3 == 0 { "{\"nodes\":[{" } else { "{\"pods\":[{" };
+    let wrapper = if number.is_multiple_of(3) { "{\"nodes\":[{" } else { "{\"pods\":[{" };
     assert_eq!((answer.head.status, answer.head.header("x-request-id")), (200, Some(&*format!("r{number}"))));
     assert!(answer.text().starts_with(wrapper) && answer.text().ends_with("]}\n"));
 }

@@ -26,6 +26,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
 use tower::ServiceExt;
 
+use crate::cluster::Clusters;
 use crate::config::{AuthMode, Config};
 use crate::core::start::Driver;
 use crate::core::{CoreHandle, Moved};
@@ -34,7 +35,6 @@ use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
 use crate::identity::{Authenticator, Identity};
 use crate::kind::Kind;
-use crate::serve::Clusters;
 use crate::wire::refusal::Refusal;
 
 /// Connections that may wait to be taken over.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Core;
 use super::epoll::Epoll;
 use super::prefix::Then;
-use super::slot::{At, BLOCKED, ENDING, SlotName, seconds};
+use super::slot::{AHEAD, At, BLOCKED, ENDING, SlotName, seconds};
 use super::view::ViewId;
 use crate::kind::Rv;
 use crate::wire::sse;
@@ -228,10 +228,13 @@ impl Core {
     /// Streams that said an id which was newer than anything known here: most of those ids come true within moments.
     fn see_about_ahead(&mut self, now: Instant) {
         for (name, rv, until) in std::mem::take(&mut self.ahead) {
-            let Some(slot) = self.slots.named(name) else { continue };
-            let feed = self.views[slot.view as usize].as_ref().map(|view| view.key.feed);
-            let Some(feed) = feed else { continue };
+            let Some(slot) = self.slots.named(name).filter(|slot| slot.is(AHEAD)) else { continue };
+            let view = slot.view;
+            let feed = self.view(view).key.feed;
             if self.feed(feed).mirror.newest().head >= rv {
+                self.slots.get_mut(name.id).unset(AHEAD);
+                // Perhaps nothing of its view was among what came.
+                self.want_specimen(view, &[name]);
                 continue;
             }
             if now < until {

@@ -11,6 +11,7 @@ use super::slot::{ENDING, SlotId, SlotName};
 use super::view::ViewId;
 use crate::feed::block::Refused;
 use crate::wire::head::Version;
+use crate::wire::refusal::Refusal;
 use crate::wire::sse::{self, LAST_CHUNK};
 
 impl Core {
@@ -57,9 +58,9 @@ impl Core {
     }
 
     /// Answers a stream that was accepted, whose feed there is not.
-    pub(super) fn refuse_opened(&mut self, opening: Opening) {
+    pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
         let mut bytes = Vec::new();
-        sse::write_notice(&mut bytes, "error", &message("the cluster is not available here", "unavailable"));
+        sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
         if opening.version == Version::Http11 {
             bytes.extend_from_slice(LAST_CHUNK);
         } else {

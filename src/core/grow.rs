@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::Core;
 use super::prefix::Then;
-use super::slot::{At, BLOCKED, HAS_ROWS, TOLD_AWAY};
+use super::slot::{AHEAD, At, BLOCKED, HAS_ROWS, TOLD_AWAY};
 use super::view::{FeedId, ViewId};
 use crate::feed::Feed;
 use crate::feed::block::{Block, Content, ListSizes, Place, Refused};
 use crate::feed::post::Mail;
+use crate::kind::Rv;
 use crate::wire::sse::{self, Framing};
 
 /// From this many members on a lap takes longer than any window would.
@@ -65,13 +66,14 @@ impl Core {
         match &block.content {
             Content::Events => self.append(id, block, None),
             Content::Gap(sizes) => {
+                self.relist_ahead(id, block.before);
                 let reset = self.outgrown(id, block, sizes);
                 self.append(id, block, Some(&reset));
                 for view in reset {
                     self.reset_view(view, block.end());
                 }
             }
-            Content::Reset(_) => {
+            Content::Reset => {
                 self.feed(id).mirror.begin_anew();
                 let views: Vec<_> = self.feed(id).views().collect();
                 for view in views {
@@ -83,6 +85,19 @@ impl Core {
             Content::Away => self.tell_away(id),
             Content::Back => self.tell_back(id),
             Content::Refused(why) => self.refuse_all(id, *why),
+        }
+    }
+
+    /// A gap says what is different from the rows before it, which a stream that has seen newer ones does not show.
+    fn relist_ahead(&mut self, id: FeedId, before: Rv) {
+        let ahead: Vec<_> =
+            self.ahead.iter().filter(|(_, rv, _)| *rv > before).map(|(name, ..)| *name).collect();
+        for name in ahead {
+            let Some(slot) = self.slots.named(name).filter(|slot| slot.is(AHEAD)) else { continue };
+            let view = slot.view;
+            if self.view(view).key.feed == id {
+                self.relist_stream(name.id);
+            }
         }
     }
 

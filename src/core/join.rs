@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::Core;
 use super::beat::Timer;
 use super::prefix::Then;
-use super::slot::{At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
+use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, HeldSnapshot, View, ViewId, ViewKey};
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
@@ -16,6 +16,7 @@ use crate::feed::{Feed, FeedKey, Scope};
 use crate::kind::Rv;
 use crate::wire::head::{self, Version};
 use crate::wire::id::ResumeId;
+use crate::wire::refusal::Refusal;
 use crate::wire::sse;
 
 /// A snapshot on an open stream keeps this distance from its last delta: the reference front end applies a snapshot at once, but holds
@@ -108,16 +109,17 @@ impl Core {
     }
 
     /// The hub has answered.
-    pub(super) fn opened(&mut self, key: &FeedKey, feed: Option<Arc<Feed>>) {
+    pub(super) fn opened(&mut self, key: &FeedKey, feed: Result<Arc<Feed>, Refusal>) {
+        let why = feed.as_ref().err().copied().unwrap_or(Refusal::Unavailable);
         let openings = self.opening.remove(key).unwrap_or_default();
-        let followed = self.find_feed(key).or_else(|| self.follow_feed(feed?));
+        let followed = self.find_feed(key).or_else(|| self.follow_feed(feed.ok()?));
         for opening in openings {
             match followed {
                 Some(id) => self.join(id, opening),
-                None => self.refuse_opened(opening),
+                None => self.refuse_opened(opening, why),
             }
         }
-        self.lists_opened(key);
+        self.lists_opened(key, why);
     }
 
     /// Makes a slot of it, in its view.
@@ -176,7 +178,7 @@ impl Core {
             }
             Found::Newer => {
                 self.counters.ahead.add(1);
-                self.slots.get_mut(name.id).set(HAS_ROWS);
+                self.slots.get_mut(name.id).set(HAS_ROWS | AHEAD);
                 self.ahead.push((name, rv, Instant::now() + self.everywhere.streams.ahead));
                 self.go_on_from(name.id, end);
             }
@@ -261,6 +263,7 @@ impl Core {
         if self.slots.get(id).is(ENDING) {
             return;
         }
+        self.slots.get_mut(id).unset(AHEAD);
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "relist", r#"{"reason":"gone_410"}"#);
         let view = self.slots.get(id).view;

@@ -46,6 +46,8 @@ pub const ENDING: u8 = 16;
 pub const RESUMED: u8 = 32;
 /// It was told that the source is away, and will be told when it is back.
 pub const TOLD_AWAY: u8 = 64;
+/// It resumed from an id that is newer than the feed, which has not come to it yet.
+pub const AHEAD: u8 = 128;
 
 /// An open stream.
 pub struct Slot {

@@ -44,23 +44,13 @@ pub enum Content {
     /// frame has one, the list's version.
     Gap(ListSizes),
     /// The versions began anew: nothing before this block can be resumed from.
-    Reset(Beginning),
+    Reset,
     /// The source has been away for a while: rows may be stale.
     Away,
     /// The source is back; with no difference to tell of, streams are told that they are live again.
     Back,
     /// The source is refused: streams end with this reason.
     Refused(Refused),
-}
-
-/// How versions came to begin anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beginning {
-    /// The cluster is another than before, or the first: its versions are what they seem.
-    Cluster,
-    /// The same cluster went back in time (etcd was restored). Versions up to where it had been before come a second time and mean
-    /// something else, so an id that names one may be of either past.
-    Past,
 }
 
 /// Why a feed can show nothing.

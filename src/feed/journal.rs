@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Scope;
-use super::block::{Beginning, Block, Content, Frame, Place};
+use super::block::{Block, Content, Frame, Place};
 use super::ledger::Charge;
 use crate::kind::Rv;
 
@@ -19,8 +19,8 @@ pub struct Tail {
     pub oldest: Arc<Block>,
     /// The version at which this journal began: nothing before it can be resumed from.
     pub base: Rv,
-    /// The newest version that was known before this journal began.
-    pub former: Rv,
+    /// Versions up to this one may name something of a journal before this one, so they name no place.
+    pub disowned: Option<Rv>,
     /// Per namespace, the version of its newest frame that was evicted.
     pub evicted: Arc<HashMap<Arc<str>, Rv>>,
     /// The newest version over all of `evicted`.
@@ -37,7 +37,11 @@ impl Tail {
             Scope::All => self.evicted_any,
             Scope::Namespace(namespace) => self.evicted.get(namespace).copied(),
         };
-        rv >= self.base && evicted.is_none_or(|newest| newest <= rv)
+        rv >= self.base && !self.disowns(rv) && evicted.is_none_or(|newest| newest <= rv)
+    }
+
+    fn disowns(&self, rv: Rv) -> bool {
+        self.disowned.is_some_and(|newest| rv <= newest)
     }
 }
 
@@ -49,7 +53,7 @@ const MOST_NAMESPACES: usize = 8192;
 pub struct Journal {
     blocks: VecDeque<Arc<Block>>,
     base: Rv,
-    former: Rv,
+    disowned: Option<Rv>,
     evicted: Arc<HashMap<Arc<str>, Rv>>,
     evicted_any: Option<Rv>,
     charge: Charge,
@@ -71,7 +75,7 @@ impl Journal {
         charge.set(first.memory());
         Journal {
             base: first.head,
-            former: Rv(0),
+            disowned: None,
             blocks: VecDeque::from([first]),
             evicted: Arc::default(),
             evicted_any: None,
@@ -98,15 +102,16 @@ impl Journal {
         self.blocks.push_back(block);
     }
 
+    /// Versions up to this one belong to the journal that is about to end; in the one that follows they mean something else.
+    pub fn disown(&mut self, head: Rv) {
+        self.disowned = self.disowned.max(Some(head));
+    }
+
     /// Forgets everything before the newest block, which begins a new journal.
-    pub fn begin_anew(&mut self, beginning: Beginning) {
+    pub fn begin_anew(&mut self) {
         let newest = self.newest().clone();
         self.charge.set(newest.memory());
-        self.former = self.former.max(newest.before);
-        self.base = match beginning {
-            Beginning::Cluster => newest.head,
-            Beginning::Past => newest.head.max(Rv(self.former.0.saturating_add(1))),
-        };
+        self.base = newest.head;
         self.blocks = VecDeque::from([newest]);
         self.evicted = Arc::default();
         self.evicted_any = None;
@@ -172,7 +177,7 @@ impl Journal {
             away,
             oldest: self.blocks[0].clone(),
             base: self.base,
-            former: self.former,
+            disowned: self.disowned,
             evicted: self.evicted.clone(),
             evicted_any: self.evicted_any,
         }
@@ -260,8 +265,8 @@ impl Mirror {
     /// Finds the place that an id names, for a view of this scope.
     #[must_use]
     pub fn find(&self, tail: &Tail, scope: &Scope, rv: Rv) -> Found {
-        if rv > self.newest().head {
-            return if rv <= tail.former { Found::Older } else { Found::Newer };
+        if rv > self.newest().head && !tail.disowns(rv) {
+            return Found::Newer;
         }
         if !tail.reaches(scope, rv) {
             return Found::Older;

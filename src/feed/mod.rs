@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-use self::block::{Beginning, Block, Content, Frame, Refused};
+use self::block::{Block, Content, Frame, Refused};
 pub use self::counters::{Counter, Counters};
 use self::journal::{Bounds, Journal, Tail};
 use self::ledger::{Charge, Ledger, Thing};
@@ -339,16 +339,19 @@ impl Feed {
             writer.epoch = Some(epoch.to_owned());
         }
         let deltas = writer.replica.replace(objects);
-        if !writer.synced || other_epoch || rv < writer.head {
-            self.counters.resets.add(u64::from(writer.synced));
-            writer.head = rv;
-            let is_past = writer.synced && !other_epoch;
-            let beginning = if is_past { Beginning::Past } else { Beginning::Cluster };
+        // A difference without a newer version to name it is as good as a version that fell.
+        let no_newer = rv < writer.head || (rv == writer.head && !deltas.is_empty());
+        if !writer.synced || other_epoch || no_newer {
+            if writer.synced {
+                self.counters.resets.add(1);
+                writer.journal.disown(writer.head);
+            }
             writer.synced = true;
-            self.publish(writer, Batch::default(), Content::Reset(beginning));
+            writer.head = rv;
+            self.publish(writer, Batch::default(), Content::Reset);
         } else {
             self.counters.diffed.add(deltas.len() as u64);
-            self.publish_gap(writer, deltas, rv);
+            self.publish_gap(writer, &deltas, rv);
         }
         self.arrived(writer);
     }
@@ -526,6 +529,8 @@ impl Feed {
         {
             self.publish(writer, Batch::default(), Content::Back);
         }
+        // Before anybody hears of the first sync, so that who comes next finds it.
+        self.set_status(State::Live, writer.synced);
         for (core, scope) in std::mem::take(&mut writer.waiting) {
             if !writer.synced {
                 writer.waiting.push((core, scope));
@@ -534,7 +539,6 @@ impl Feed {
             let snapshot = self.snapshot(writer, &scope, true);
             self.post_self(core, |feed| Mail::Snapshot(feed, scope, Ok(snapshot)));
         }
-        self.set_status(State::Live, writer.synced);
     }
 
     fn set_status(&self, state: State, synced: bool) {
@@ -577,20 +581,20 @@ impl Feed {
         });
     }
 
-    fn publish_gap(&self, writer: &mut Writer, deltas: Vec<Delta>, rv: Rv) {
-        let moved = rv > writer.head;
-        writer.head = rv;
-        if deltas.is_empty() {
-            if moved {
-                self.publish(writer, Batch::default(), Content::Events);
-            }
+    fn publish_gap(&self, writer: &mut Writer, deltas: &[Delta], rv: Rv) {
+        if rv == writer.head {
             return;
         }
+        // Versions up to here are places; those inside the gap are not, even where there is no difference: who comes with one of them may
+        // show what came and went.
+        if writer.head > writer.journal.newest().head {
+            self.publish(writer, Batch::default(), Content::Events);
+        }
+        writer.head = rv;
         let now = Timestamp::now();
         let mut batch = Batch::default();
-        let last = deltas.len() - 1;
         for (index, delta) in deltas.iter().enumerate() {
-            let id = (index == last).then_some(rv);
+            let id = (index + 1 == deltas.len()).then_some(rv);
             self.frame(&mut batch, &mut writer.scratch, delta, (id, rv), now);
         }
         let sizes = writer.replica.list_sizes();
@@ -601,15 +605,12 @@ impl Feed {
         let newest = writer.journal.newest();
         let versions = (newest.head, writer.head);
         let now = Instant::now();
-        let begins_anew = match content {
-            Content::Reset(beginning) => Some(beginning),
-            _ => None,
-        };
-        let place = newest.end() + u64::from(begins_anew.is_some());
+        let begins_anew = matches!(content, Content::Reset);
+        let place = newest.end() + u64::from(begins_anew);
         let block = Block::new(place, batch.frames, batch.bytes, versions, content, now);
         writer.journal.append(Arc::new(block));
-        if let Some(beginning) = begins_anew {
-            writer.journal.begin_anew(beginning);
+        if begins_anew {
+            writer.journal.begin_anew();
         }
         let limit = self.bounds.bytes + self.bounds.bytes / 16;
         if writer.journal.size().0 > limit {

@@ -49,6 +49,10 @@ pub fn cluster(name: &str, pods: usize) -> Options {
     Options { clusters: vec![name.to_owned()], pods, ..Options::default() }
 }
 
+fn serve(config: &Config, specs: Vec<ClusterSpec>) -> Server {
+    Server::start(config, specs).expect("the server starts")
+}
+
 impl House {
     /// A server with these settings, before these clusters (each the first that its options name).
     pub async fn start(config: &Config, clusters: Vec<Options>) -> House {
@@ -57,8 +61,12 @@ impl House {
             running.push(Cluster::start(options).await.expect("a simulated cluster starts"));
         }
         let specs = running.iter().map(|cluster| ClusterSpec::from_url(cluster.name(), &cluster.url()));
-        let server = Server::start(config, specs.collect()).expect("the server starts");
-        House { server, clusters: running }
+        House { server: serve(config, specs.collect()), clusters: running }
+    }
+
+    /// A server with these settings before something that is no simulated cluster, [`EAST`].
+    pub fn before(config: &Config, east: ClusterSpec) -> House {
+        House { server: serve(config, vec![east]), clusters: Vec::new() }
     }
 
     /// A server with these settings before one quiet cluster, [`EAST`].

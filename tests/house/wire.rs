@@ -207,7 +207,7 @@ impl Stream {
     }
 
     /// Reads to the end, which must be where a stream may end, and returns all events.
-    pub async fn to_end(&mut self) -> Vec<Event> {
+    pub async fn until_end(&mut self) -> Vec<Event> {
         patient("a stream's end", async {
             while !self.ended && self.wire.more().await {
                 self.take();

@@ -111,3 +111,56 @@ fn a_stream_whose_snapshot_is_under_way_gets_a_gap_that_its_view_was_reset_for()
     let acts = [Act::Open(0, false, None), Act::Relist, Act::Answer, Act::Put(0, 0, 0, 0), Act::Relist];
     run(false, 500, 2000, &acts);
 }
+
+#[test]
+fn a_stream_that_was_ahead_turns_live_when_nothing_of_its_view_came() {
+    let acts = [Act::Put(0, 0, 0, 0), Act::Relist, Act::Put(1, 0, 0, 0), Act::Open(1, false, Some(2))];
+    run(false, 500, 2000, &acts);
+}
+
+/// The feed has z. Another replica has shown x too, which is gone again when the feed relists.
+fn ahead_by_an_object(meanwhile: &[Act]) -> Vec<Act> {
+    let ahead = [Act::Put(0, 2, 0, 3), Act::Relist, Act::Put(0, 0, 0, 0), Act::Open(0, false, Some(2))];
+    [&ahead[..], &[Act::Delete(0, 0)], meanwhile, &[Act::Relist]].concat()
+}
+
+#[test]
+fn a_stream_that_was_ahead_is_not_told_a_difference_from_rows_that_it_does_not_show() {
+    run(false, 500, 1 << 20, &ahead_by_an_object(&[Act::Put(0, 1, 0, 0)]));
+}
+
+#[test]
+fn a_stream_that_was_ahead_is_not_left_alone_by_a_relist_that_found_no_difference() {
+    run(false, 500, 1 << 20, &ahead_by_an_object(&[]));
+}
+
+#[test]
+fn an_id_inside_a_gap_without_a_difference_is_no_place() {
+    let mut acts = ahead_by_an_object(&[]);
+    acts.extend([Act::Open(0, false, Some(2))]);
+    acts.retain(|act| !matches!(act, Act::Relist));
+    acts.insert(1, Act::Relist);
+    acts.insert(acts.len() - 1, Act::Relist);
+    run(false, 500, 1 << 20, &acts);
+}
+
+#[test]
+fn an_id_from_before_a_restore_is_no_place_after_it() {
+    let acts = [
+        Act::Put(0, 0, 0, 0),
+        Act::Relist,
+        Act::Open(0, false, None),
+        Act::Answer,
+        Act::Turn,
+        Act::Turn,
+        Act::Read(0, 65_536),
+        Act::Disconnect(0),
+        Act::Restore(1, false),
+        Act::Put(1, 1, 1, 0),
+        Act::Put(1, 2, 1, 0),
+        Act::Deliver(1),
+    ];
+    for later in [vec![], vec![Act::Deliver(1)]] {
+        run(false, 500, 1 << 20, &[&acts[..], &later, &[Act::Connect(0)]].concat());
+    }
+}
