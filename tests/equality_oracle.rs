@@ -16,7 +16,8 @@ use house::{EAST, House, cluster};
 use tab::state::State;
 use tab::{Following, Open, Tab};
 
-const KINDS: [&str; 6] = ["pods", "deployments", "replicasets", "endpointslices", "nodes", "jobs"];
+const KINDS: [&str; 8] =
+    ["pods", "pods", "pods", "deployments", "replicasets", "endpointslices", "nodes", "jobs"];
 const TABS: usize = 40;
 
 fn settings() -> Config {
@@ -92,10 +93,22 @@ impl Play {
     /// Something happens.
     async fn act(&mut self) {
         match self.random.u8(..100) {
-            0..45 => self.house.east().churn_step(self.random.usize(1..40)),
+            0..35 => self.house.east().churn_step(self.random.usize(1..40)),
+            35..45 => {
+                let pods = self.house.east().names("pods").expect("a resource");
+                let (from, writes) = (self.random.usize(..pods.len().max(1)), self.random.usize(1..500));
+                fresh::restart(self.house.east(), &pods[from..], writes);
+            }
             45..80 => self.treat_a_tab().await,
             80..97 => self.break_something(),
-            _ => self.house.east().restart().await.expect("the address is still free"),
+            97 => self.house.east().command(Command::Rewind { by: self.random.u64(1..40) }),
+            _ => {
+                self.house.east().stop().await;
+                self.house.east().churn_step(self.random.usize(..200));
+                // Sometimes long enough for tabs to be told.
+                tokio::time::sleep(Duration::from_millis(self.random.u64(..3000))).await;
+                self.house.east().restart().await.expect("the address is still free");
+            }
         }
     }
 
@@ -104,8 +117,8 @@ impl Play {
         let page = self.pages[number].2.take().expect("a page is put back at once");
         let choice = self.random.u8(..4);
         let next = match (page, choice) {
-            (Page::Open(tab), 0) => Page::Slow(tab.stop().await),
-            (Page::Open(tab), 1) => closed(tab.stop().await),
+            (Page::Open(tab), 0..2) => Page::Slow(tab.stop().await),
+            (Page::Open(tab), 2) => closed(tab.stop().await),
             (Page::Open(tab), _) => Page::Open(tab),
             (Page::Slow(mut tab), 0..3) => {
                 let _ = tokio::time::timeout(Duration::from_millis(5), tab.read(2048)).await;
@@ -122,8 +135,7 @@ impl Play {
 
     fn break_something(&mut self) {
         let east = self.house.east();
-        let kind = ["pods", "deployments", "replicasets", "endpointslices", "nodes", "jobs"]
-            [self.random.usize(..KINDS.len())];
+        let kind = KINDS[self.random.usize(..KINDS.len())];
         let once = [
             Fault::WatchGone,
             Fault::ContinueGone,
@@ -208,11 +220,11 @@ fn some_namespace(random: &mut Rng, cluster: &Cluster, kind: &str) -> Option<Str
 async fn every_tab_equals_a_fresh_list_in_the_end() {
     let seed =
         std::env::var("FORETOP_ORACLE_SEED").map_or_else(|_| fastrand::u64(..), |text| text.parse().unwrap());
-    let until = Instant::now() + Duration::from_secs(fresh::from_env("FORETOP_ORACLE_SECONDS", 15) as u64);
+    let until = Instant::now() + Duration::from_secs(fresh::from_env("FORETOP_ORACLE_SECONDS", 12) as u64);
     let mut round = seed;
     while Instant::now() < until {
         let mut play = Play::new(round).await;
-        let acts = play.random.usize(100..400);
+        let acts = play.random.usize(100..250);
         for _ in 0..acts {
             play.act().await;
             // Somewhat of time for what was done to be noticed; nothing depends on how much.

@@ -23,15 +23,11 @@ async fn restarts(cluster: &Cluster, per_tick: usize, ticks: usize) {
     let mut pods = cluster.names("pods").unwrap();
     pods.retain(|(namespace, name)| cluster.get("pods", namespace, name).is_some_and(|pod| started(&pod)));
     let mut clock = tokio::time::interval(TICK);
-    for number in 0..per_tick * ticks {
-        if number % per_tick == 0 {
-            clock.tick().await;
-        }
-        let (namespace, name) = &pods[number % pods.len()];
-        let mut pod = cluster.get("pods", namespace, name).unwrap();
-        let count = pod["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap_or(0);
-        pod["status"]["containerStatuses"][0]["restartCount"] = (count + 1).into();
-        cluster.put("pods", pod).unwrap();
+    for _ in 0..ticks {
+        clock.tick().await;
+        fresh::restart(cluster, &pods, per_tick);
+        let written = per_tick % pods.len();
+        pods.rotate_left(written);
     }
 }
 

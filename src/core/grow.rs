@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Core;
 use super::prefix::Then;
-use super::slot::{AHEAD, At, BLOCKED, HAS_ROWS, TOLD_AWAY};
+use super::slot::{AHEAD, At, BLOCKED, TOLD_AWAY};
 use super::view::{FeedId, ViewId};
 use crate::feed::Feed;
 use crate::feed::block::{Block, Content, ListSizes, Place, Refused};
@@ -260,29 +260,24 @@ impl Core {
         self.framed(view, bytes)
     }
 
-    /// The source is back. Where no difference said so already, a row that changes nothing does.
+    /// The source is back. Where no difference said so already, a row that changes nothing does. It goes into the log, behind whatever
+    /// a stream has still to get; one that is elsewhere gets it where it comes to the log.
     fn tell_back(&mut self, id: FeedId) {
         self.feed(id).away = false;
         let views: Vec<_> = self.feed(id).views().collect();
-        let members: Vec<_> = views.into_iter().flat_map(|view| self.view(view).members.clone()).collect();
-        for slot in members {
-            self.slots.get_mut(slot).unset(TOLD_AWAY);
-        }
-        let views: Vec<_> = self.feed(id).views().collect();
-        for view in views.into_iter().filter(|view| !self.spoke(*view)).collect::<Vec<_>>() {
-            let shown: Vec<_> = self
-                .view(view)
-                .members
-                .clone()
-                .into_iter()
-                .filter(|slot| self.slots.get(*slot).is(HAS_ROWS))
-                .map(|slot| self.slots.name(slot))
-                .collect();
-            self.want_specimen(view, &shown);
+        for view in views {
+            for slot in self.view(view).members.clone() {
+                if matches!(self.slots.get(slot).at, At::Log(_)) {
+                    self.slots.get_mut(slot).unset(TOLD_AWAY);
+                }
+            }
+            if !self.spoke(view) {
+                self.want_specimen_for_all(view);
+            }
         }
     }
 
-    fn spoke(&self, view: ViewId) -> bool {
+    pub(super) fn spoke(&self, view: ViewId) -> bool {
         self.views[view as usize].as_ref().is_none_or(|view| view.spoke_since_away)
     }
 

@@ -250,6 +250,10 @@ impl Core {
         if let Some(cursor) = self.view(view_id).log.enter(place) {
             self.slots.get_mut(id).at = At::Log(cursor);
             self.slots.get_mut(id).unset(RESUMED);
+            if !self.feed(feed).away && self.slots.get(id).is(TOLD_AWAY) {
+                self.slots.get_mut(id).unset(TOLD_AWAY);
+                self.want_specimen(view_id, &[self.slots.name(id)]);
+            }
             return;
         }
         self.catch_up(id, place);
@@ -459,12 +463,33 @@ impl Core {
             }
             return;
         }
-        let view = self.view(view_id);
-        let asked = !view.wants_specimen.is_empty();
-        view.wants_specimen.extend_from_slice(names);
-        if asked || names.is_empty() {
+        if names.is_empty() {
             return;
         }
+        let asked = self.awaits_specimen(view_id);
+        self.view(view_id).wants_specimen.extend_from_slice(names);
+        if !asked {
+            self.ask_specimen(view_id);
+        }
+    }
+
+    /// Gives such a frame to all streams of the view.
+    pub(super) fn want_specimen_for_all(&mut self, view: ViewId) {
+        let asked = self.awaits_specimen(view);
+        self.view(view).back = true;
+        if !asked {
+            self.ask_specimen(view);
+        }
+    }
+
+    fn awaits_specimen(&mut self, view: ViewId) -> bool {
+        let view = self.view(view);
+        view.back || !view.wants_specimen.is_empty()
+    }
+
+    fn ask_specimen(&mut self, view_id: ViewId) {
+        let view = self.view(view_id);
+        let feed = view.key.feed;
         let scope = view.key.scope.clone();
         let feed = self.feed(feed).feed.clone();
         self.everywhere.hub.ask_specimen(self.id, feed, scope);
@@ -477,14 +502,29 @@ impl Core {
             let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
             let names = std::mem::take(&mut self.view(view).wants_specimen);
-            if names.is_empty() {
+            let back = std::mem::take(&mut self.view(view).back);
+            if names.is_empty() && !back {
                 continue;
             }
             let segment = self.specimen_frame(view, row);
+            // A frame that came since says it too, and may be of the same row, but newer.
+            if back && !self.spoke(view) {
+                self.tell_all(view, segment);
+            }
             for name in names {
                 self.give_specimen(name, segment);
             }
         }
+    }
+
+    fn tell_all(&mut self, id: ViewId, segment: u32) {
+        let feed = self.view(id).key.feed;
+        let end = self.feed(feed).mirror.end();
+        let Core { views, prefixes, .. } = self;
+        if let Some(view) = views[id as usize].as_mut() {
+            view.log.append_notice(prefixes.bytes(segment), end);
+        }
+        self.schedule_lap(id, Instant::now());
     }
 
     fn specimen_frame(&mut self, view: ViewId, row: Option<&[u8]>) -> u32 {

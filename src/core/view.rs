@@ -63,6 +63,8 @@ pub struct View {
     pub specimen: Option<(Place, SegmentId)>,
     /// Streams that wait for such a frame.
     pub wants_specimen: Vec<SlotName>,
+    /// All of its streams wait for such a frame: the source is back.
+    pub back: bool,
     /// The version that the last heartbeat named.
     pub told: Rv,
     /// Whether a frame came since the streams were told that the source is away.
@@ -113,6 +115,7 @@ impl View {
             ranges: Vec::new(),
             specimen: None,
             wants_specimen: Vec::new(),
+            back: false,
             told: head,
             spoke_since_away: true,
         }

@@ -19,26 +19,26 @@ pub struct Process {
     path: PathBuf,
 }
 
-/// Starts the binary in a folder with these files, and with nothing of ours in its environment.
-fn spawn(folder: &Path, arguments: &[&str], files: &[(&str, &str)]) -> Child {
+/// The binary, to be started in a folder with these files, and with nothing of ours in its environment.
+fn command(folder: &Path, arguments: &[&str], files: &[(&str, &str)]) -> Command {
     for (name, text) in files {
         std::fs::write(folder.join(name), text).expect("a file");
     }
-    Command::new(env!("CARGO_BIN_EXE_foretop"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_foretop"));
+    command
         .current_dir(folder)
         .args(arguments)
         .env_clear()
         .envs(std::env::var("MONOIO_FORCE_LEGACY_DRIVER").map(|value| ("MONOIO_FORCE_LEGACY_DRIVER", value)))
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts")
+        .stderr(Stdio::piped());
+    command
 }
 
 /// Runs the binary to its end: its status, and what it wrote to either output.
 pub fn run(arguments: &[&str], files: &[(&str, &str)]) -> (ExitStatus, String) {
     let folder = tempfile::tempdir().expect("a folder");
-    let child = spawn(folder.path(), arguments, files);
+    let child = command(folder.path(), arguments, files).spawn().expect("the binary starts");
     let output = child.wait_with_output().expect("the binary ends");
     let said = [output.stdout, output.stderr].concat();
     (output.status, String::from_utf8_lossy(&said).into_owned())
@@ -47,8 +47,19 @@ pub fn run(arguments: &[&str], files: &[(&str, &str)]) -> (ExitStatus, String) {
 impl Process {
     /// Starts the binary and waits until it listens.
     pub fn start(arguments: &[&str], files: &[(&str, &str)]) -> Process {
+        Process::prepared(arguments, files, |_| ())
+    }
+
+    /// Like [`Process::start`], for a command that needs something done to it first.
+    pub fn prepared(
+        arguments: &[&str],
+        files: &[(&str, &str)],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Process {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut child = spawn(folder.path(), arguments, files);
+        let mut command = command(folder.path(), arguments, files);
+        prepare(&mut command);
+        let mut child = command.spawn().expect("the binary starts");
         let (send, lines) = channel();
         let said = BufReader::new(child.stdout.take().expect("its output is piped"));
         std::thread::spawn(move || said.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
