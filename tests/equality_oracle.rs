@@ -150,7 +150,7 @@ impl Play {
             Fault::TooManyRequests { retry_after: 0 },
         ];
         match self.random.u8(..10) {
-            0..5 => east.faults().add(once[self.random.usize(..once.len())].clone().on(kind).times(1)),
+            0..5 => east.faults().add(once[self.random.usize(..once.len())].on(kind).times(1)),
             5 => east.command(Command::DropConnections),
             6 => east.command(Command::EndWatches { resource: None }),
             7 => {
