@@ -29,9 +29,9 @@ impl Core {
                     self.grow(&feed);
                     self.got_snapshot(&feed, &scope, result);
                 }
-                Mail::Specimen(feed, scope, row) => {
+                Mail::Specimen(feed, scope, specimen) => {
                     self.grow(&feed);
-                    self.got_specimen(&feed, &scope, row.as_deref());
+                    self.got_specimen(&feed, &scope, &specimen);
                 }
             }
         }
@@ -224,6 +224,10 @@ impl Core {
         let end = self.feed(id).mirror.end();
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
+            // Who is not in the log hears it on its way there.
+            for slot in self.view(view).members.clone() {
+                self.slots.get_mut(slot).unset(TOLD_AWAY);
+            }
             let bytes = self.away_notice(view);
             self.view(view).spoke_since_away = false;
             self.view(view).log.append_notice(&bytes, end);
@@ -242,26 +246,27 @@ impl Core {
     fn tell_back(&mut self, id: FeedId) {
         self.feed(id).away = false;
         let views: Vec<_> = self.feed(id).views().collect();
-        let members: Vec<_> = views.into_iter().flat_map(|view| self.view(view).members.clone()).collect();
-        for slot in members {
-            self.slots.get_mut(slot).unset(TOLD_AWAY);
+        for view in views {
+            let spoke = self.view(view).spoke_since_away;
+            let mut stale = Vec::new();
+            for slot in self.view(view).members.clone() {
+                let stream = self.slots.get_mut(slot);
+                if !stream.is(HAS_ROWS) {
+                    continue;
+                }
+                if !matches!(stream.at, At::Log(_)) {
+                    // It hears it when it comes to the log.
+                    stream.set(TOLD_AWAY);
+                    continue;
+                }
+                // Whoever was told on its own may have been told after the difference.
+                if !spoke || stream.is(TOLD_AWAY) {
+                    stream.unset(TOLD_AWAY);
+                    stale.push(self.slots.name(slot));
+                }
+            }
+            self.want_specimen(view, &stale);
         }
-        let views: Vec<_> = self.feed(id).views().collect();
-        for view in views.into_iter().filter(|view| !self.spoke(*view)).collect::<Vec<_>>() {
-            let shown: Vec<_> = self
-                .view(view)
-                .members
-                .clone()
-                .into_iter()
-                .filter(|slot| self.slots.get(*slot).is(HAS_ROWS))
-                .map(|slot| self.slots.name(slot))
-                .collect();
-            self.want_specimen(view, &shown);
-        }
-    }
-
-    fn spoke(&self, view: ViewId) -> bool {
-        self.views[view as usize].as_ref().is_none_or(|view| view.spoke_since_away)
     }
 
     fn refuse_all(&mut self, id: FeedId, why: Refused) {

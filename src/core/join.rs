@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Core;
 use super::beat::Timer;
-use super::prefix::Then;
+use super::prefix::{SegmentId, Then};
 use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, HeldSnapshot, View, ViewId, ViewKey};
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
+use crate::feed::post::Specimen;
 use crate::feed::snapshot::Snapshot;
 use crate::feed::{Feed, FeedKey, Scope};
 use crate::kind::Rv;
@@ -194,8 +195,8 @@ impl Core {
     fn resume(&mut self, name: SlotName, feed: FeedId, place: Place) {
         let scope = self.scope_of(name.id);
         let followed = self.feed(feed);
-        let (end, away) = (followed.mirror.end(), followed.away);
-        let missed = followed.mirror.frames(place, end).any(|(_, _, frame)| scope.holds(&frame.namespace));
+        let away = followed.away;
+        let missed = followed.mirror.has_news(&scope, place);
         self.go_on_from(name.id, place);
         if missed || away {
             return;
@@ -243,8 +244,14 @@ impl Core {
             return self.tell_newcomer_away(id, place);
         }
         if let Some(cursor) = self.view(view_id).log.enter(place) {
-            self.slots.get_mut(id).at = At::Log(cursor);
-            self.slots.get_mut(id).unset(RESUMED);
+            let slot = self.slots.get_mut(id);
+            slot.at = At::Log(cursor);
+            slot.unset(RESUMED);
+            if slot.is(TOLD_AWAY) && !self.feed(feed).away {
+                self.slots.get_mut(id).unset(TOLD_AWAY);
+                let name = self.slots.name(id);
+                self.want_specimen(view_id, &[name]);
+            }
             return;
         }
         self.catch_up(id, place);
@@ -445,9 +452,9 @@ impl Core {
     /// Gives these streams one frame that says nothing new, which turns a client's badge live.
     pub(super) fn want_specimen(&mut self, view_id: ViewId, names: &[SlotName]) {
         let feed = self.view(view_id).key.feed;
-        let end = self.feed(feed).mirror.end();
-        if let Some((place, segment)) = self.view(view_id).specimen
-            && place == end
+        let (end, head) = (self.feed(feed).mirror.end(), self.feed(feed).mirror.newest().head);
+        if let Some((place, rv, segment)) = self.view(view_id).specimen
+            && (place, rv) == (end, head)
         {
             for name in names {
                 self.give_specimen(*name, segment);
@@ -457,25 +464,35 @@ impl Core {
         let view = self.view(view_id);
         let asked = !view.wants_specimen.is_empty();
         view.wants_specimen.extend_from_slice(names);
-        if asked || names.is_empty() {
-            return;
+        if !asked && !names.is_empty() {
+            self.ask_specimen(view_id);
         }
-        let scope = view.key.scope.clone();
-        let feed = self.feed(feed).feed.clone();
-        self.everywhere.hub.ask_specimen(self.id, feed, scope);
+    }
+
+    fn ask_specimen(&mut self, view_id: ViewId) {
+        let key = self.view(view_id).key.clone();
+        let feed = self.feed(key.feed).feed.clone();
+        self.everywhere.hub.ask_specimen(self.id, feed, key.scope);
     }
 
     /// A row that changes nothing is here.
-    pub(super) fn got_specimen(&mut self, feed: &Arc<Feed>, scope: &Scope, row: Option<&[u8]>) {
+    pub(super) fn got_specimen(&mut self, feed: &Arc<Feed>, scope: &Scope, specimen: &Specimen) {
         let Some(feed_id) = self.followed(feed) else { return };
+        let mirror = &self.feed(feed_id).mirror;
+        // Streams may have got newer rows already.
+        let outdated = specimen.place < mirror.start() || mirror.has_news(scope, specimen.place);
         for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
             let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
-            let names = std::mem::take(&mut self.view(view).wants_specimen);
-            if names.is_empty() {
+            if self.view(view).wants_specimen.is_empty() {
                 continue;
             }
-            let segment = self.specimen_frame(view, row);
+            if outdated {
+                self.ask_specimen(view);
+                continue;
+            }
+            let names = std::mem::take(&mut self.view(view).wants_specimen);
+            let segment = self.specimen_frame(view, specimen.row.as_deref());
             for name in names {
                 self.give_specimen(name, segment);
             }
@@ -487,7 +504,7 @@ impl Core {
         let (end, head) = (self.feed(feed).mirror.end(), self.feed(feed).mirror.newest().head);
         let bytes = self.framed(view, idempotent_frame(self.feed_kind(feed), head, row));
         let segment = self.prefixes.own(bytes, Then::From(end));
-        if let Some((_, old)) = self.view(view).specimen.replace((end, segment)) {
+        if let Some((.., old)) = self.view(view).specimen.replace((end, head, segment)) {
             self.prefixes.release(old);
         }
         segment
@@ -498,15 +515,22 @@ impl Core {
         followed.feed.key.kind
     }
 
-    /// Only a stream that has nothing else to get is given it; anything else turns it live as well.
-    fn give_specimen(&mut self, name: SlotName, segment: u32) {
+    /// Only a stream that has no frame to get is given it; any frame turns it live as well. Notices that it has not got are needless then.
+    fn give_specimen(&mut self, name: SlotName, segment: SegmentId) {
         let Some(slot) = self.slots.named(name) else { return };
         let (At::Log(cursor), view, false) = (slot.at, slot.view, slot.is(ENDING)) else { return };
-        if !self.view(view).log.unseen(cursor).is_empty() || !self.view(view).log.is_between_frames(cursor) {
+        if self.view(view).log.has_frame_for(cursor) {
             return;
         }
-        self.view(view).log.leave(cursor);
-        self.prefixes.hold(segment);
+        let rest = self.view(view).log.cut(cursor).rest;
+        let segment = if rest.is_empty() {
+            self.prefixes.hold(segment);
+            segment
+        } else {
+            let whole = [&rest, self.prefixes.bytes(segment)].concat();
+            let then = self.prefixes.then(segment);
+            self.prefixes.own(whole, then)
+        };
         self.slots.get_mut(name.id).at = At::Prefix(segment, 0);
         self.make_ready(name.id);
     }

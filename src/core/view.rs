@@ -59,8 +59,8 @@ pub struct View {
     pub snapshot: Option<HeldSnapshot>,
     /// Catch-ups that streams may still join, newest last.
     pub ranges: Vec<Range>,
-    /// The frame that says nothing new, made at this place.
-    pub specimen: Option<(Place, SegmentId)>,
+    /// The frame that says nothing new, made at this place and version.
+    pub specimen: Option<(Place, Rv, SegmentId)>,
     /// Streams that wait for such a frame.
     pub wants_specimen: Vec<SlotName>,
     /// The version that the last heartbeat named.
