@@ -229,7 +229,11 @@ impl Core {
                 self.slots.get_mut(slot).unset(TOLD_AWAY);
             }
             let bytes = self.away_notice(view);
-            self.view(view).spoke_since_away = false;
+            let shown = self.view(view);
+            shown.spoke_since_away = false;
+            // Nobody is to be turned live behind this.
+            shown.owes_specimen = false;
+            shown.wants_specimen.clear();
             self.view(view).log.append_notice(&bytes, end);
             self.schedule_lap(view, Instant::now());
         }
@@ -247,25 +251,24 @@ impl Core {
         self.feed(id).away = false;
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
-            let spoke = self.view(view).spoke_since_away;
             let mut stale = Vec::new();
             for slot in self.view(view).members.clone() {
                 let stream = self.slots.get_mut(slot);
-                if !stream.is(HAS_ROWS) {
-                    continue;
-                }
-                if !matches!(stream.at, At::Log(_)) {
-                    // It hears it when it comes to the log.
-                    stream.set(TOLD_AWAY);
-                    continue;
-                }
-                // Whoever was told on its own may have been told after the difference.
-                if !spoke || stream.is(TOLD_AWAY) {
+                let in_log = matches!(stream.at, At::Log(_));
+                if in_log && stream.is(TOLD_AWAY) {
                     stream.unset(TOLD_AWAY);
                     stale.push(self.slots.name(slot));
+                } else if !in_log && stream.is(HAS_ROWS) {
+                    // It hears it when it comes to the log.
+                    stream.set(TOLD_AWAY);
                 }
             }
-            self.want_specimen(view, &stale);
+            if self.view(view).spoke_since_away {
+                // But whoever was told on its own may have been told after the difference.
+                self.want_specimen(view, &stale);
+            } else {
+                self.owe_specimen(view);
+            }
         }
     }
 

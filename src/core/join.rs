@@ -452,21 +452,49 @@ impl Core {
     /// Gives these streams one frame that says nothing new, which turns a client's badge live.
     pub(super) fn want_specimen(&mut self, view_id: ViewId, names: &[SlotName]) {
         let feed = self.view(view_id).key.feed;
-        let (end, head) = (self.feed(feed).mirror.end(), self.feed(feed).mirror.newest().head);
-        if let Some((place, rv, segment)) = self.view(view_id).specimen
-            && (place, rv) == (end, head)
-        {
+        if names.is_empty() || self.feed(feed).away {
+            return;
+        }
+        if let Some(segment) = self.current_specimen(view_id) {
             for name in names {
                 self.give_specimen(*name, segment);
             }
             return;
         }
-        let view = self.view(view_id);
-        let asked = !view.wants_specimen.is_empty();
-        view.wants_specimen.extend_from_slice(names);
-        if !asked && !names.is_empty() {
+        let asked = self.view(view_id).awaits_specimen();
+        self.view(view_id).wants_specimen.extend_from_slice(names);
+        if !asked {
             self.ask_specimen(view_id);
         }
+    }
+
+    /// Puts such a frame into the log, for all who are there.
+    pub(super) fn owe_specimen(&mut self, view_id: ViewId) {
+        if let Some(segment) = self.current_specimen(view_id) {
+            return self.append_specimen(view_id, segment);
+        }
+        let asked = self.view(view_id).awaits_specimen();
+        self.view(view_id).owes_specimen = true;
+        if !asked {
+            self.ask_specimen(view_id);
+        }
+    }
+
+    fn current_specimen(&mut self, view_id: ViewId) -> Option<SegmentId> {
+        let feed = self.view(view_id).key.feed;
+        let now = (self.feed(feed).mirror.end(), self.feed(feed).mirror.newest().head);
+        let (place, rv, segment) = self.view(view_id).specimen?;
+        ((place, rv) == now).then_some(segment)
+    }
+
+    fn append_specimen(&mut self, view_id: ViewId, segment: SegmentId) {
+        let feed = self.view(view_id).key.feed;
+        let end = self.feed(feed).mirror.end();
+        let Core { views, prefixes, .. } = self;
+        if let Some(view) = &mut views[view_id as usize] {
+            view.log.append_notice(prefixes.bytes(segment), end);
+        }
+        self.schedule_lap(view_id, Instant::now());
     }
 
     fn ask_specimen(&mut self, view_id: ViewId) {
@@ -484,15 +512,22 @@ impl Core {
         for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
             let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
-            if self.view(view).wants_specimen.is_empty() {
+            if outdated {
+                // What made it so turns the log's streams live.
+                self.view(view).owes_specimen = false;
+            }
+            if !self.view(view).awaits_specimen() {
                 continue;
             }
             if outdated {
                 self.ask_specimen(view);
                 continue;
             }
-            let names = std::mem::take(&mut self.view(view).wants_specimen);
             let segment = self.specimen_frame(view, specimen.row.as_deref());
+            if std::mem::take(&mut self.view(view).owes_specimen) {
+                self.append_specimen(view, segment);
+            }
+            let names = std::mem::take(&mut self.view(view).wants_specimen);
             for name in names {
                 self.give_specimen(name, segment);
             }

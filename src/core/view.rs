@@ -61,6 +61,8 @@ pub struct View {
     pub ranges: Vec<Range>,
     /// The frame that says nothing new, made at this place and version.
     pub specimen: Option<(Place, Rv, SegmentId)>,
+    /// Such a frame is to go into the log when it is here.
+    pub owes_specimen: bool,
     /// Streams that wait for such a frame.
     pub wants_specimen: Vec<SlotName>,
     /// The version that the last heartbeat named.
@@ -112,10 +114,16 @@ impl View {
             snapshot: None,
             ranges: Vec::new(),
             specimen: None,
+            owes_specimen: false,
             wants_specimen: Vec::new(),
             told: head,
             spoke_since_away: true,
         }
+    }
+
+    /// Whether the frame that says nothing new is asked for.
+    pub fn awaits_specimen(&self) -> bool {
+        self.owes_specimen || !self.wants_specimen.is_empty()
     }
 
     /// Takes the member at this index out without letting the lap miss or repeat another. Returns the streams whose index changed, with

@@ -182,3 +182,20 @@ fn a_stream_that_could_not_be_told_that_the_source_is_away_is_not_left_with_that
     ];
     run(false, 500, 2000, &acts);
 }
+
+#[test]
+fn a_stream_with_a_frame_before_the_word_that_the_source_is_away_is_told_that_it_is_back() {
+    let acts = [
+        Act::Relist,
+        Act::Tick(20),
+        Act::Open(0, false, None),
+        Act::Put(0, 0, 0, 1),
+        Act::Put(0, 0, 0, 0),
+        Act::Answer,
+        Act::Put(0, 0, 0, 2),
+        Act::Turn,
+        Act::Deliver(3),
+        Act::Away(0),
+    ];
+    run(false, 500, 2000, &acts);
+}
