@@ -283,6 +283,12 @@ impl Mirror {
         }
     }
 
+    /// Whether there is a frame of the scope from this place on, as far as is known here.
+    #[must_use]
+    pub fn has_news(&self, scope: &Scope, from: Place) -> bool {
+        self.frames(from, self.end()).any(|(_, _, frame)| scope.holds(&frame.namespace))
+    }
+
     /// The frames from `from` up to `to`, with the blocks that hold their bytes.
     pub fn frames(&self, from: Place, to: Place) -> impl DoubleEndedIterator<Item = (&Block, usize, &Frame)> {
         frames(&self.blocks, from, to)

@@ -29,7 +29,7 @@ use self::block::{Block, Content, Frame, Refused};
 pub use self::counters::{Counter, Counters};
 use self::journal::{Bounds, Journal, Tail};
 use self::ledger::{Charge, Ledger, Thing};
-use self::post::{CoreId, Following, Mail, Post};
+use self::post::{CoreId, Following, Mail, Post, Specimen};
 use self::replica::{Delta, Replica};
 use self::snapshot::Snapshot;
 use crate::config;
@@ -496,7 +496,8 @@ impl Feed {
             row.write(Timestamp::now(), &mut json);
             json.into_boxed_slice()
         });
-        self.post_self(core, |feed| Mail::Specimen(feed, scope, row));
+        let specimen = Specimen { place: writer.journal.newest().end(), row };
+        self.post_self(core, |feed| Mail::Specimen(feed, scope, specimen));
     }
 
     /// What `/debug/feeds` shows beside the counters.
