@@ -237,6 +237,9 @@ impl Core {
                 At::Behind(_) | At::Prefix(..) | At::Waiting => {}
             }
         }
+        // The new snapshot says that the source is back; a row asked for before may be older than it.
+        self.view(id).spoke_since_away = true;
+        self.view(id).wants_specimen.clear();
         self.view(id).log.skip_to(end);
     }
 
