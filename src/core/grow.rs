@@ -299,6 +299,7 @@ impl Core {
     }
 
     fn refuse_all(&mut self, id: FeedId, why: Refused) {
+        self.feed(id).away = false;
         if why == Refused::Gone {
             // Whoever comes now asks for a new feed.
             let key = self.feed(id).feed.key.clone();

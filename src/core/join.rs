@@ -167,8 +167,9 @@ impl Core {
     /// Where a new stream begins.
     fn begin(&mut self, name: SlotName, feed: FeedId, resume: Option<ResumeId>) {
         let followed = self.feed(feed);
-        let synced = followed.feed.status().synced;
-        let Some(ResumeId::At(rv)) = resume.filter(|_| synced) else { return self.want_snapshot(name) };
+        let status = followed.feed.status();
+        let shown = status.synced && status.refused().is_none();
+        let Some(ResumeId::At(rv)) = resume.filter(|_| shown) else { return self.want_snapshot(name) };
         let tail = followed.feed.tail();
         let scope = self.scope_of(name.id);
         let end = self.feed(feed).mirror.end();

@@ -222,7 +222,7 @@ impl Mirror {
     pub fn told_away(&self, before: bool) -> bool {
         let said = self.blocks.iter().rev().find_map(|block| match block.content {
             Content::Away => Some(true),
-            Content::Back => Some(false),
+            Content::Back | Content::Refused(_) => Some(false),
             _ => None,
         });
         said.unwrap_or(before)
