@@ -166,7 +166,7 @@ impl Core {
         {
             prefixes.release(held.segment);
         }
-        if let Some((_, segment)) = view.specimen.take() {
+        if let Some((.., segment)) = view.specimen.take() {
             prefixes.release(segment);
         }
     }

@@ -122,7 +122,7 @@ impl Core {
         self.free_views.push(id);
         self.view_ids.remove(&view.key);
         let held = view.snapshot.map(|held| held.segment);
-        let specimen = view.specimen.map(|(_, segment)| segment);
+        let specimen = view.specimen.map(|(.., segment)| segment);
         for segment in view.ranges.iter().map(|range| range.segment).chain(held).chain(specimen) {
             self.prefixes.release(segment);
         }

@@ -29,9 +29,9 @@ impl Core {
                     self.grow(&feed);
                     self.got_snapshot(&feed, &scope, &result);
                 }
-                Mail::Specimen(feed, scope, row) => {
+                Mail::Specimen(feed, scope, specimen) => {
                     self.grow(&feed);
-                    self.got_specimen(&feed, &scope, row.as_deref());
+                    self.got_specimen(&feed, &scope, &specimen);
                 }
             }
         }
@@ -249,8 +249,16 @@ impl Core {
         let end = self.feed(id).mirror.end();
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
+            // Who is not in the log hears it on its way there.
+            for slot in self.view(view).members.clone() {
+                self.slots.get_mut(slot).unset(TOLD_AWAY);
+            }
             let bytes = self.away_notice(view);
-            self.view(view).spoke_since_away = false;
+            let shown = self.view(view);
+            shown.spoke_since_away = false;
+            // Nobody is to be turned live behind this.
+            shown.owes_specimen = false;
+            shown.wants_specimen.clear();
             self.view(view).log.append_notice(&bytes, end);
             self.schedule_lap(view, Instant::now());
         }
@@ -269,22 +277,29 @@ impl Core {
         self.feed(id).away = false;
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
+            let mut stale = Vec::new();
             for slot in self.view(view).members.clone() {
-                if matches!(self.slots.get(slot).at, At::Log(_)) {
-                    self.slots.get_mut(slot).unset(TOLD_AWAY);
+                let stream = self.slots.get_mut(slot);
+                let in_log = matches!(stream.at, At::Log(_));
+                if in_log && stream.is(TOLD_AWAY) {
+                    stream.unset(TOLD_AWAY);
+                    stale.push(self.slots.name(slot));
+                } else if !in_log && stream.is(HAS_ROWS) {
+                    // It hears it when it comes to the log.
+                    stream.set(TOLD_AWAY);
                 }
             }
-            if !self.spoke(view) {
-                self.want_specimen_for_all(view);
+            if self.view(view).spoke_since_away {
+                // But whoever was told on its own may have been told after the difference.
+                self.want_specimen(view, &stale);
+            } else {
+                self.owe_specimen(view);
             }
         }
     }
 
-    pub(super) fn spoke(&self, view: ViewId) -> bool {
-        self.views[view as usize].as_ref().is_none_or(|view| view.spoke_since_away)
-    }
-
     fn refuse_all(&mut self, id: FeedId, why: Refused) {
+        self.feed(id).away = false;
         if why == Refused::Gone {
             // Whoever comes now asks for a new feed.
             let key = self.feed(id).feed.key.clone();

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Core;
 use super::beat::Timer;
-use super::prefix::Then;
+use super::prefix::{SegmentId, Then};
 use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, HeldSnapshot, View, ViewId, ViewKey};
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
+use crate::feed::post::Specimen;
 use crate::feed::snapshot::Snapshot;
 use crate::feed::{Feed, FeedKey, Scope};
 use crate::kind::Rv;
@@ -166,8 +167,9 @@ impl Core {
     /// Where a new stream begins.
     fn begin(&mut self, name: SlotName, feed: FeedId, resume: Option<ResumeId>) {
         let followed = self.feed(feed);
-        let synced = followed.feed.status().synced;
-        let Some(ResumeId::At(rv)) = resume.filter(|_| synced) else { return self.want_snapshot(name) };
+        let status = followed.feed.status();
+        let shown = status.synced && status.refused().is_none();
+        let Some(ResumeId::At(rv)) = resume.filter(|_| shown) else { return self.want_snapshot(name) };
         let tail = followed.feed.tail();
         let scope = self.scope_of(name.id);
         let end = self.feed(feed).mirror.end();
@@ -199,8 +201,8 @@ impl Core {
     fn resume(&mut self, name: SlotName, feed: FeedId, place: Place) {
         let scope = self.scope_of(name.id);
         let followed = self.feed(feed);
-        let (end, away) = (followed.mirror.end(), followed.away);
-        let missed = followed.mirror.frames(place, end).any(|(_, _, frame)| scope.holds(&frame.namespace));
+        let away = followed.away;
+        let missed = followed.mirror.has_news(&scope, place);
         self.go_on_from(name.id, place);
         if missed || away {
             return;
@@ -248,11 +250,13 @@ impl Core {
             return self.tell_newcomer_away(id, place);
         }
         if let Some(cursor) = self.view(view_id).log.enter(place) {
-            self.slots.get_mut(id).at = At::Log(cursor);
-            self.slots.get_mut(id).unset(RESUMED);
-            if !self.feed(feed).away && self.slots.get(id).is(TOLD_AWAY) {
+            let slot = self.slots.get_mut(id);
+            slot.at = At::Log(cursor);
+            slot.unset(RESUMED);
+            if slot.is(TOLD_AWAY) && !self.feed(feed).away {
                 self.slots.get_mut(id).unset(TOLD_AWAY);
-                self.want_specimen(view_id, &[self.slots.name(id)]);
+                let name = self.slots.name(id);
+                self.want_specimen(view_id, &[name]);
             }
             return;
         }
@@ -454,63 +458,82 @@ impl Core {
     /// Gives these streams one frame that says nothing new, which turns a client's badge live.
     pub(super) fn want_specimen(&mut self, view_id: ViewId, names: &[SlotName]) {
         let feed = self.view(view_id).key.feed;
-        let end = self.feed(feed).mirror.end();
-        if let Some((place, segment)) = self.view(view_id).specimen
-            && place == end
-        {
+        if names.is_empty() || self.feed(feed).away {
+            return;
+        }
+        if let Some(segment) = self.current_specimen(view_id) {
             for name in names {
                 self.give_specimen(*name, segment);
             }
             return;
         }
-        if names.is_empty() {
-            return;
-        }
-        let asked = self.awaits_specimen(view_id);
+        let asked = self.view(view_id).awaits_specimen();
         self.view(view_id).wants_specimen.extend_from_slice(names);
         if !asked {
             self.ask_specimen(view_id);
         }
     }
 
-    /// Gives such a frame to all streams of the view.
-    pub(super) fn want_specimen_for_all(&mut self, view: ViewId) {
-        let asked = self.awaits_specimen(view);
-        self.view(view).back = true;
+    /// Puts such a frame into the log, for all who are there.
+    pub(super) fn owe_specimen(&mut self, view_id: ViewId) {
+        if let Some(segment) = self.current_specimen(view_id) {
+            return self.append_specimen(view_id, segment);
+        }
+        let asked = self.view(view_id).awaits_specimen();
+        self.view(view_id).owes_specimen = true;
         if !asked {
-            self.ask_specimen(view);
+            self.ask_specimen(view_id);
         }
     }
 
-    fn awaits_specimen(&mut self, view: ViewId) -> bool {
-        let view = self.view(view);
-        view.back || !view.wants_specimen.is_empty()
+    fn current_specimen(&mut self, view_id: ViewId) -> Option<SegmentId> {
+        let feed = self.view(view_id).key.feed;
+        let now = (self.feed(feed).mirror.end(), self.feed(feed).mirror.newest().head);
+        let (place, rv, segment) = self.view(view_id).specimen?;
+        ((place, rv) == now).then_some(segment)
+    }
+
+    fn append_specimen(&mut self, view_id: ViewId, segment: SegmentId) {
+        let feed = self.view(view_id).key.feed;
+        let end = self.feed(feed).mirror.end();
+        let Core { views, prefixes, .. } = self;
+        if let Some(view) = &mut views[view_id as usize] {
+            view.log.append_notice(prefixes.bytes(segment), end);
+        }
+        self.schedule_lap(view_id, Instant::now());
     }
 
     fn ask_specimen(&mut self, view_id: ViewId) {
-        let view = self.view(view_id);
-        let feed = view.key.feed;
-        let scope = view.key.scope.clone();
-        let feed = self.feed(feed).feed.clone();
-        self.everywhere.hub.ask_specimen(self.id, feed, scope);
+        let key = self.view(view_id).key.clone();
+        let feed = self.feed(key.feed).feed.clone();
+        self.everywhere.hub.ask_specimen(self.id, feed, key.scope);
     }
 
     /// A row that changes nothing is here.
-    pub(super) fn got_specimen(&mut self, feed: &Arc<Feed>, scope: &Scope, row: Option<&[u8]>) {
+    pub(super) fn got_specimen(&mut self, feed: &Arc<Feed>, scope: &Scope, specimen: &Specimen) {
         let Some(feed_id) = self.followed(feed) else { return };
+        let mirror = &self.feed(feed_id).mirror;
+        // Streams may have got newer rows already.
+        let outdated = specimen.place < mirror.start() || mirror.has_news(scope, specimen.place);
         for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
             let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
-            let names = std::mem::take(&mut self.view(view).wants_specimen);
-            let back = std::mem::take(&mut self.view(view).back);
-            if names.is_empty() && !back {
+            if outdated {
+                // What made it so turns the log's streams live.
+                self.view(view).owes_specimen = false;
+            }
+            if !self.view(view).awaits_specimen() {
                 continue;
             }
-            let segment = self.specimen_frame(view, row);
-            // A frame that came since says it too, and may be of the same row, but newer.
-            if back && !self.spoke(view) {
-                self.tell_all(view, segment);
+            if outdated {
+                self.ask_specimen(view);
+                continue;
             }
+            let segment = self.specimen_frame(view, specimen.row.as_deref());
+            if std::mem::take(&mut self.view(view).owes_specimen) {
+                self.append_specimen(view, segment);
+            }
+            let names = std::mem::take(&mut self.view(view).wants_specimen);
             for name in names {
                 self.give_specimen(name, segment);
             }
@@ -532,7 +555,7 @@ impl Core {
         let (end, head) = (self.feed(feed).mirror.end(), self.feed(feed).mirror.newest().head);
         let bytes = self.framed(view, idempotent_frame(self.feed_kind(feed), head, row));
         let segment = self.prefixes.own(bytes, Then::From(end));
-        if let Some((_, old)) = self.view(view).specimen.replace((end, segment)) {
+        if let Some((.., old)) = self.view(view).specimen.replace((end, head, segment)) {
             self.prefixes.release(old);
         }
         segment
@@ -543,15 +566,22 @@ impl Core {
         followed.feed.key.kind
     }
 
-    /// Only a stream that has nothing else to get is given it; anything else turns it live as well.
-    fn give_specimen(&mut self, name: SlotName, segment: u32) {
+    /// Only a stream that has no frame to get is given it; any frame turns it live as well. Notices that it has not got are needless then.
+    fn give_specimen(&mut self, name: SlotName, segment: SegmentId) {
         let Some(slot) = self.slots.named(name) else { return };
         let (At::Log(cursor), view, false) = (slot.at, slot.view, slot.is(ENDING)) else { return };
-        if !self.view(view).log.unseen(cursor).is_empty() || !self.view(view).log.is_between_frames(cursor) {
+        if self.view(view).log.has_frame_for(cursor) {
             return;
         }
-        self.view(view).log.leave(cursor);
-        self.prefixes.hold(segment);
+        let rest = self.view(view).log.cut(cursor).rest;
+        let segment = if rest.is_empty() {
+            self.prefixes.hold(segment);
+            segment
+        } else {
+            let whole = [&rest, self.prefixes.bytes(segment)].concat();
+            let then = self.prefixes.then(segment);
+            self.prefixes.own(whole, then)
+        };
         self.slots.get_mut(name.id).at = At::Prefix(segment, 0);
         self.make_ready(name.id);
     }

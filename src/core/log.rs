@@ -23,12 +23,23 @@ pub struct Cursor {
 #[derive(Debug)]
 struct Segment {
     bytes: Vec<u8>,
-    /// Per frame, the offset of its end and the place after it.
-    ends: Vec<(u32, Place)>,
+    /// Per frame (or notice), where it ends.
+    ends: Vec<End>,
     /// The place before its first frame.
     from: Place,
     /// Members whose cursor is in it.
     cursors: u32,
+}
+
+/// Where a frame or a notice ends.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// Offset of its end.
+    offset: u32,
+    /// Whether it is a notice.
+    notice: bool,
+    /// The place after it.
+    after: Place,
 }
 
 /// The bytes of a view's log.
@@ -92,7 +103,7 @@ impl Log {
     /// Appends the frame of this place.
     pub fn append(&mut self, frame: &[u8], place: Place) {
         if self.members > 0 {
-            self.push(frame, place, place + 1);
+            self.push(frame, place, false);
         } else {
             self.start = self.start.max(place + 1);
         }
@@ -101,14 +112,15 @@ impl Log {
     /// Appends something that has no place of its own (a heartbeat, a notice), for members that have come to this place.
     pub fn append_notice(&mut self, notice: &[u8], place: Place) {
         if self.members > 0 {
-            self.push(notice, place, place);
+            self.push(notice, place, true);
         }
     }
 
-    fn push(&mut self, frame: &[u8], before: Place, after: Place) {
-        let segment = self.room_for(frame.len(), before);
-        segment.bytes.extend_from_slice(frame);
-        segment.ends.push((offset(segment.bytes.len()), after));
+    fn push(&mut self, bytes: &[u8], place: Place, notice: bool) {
+        let segment = self.room_for(bytes.len(), place);
+        segment.bytes.extend_from_slice(bytes);
+        let after = if notice { place } else { place + 1 };
+        segment.ends.push(End { offset: offset(segment.bytes.len()), notice, after });
         self.at_end = 0;
     }
 
@@ -154,8 +166,8 @@ impl Log {
         let Some(segment) = self.segments.get(index) else {
             return Cursor { segment: self.first, offset: 0 };
         };
-        let seen = segment.ends.partition_point(|(_, after)| *after <= place);
-        let offset = if seen == 0 { 0 } else { segment.ends[seen - 1].0 };
+        let seen = segment.ends.partition_point(|end| end.after <= place);
+        let offset = if seen == 0 { 0 } else { segment.ends[seen - 1].offset };
         Cursor { segment: self.number(index), offset }
     }
 
@@ -213,26 +225,40 @@ impl Log {
 
     /// Lets a member go between two frames: with the rest of the one that it has got in part.
     pub fn cut(&mut self, cursor: Cursor) -> Cut {
-        let settled = self.settle(cursor);
-        let cut = match self.segments.get(self.index(settled)) {
-            None => Cut { rest: Vec::new(), place: self.start },
-            Some(segment) => {
-                let whole = segment.ends.partition_point(|(end, _)| *end <= settled.offset);
-                let (start, place) = match whole {
-                    0 => (0, segment.from),
-                    _ => segment.ends[whole - 1],
-                };
-                match segment.ends.get(whole) {
-                    Some((end, after)) if settled.offset > start => Cut {
-                        rest: segment.bytes[settled.offset as usize..*end as usize].to_vec(),
-                        place: *after,
-                    },
-                    _ => Cut { rest: Vec::new(), place },
-                }
-            }
-        };
+        let cut = self.standing(cursor);
         self.leave(cursor);
         cut
+    }
+
+    /// What a member would take with it if it left now.
+    fn standing(&self, cursor: Cursor) -> Cut {
+        let cursor = self.settle(cursor);
+        let Some(segment) = self.segments.get(self.index(cursor)) else {
+            return Cut { rest: Vec::new(), place: self.start };
+        };
+        let whole = segment.ends.partition_point(|end| end.offset <= cursor.offset);
+        let (start, place) = match whole {
+            0 => (0, segment.from),
+            _ => (segment.ends[whole - 1].offset, segment.ends[whole - 1].after),
+        };
+        match segment.ends.get(whole) {
+            Some(end) if cursor.offset > start => Cut {
+                rest: segment.bytes[cursor.offset as usize..end.offset as usize].to_vec(),
+                place: end.after,
+            },
+            _ => Cut { rest: Vec::new(), place },
+        }
+    }
+
+    /// Whether a member has a frame, or the rest of one, still to get. Notices are no frames.
+    #[must_use]
+    pub fn has_frame_for(&self, cursor: Cursor) -> bool {
+        let cursor = self.settle(cursor);
+        let index = self.index(cursor);
+        self.segments.iter().enumerate().skip(index).any(|(number, segment)| {
+            let newest = segment.ends.iter().rfind(|end| !end.notice);
+            newest.is_some_and(|end| number > index || end.offset > cursor.offset)
+        })
     }
 
     /// Whether a member stands between two frames, with nothing sent in part.
@@ -240,7 +266,7 @@ impl Log {
     pub fn is_between_frames(&self, cursor: Cursor) -> bool {
         let cursor = self.settle(cursor);
         let Some(segment) = self.segments.get(self.index(cursor)) else { return true };
-        cursor.offset == 0 || segment.ends.binary_search_by_key(&cursor.offset, |(end, _)| *end).is_ok()
+        cursor.offset == 0 || segment.ends.binary_search_by_key(&cursor.offset, |end| end.offset).is_ok()
     }
 
     /// A cursor of a segment that is gone stands at the start of the first.
@@ -295,7 +321,7 @@ impl Log {
         let Some(segment) = self.segments.pop_front() else { return };
         self.bytes -= segment.bytes.capacity();
         self.first = self.first.wrapping_add(1);
-        self.start = segment.ends.last().map_or(segment.from, |(_, after)| *after).max(self.start);
+        self.start = segment.ends.last().map_or(segment.from, |end| end.after).max(self.start);
     }
 }
 

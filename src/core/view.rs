@@ -63,8 +63,10 @@ pub struct View {
     pub snapshot: Option<HeldSnapshot>,
     /// Catch-ups that streams may still join, newest last.
     pub ranges: Vec<Range>,
-    /// The frame that says nothing new, made at this place.
-    pub specimen: Option<(Place, SegmentId)>,
+    /// The frame that says nothing new, made at this place and version.
+    pub specimen: Option<(Place, Rv, SegmentId)>,
+    /// Such a frame is to go into the log when it is here.
+    pub owes_specimen: bool,
     /// Streams that wait for such a frame.
     pub wants_specimen: Vec<SlotName>,
     /// All of its streams wait for such a frame: the source is back.
@@ -118,11 +120,17 @@ impl View {
             snapshot: None,
             ranges: Vec::new(),
             specimen: None,
+            owes_specimen: false,
             wants_specimen: Vec::new(),
             back: false,
             told: head,
             spoke_since_away: true,
         }
+    }
+
+    /// Whether the frame that says nothing new is asked for.
+    pub fn awaits_specimen(&self) -> bool {
+        self.owes_specimen || !self.wants_specimen.is_empty()
     }
 
     /// Takes the member at this index out without letting the lap miss or repeat another. Returns the streams whose index changed, with

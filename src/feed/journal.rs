@@ -222,7 +222,7 @@ impl Mirror {
     pub fn told_away(&self, before: bool) -> bool {
         let said = self.blocks.iter().rev().find_map(|block| match block.content {
             Content::Away => Some(true),
-            Content::Back => Some(false),
+            Content::Back | Content::Refused(_) => Some(false),
             _ => None,
         });
         said.unwrap_or(before)
@@ -281,6 +281,12 @@ impl Mirror {
                 Found::At(block.place + seen as Place)
             }
         }
+    }
+
+    /// Whether there is a frame of the scope from this place on, as far as is known here.
+    #[must_use]
+    pub fn has_news(&self, scope: &Scope, from: Place) -> bool {
+        self.frames(from, self.end()).any(|(_, _, frame)| scope.holds(&frame.namespace))
     }
 
     /// The frames from `from` up to `to`, with the blocks that hold their bytes.

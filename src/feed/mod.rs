@@ -29,7 +29,7 @@ use self::block::{Block, Content, Frame, Refused};
 pub use self::counters::{Counter, Counters};
 use self::journal::{Bounds, Journal, Tail};
 use self::ledger::{Charge, Ledger, Thing};
-use self::post::{CoreId, Following, Mail, Post};
+use self::post::{CoreId, Following, Mail, Post, Specimen};
 use self::replica::{Delta, Replica};
 use self::snapshot::Snapshot;
 use crate::config;
@@ -129,6 +129,15 @@ pub struct Status {
     pub synced: bool,
 }
 
+impl Status {
+    /// Why rows cannot be shown, even those that there are. Credentials that are refused are Foretop's own trouble and take no right from
+    /// its users.
+    #[must_use]
+    pub fn refused(&self) -> Option<Refused> {
+        self.state.refused().filter(|why| !(self.synced && *why == Refused::Unauthenticated))
+    }
+}
+
 /// All that exists of one (cluster, kind).
 pub struct Feed {
     /// What it is a feed of.
@@ -157,6 +166,8 @@ struct Writer {
     /// The version of all that was applied.
     head: Rv,
     synced: bool,
+    /// Nobody is to follow it any more.
+    ended: bool,
     epoch: Option<String>,
     /// Since when the source has been away, and whether streams were told.
     away: Option<(Instant, bool)>,
@@ -262,6 +273,7 @@ impl Feed {
                 journal,
                 head: Rv(0),
                 synced: false,
+                ended: false,
                 epoch: None,
                 away: None,
                 snapshots: HashMap::new(),
@@ -333,6 +345,9 @@ impl Feed {
     pub fn replace(&self, rv: Rv, objects: Vec<Object>, epoch: Option<&str>) {
         let mut writer = self.lock();
         let writer = &mut *writer;
+        if writer.ended {
+            return;
+        }
         self.counters.lists.add(1);
         let other_epoch = matches!((&writer.epoch, epoch), (Some(old), Some(new)) if old != new);
         if let Some(epoch) = epoch {
@@ -361,6 +376,9 @@ impl Feed {
     pub fn apply(&self, changes: &mut Vec<Change>) {
         let mut writer = self.lock();
         let writer = &mut *writer;
+        if writer.ended {
+            return changes.clear();
+        }
         let now = Timestamp::now();
         let mut batch = Batch::default();
         let before = writer.head;
@@ -398,10 +416,16 @@ impl Feed {
     pub fn set_state(&self, state: State) {
         let mut writer = self.lock();
         let writer = &mut *writer;
+        if writer.ended {
+            return;
+        }
         if state == State::Live {
             self.arrived(writer);
             return;
         }
+        let is_new = self.status.load().state != state;
+        // First, so that whoever resumes while streams are told is told as well.
+        self.set_status(state.clone(), writer.synced);
         if let Some(why) = state.refused() {
             for (core, scope) in std::mem::take(&mut writer.waiting) {
                 self.post_self(core, |feed| Mail::Snapshot(feed, scope, Err(why)));
@@ -409,11 +433,8 @@ impl Feed {
         }
         match state.refused() {
             Some(why) if why != Refused::Unauthenticated => {
-                // Whoever comes once the refusal is over is not to hear of an absence that nothing has ended.
-                if let Some((_, true)) = writer.away.take() {
-                    self.publish(writer, Batch::default(), Content::Back);
-                }
-                if self.status.load().state != state {
+                writer.away = None;
+                if is_new {
                     self.publish(writer, Batch::default(), Content::Refused(why));
                 }
             }
@@ -423,13 +444,15 @@ impl Feed {
             }
             _ => {}
         }
-        self.set_status(state, writer.synced);
     }
 
     /// The clock's turn: evicts what is too old, moves the version that resume ids name, and tells of a source that stays away.
     pub fn tick(&self, now: Instant) {
         let mut writer = self.lock();
         let writer = &mut *writer;
+        if writer.ended {
+            return;
+        }
         if let Some((since, told @ false)) = &mut writer.away
             && now.saturating_duration_since(*since) >= self.away_after
             && writer.synced
@@ -454,9 +477,12 @@ impl Feed {
         }
     }
 
-    /// Ends the feed for those who follow it.
+    /// Ends the feed for those who follow it. Nothing follows its end: its source may not have heard of it yet.
     pub fn end(&self) {
         let mut writer = self.lock();
+        if std::mem::replace(&mut writer.ended, true) {
+            return;
+        }
         for (core, scope) in std::mem::take(&mut writer.waiting) {
             self.post_self(core, |feed| Mail::Snapshot(feed, scope, Err(Refused::Gone)));
         }
@@ -467,9 +493,8 @@ impl Feed {
     /// lists); else an older one will do whose stream can catch up from the journal.
     pub fn send_snapshot(&self, core: CoreId, scope: Scope, exact: bool) {
         let mut writer = self.lock();
-        if let Some(why) = self.status.load().state.refused()
-            && !(writer.synced && why == Refused::Unauthenticated)
-        {
+        let refused = if writer.ended { Some(Refused::Gone) } else { self.status.load().refused() };
+        if let Some(why) = refused {
             return self.post_self(core, |feed| Mail::Snapshot(feed, scope, Err(why)));
         }
         if !writer.synced {
@@ -496,7 +521,8 @@ impl Feed {
             row.write(Timestamp::now(), &mut json);
             json.into_boxed_slice()
         });
-        self.post_self(core, |feed| Mail::Specimen(feed, scope, row));
+        let specimen = Specimen { place: writer.journal.newest().end(), row };
+        self.post_self(core, |feed| Mail::Specimen(feed, scope, specimen));
     }
 
     /// What `/debug/feeds` shows beside the counters.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::block::Refused;
+use super::block::{Place, Refused};
 use super::snapshot::Snapshot;
 use super::{Feed, FeedKey, Scope};
 use crate::wire::refusal::Refusal;
@@ -26,8 +26,16 @@ pub enum Mail {
     Opened(FeedKey, Result<Arc<Feed>, Refusal>),
     /// The snapshot that the core asked for.
     Snapshot(Arc<Feed>, Scope, Result<Arc<Snapshot>, Refused>),
-    /// A row that changes nothing, as the core asked for: the row's JSON, or `None` where the scope is empty.
-    Specimen(Arc<Feed>, Scope, Option<Box<[u8]>>),
+    /// A row that changes nothing, as the core asked for.
+    Specimen(Arc<Feed>, Scope, Specimen),
+}
+
+/// A row as it is at a place: to a client that has seen all before the place, and of its scope nothing since, it says nothing new.
+pub struct Specimen {
+    /// The place.
+    pub place: Place,
+    /// The row's JSON; `None` where the scope is empty.
+    pub row: Option<Box<[u8]>>,
 }
 
 /// An eventfd that is rung at most once until it is answered.

@@ -80,6 +80,8 @@ impl Model {
             assert_eq!(log.lag(member.cursor), rest.len());
             let (start, end) = self.entry_at(member.at);
             assert_eq!(log.is_between_frames(member.cursor), member.at == start || member.at == end);
+            let mut rest = self.entries.iter().filter(|(end, ..)| *end > member.at);
+            assert_eq!(log.has_frame_for(member.cursor), rest.any(|(_, before, after)| after > before));
         }
         assert_eq!(log.has_members(), !self.members.is_empty());
         let all_read = self.members.iter().all(|member| member.at == self.bytes.len());

@@ -164,3 +164,62 @@ fn an_id_from_before_a_restore_is_no_place_after_it() {
         run(false, 500, 1 << 20, &[&acts[..], &later, &[Act::Connect(0)]].concat());
     }
 }
+
+#[test]
+fn a_stream_that_could_not_be_told_that_the_source_is_away_is_not_left_with_that() {
+    let acts = [
+        Act::Relist,
+        Act::Open(0, false, None),
+        Act::Answer,
+        Act::Tick(20),
+        Act::Put(0, 0, 0, 0),
+        Act::Deliver(1),
+        Act::Put(0, 0, 0, 3),
+        Act::Turn,
+        Act::Turn,
+        Act::Deliver(1),
+        Act::Away(0),
+    ];
+    run(false, 500, 2000, &acts);
+}
+
+#[test]
+fn a_stream_with_a_frame_before_the_word_that_the_source_is_away_is_told_that_it_is_back() {
+    let acts = [
+        Act::Relist,
+        Act::Tick(20),
+        Act::Open(0, false, None),
+        Act::Put(0, 0, 0, 1),
+        Act::Put(0, 0, 0, 0),
+        Act::Answer,
+        Act::Put(0, 0, 0, 2),
+        Act::Turn,
+        Act::Deliver(3),
+        Act::Away(0),
+    ];
+    run(false, 500, 2000, &acts);
+}
+
+#[test]
+fn a_source_that_was_away_and_then_refused_is_no_longer_away() {
+    let acts = [Act::Open(0, false, None), Act::Relist, Act::Away(20), Act::Forbid];
+    run(false, 500, 2000, &acts);
+}
+
+#[test]
+fn nobody_resumes_while_the_source_is_refused() {
+    let mut world = World::new(false, 500, 2000);
+    for act in
+        [Act::Put(0, 0, 0, 0), Act::Relist, Act::Forbid, Act::Open(0, false, Some(1)), Act::Answer, Act::Turn]
+    {
+        perform(&mut world, &act);
+    }
+    world.tabs[0].read(65_536);
+    world.turn();
+    world.tabs[0].read(65_536);
+    let heard = &world.tabs[0].heard;
+    assert!(
+        heard.iter().any(|line| line.contains("event: error") && line.contains("forbidden")),
+        "{heard:#?}"
+    );
+}

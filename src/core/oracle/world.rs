@@ -71,6 +71,7 @@ pub struct World {
     items: Items,
     rv: u128,
     epoch: u32,
+    restored: bool,
     /// Every version of this epoch, as other replicas may have shown it.
     history: BTreeMap<u128, Items>,
     /// What the watch has still to say.
@@ -129,6 +130,7 @@ impl World {
             items: Items::new(),
             rv: 100,
             epoch: 0,
+            restored: false,
             history: BTreeMap::new(),
             unsaid: VecDeque::new(),
             tabs: Vec::new(),
@@ -202,8 +204,11 @@ impl World {
         self.feed.replace(Rv(self.rv), objects, Some(&format!("epoch-{}", self.epoch)));
     }
 
-    /// The cluster is restored from a backup: versions fall, or begin anew.
+    /// The cluster is restored from a backup: versions fall, or begin anew. The feed has seen all that was before: of ids that it never
+    /// knew it cannot tell from which of the two they come.
     pub fn restore(&mut self, falls_by: u128, same_epoch: bool) {
+        self.relist();
+        self.restored = true;
         self.rv = self.rv.saturating_sub(falls_by).max(1);
         if !same_epoch {
             self.epoch += 1;
@@ -233,6 +238,9 @@ impl World {
 
     /// The cluster is taken out of the registry and put in again.
     pub fn replace_feed(&mut self) {
+        if self.restored {
+            return;
+        }
         self.hub.end_cluster("c");
         self.feed = self.hub.open(&self.feed.key.clone()).expect("a feed");
     }
