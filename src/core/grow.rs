@@ -234,7 +234,7 @@ impl Core {
             match self.slots.get(slot).at {
                 At::Log(_) => self.relist_stream(slot),
                 // Behind, or in a prefix: where that ends, the place is found to be gone, or the gap is caught up with.
-                At::Behind(_) | At::Prefix(..) | At::Waiting => {}
+                At::Behind(_) | At::Prefix(..) | At::Waiting | At::Pausing => {}
             }
         }
         // The new snapshot says that the source is back; a row asked for before may be older than it.

@@ -305,7 +305,7 @@ impl Core {
                 self.prefixes.release(segment);
                 rest
             }
-            At::Behind(_) | At::Waiting => Vec::new(),
+            At::Behind(_) | At::Waiting | At::Pausing => Vec::new(),
         }
     }
 
@@ -313,6 +313,7 @@ impl Core {
     pub(super) fn snapshot_in_time(&mut self, id: SlotId) {
         let name = self.slots.name(id);
         if self.slots.get(id).is(HAS_ROWS) {
+            self.slots.get_mut(id).at = At::Pausing;
             self.timers.at(Instant::now() + AFTER_DELTAS, Timer::Snapshot(name));
         } else {
             self.want_snapshot(name);

@@ -30,6 +30,8 @@ pub enum At {
     Behind(Place),
     /// Nowhere: it waits for a snapshot.
     Waiting,
+    /// Nowhere, for the moment that a snapshot keeps from the stream's last delta; then it waits for one.
+    Pausing,
 }
 
 /// The socket is full; the stream goes on when epoll says that it is writable.

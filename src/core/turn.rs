@@ -188,7 +188,7 @@ impl Core {
                 self.views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor))
             }
             At::Prefix(segment, offset) => &self.prefixes.bytes(segment)[offset as usize..],
-            At::Behind(_) | At::Waiting => &[],
+            At::Behind(_) | At::Waiting | At::Pausing => &[],
         }
     }
 
@@ -203,7 +203,7 @@ impl Core {
                     views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor))
                 }
                 At::Prefix(segment, offset) => &prefixes.bytes(segment)[offset as usize..],
-                At::Behind(_) | At::Waiting => &[],
+                At::Behind(_) | At::Waiting | At::Pausing => &[],
             };
             batch.push(Send { fd: slot.socket.as_raw_fd(), bytes });
         }
@@ -251,7 +251,7 @@ impl Core {
                     self.follow(id, segment);
                 }
             }
-            At::Behind(_) | At::Waiting => {}
+            At::Behind(_) | At::Waiting | At::Pausing => {}
         }
     }
 

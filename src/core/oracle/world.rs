@@ -63,7 +63,7 @@ type Items = BTreeMap<(&'static str, &'static str), Item>;
 pub struct World {
     runtime: tokio::runtime::Runtime,
     hub: Arc<Hub>,
-    pub core: Core,
+    core: Core,
     scratch: turn::Scratch,
     pub feed: Arc<Feed>,
     ledger: Arc<Ledger>,
@@ -264,6 +264,15 @@ impl World {
     pub fn pass(&mut self, time: Duration) {
         self.ahead += time;
         self.core.beat_at(Instant::now() + self.ahead);
+    }
+
+    /// A heartbeat of every view, now.
+    pub fn ping(&mut self) {
+        let views: Vec<_> =
+            (0..).zip(&self.core.views).filter(|(_, view)| view.is_some()).map(|(id, _)| id).collect();
+        for view in views {
+            self.core.ping_waiting(view);
+        }
     }
 
     /// A tab opens, with an id that another replica gave it or without one.
