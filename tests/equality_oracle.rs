@@ -199,7 +199,10 @@ impl Play {
             }
         }
         for kind in KINDS {
-            fresh::encoded_once(self.house.address(), EAST, kind).await;
+            // Not every play opens a tab of every kind.
+            if !fresh::feed(self.house.address(), EAST, kind).await.is_null() {
+                fresh::encoded_once(self.house.address(), EAST, kind).await;
+            }
         }
         Ok(())
     }
