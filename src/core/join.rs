@@ -513,8 +513,7 @@ impl Core {
         for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
             let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
-            if outdated {
-                // What made it so turns the log's streams live.
+            if self.view(view).spoke_since_away {
                 self.view(view).owes_specimen = false;
             }
             if !self.view(view).awaits_specimen() {
