@@ -349,6 +349,11 @@ impl Core {
         if self.view(view).log.lag(cursor) > self.everywhere.streams.lag {
             self.counters.lagged.add(1);
             self.leave_log(slot);
+            // What was said of the source may be among what it leaves behind.
+            let feed = self.view(view).key.feed;
+            let away = self.feed(feed).away;
+            let stream = self.slots.get_mut(slot);
+            if away { stream.unset(TOLD_AWAY) } else { stream.set(TOLD_AWAY) }
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod beat;
 pub mod catchup;
 pub mod connection;
 pub mod counters;
+pub mod deadlines;
 pub mod end;
 pub mod epoll;
 pub mod grow;
@@ -25,14 +26,17 @@ pub mod listener;
 pub mod log;
 #[cfg(test)]
 mod oracle;
+pub mod plan;
 pub mod prefix;
 pub mod request;
 pub mod ring;
 pub mod slot;
 pub mod socket;
+pub mod specimen;
 pub mod start;
 pub mod turn;
 pub mod view;
+pub mod waiting;
 
 use std::cell::{RefCell, RefMut};
 use std::collections::{HashMap, VecDeque};
@@ -45,7 +49,7 @@ use crossbeam_channel::{Receiver, Sender};
 use serde::Serialize;
 
 use self::beat::Timers;
-use self::connection::Connections;
+use self::deadlines::Connections;
 use self::counters::CoreCounters;
 use self::epoll::Epoll;
 use self::join::Opening;

@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use socket2::Socket;
 
 use super::beat::Timers;
-use super::connection::{self, Connections};
+use super::connection;
 use super::counters::CoreCounters;
+use super::deadlines::Connections;
 use super::epoll::Epoll;
 use super::limiter::Limiter;
 use super::listener::Accepting;

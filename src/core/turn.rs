@@ -12,7 +12,7 @@ use super::prefix::Then;
 use super::ring::{BATCH, Send, Sent};
 use super::slot::{At, BLOCKED, READY, SENDING, SlotId, seconds};
 use super::view::ViewId;
-use super::{Core, Moved};
+use super::{Command, Core, Moved};
 
 /// Members of a lap that are looked at in one turn, whether or not there is something to send.
 const VISITS: usize = 4096;
@@ -75,6 +75,18 @@ impl Core {
             }
         }
         more
+    }
+
+    /// Reads what `serve` and other cores have to say.
+    pub(super) fn read_commands(&mut self, spawn: &impl Fn(Moved)) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Connection(moved) => spawn(moved),
+                Command::Streams(answer) => answer(self.stream_lines()),
+                Command::Lame => self.lame = true,
+                Command::Drain(until) => self.drain(until),
+            }
+        }
     }
 
     /// The socket takes bytes again.
