@@ -3,32 +3,24 @@
 //!
 //! Nothing here is ever cancelled: a read whose time is over is ended by shutting its socket down.
 
-use std::cell::Cell as StdCell;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::TcpStream;
 use rustix::net::Shutdown;
 
-use super::join::Opening;
 use super::deadlines::Deadline;
+use super::join::Opening;
 use super::list;
 use super::plan::{ListPlan, Manner, Plan, WatchPlan, has_etag};
-use super::listener;
-use super::request::{self, Parsed, Request, Route};
+use super::request::{self, Parsed};
 use super::socket::{self, Shutdowner};
-use super::{Cell, Command, Core, Moved};
-use crate::access::{self, Decision};
+use super::{Cell, Command, Moved};
 use crate::config;
-use crate::feed::{FeedKey, Scope};
-use crate::identity::Identity;
-use crate::kind::{self, Kind};
 use crate::wire::head::{self, After, Version};
-use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
 use crate::wire::sse;
 

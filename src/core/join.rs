@@ -2,19 +2,16 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Core;
 use super::beat::Timer;
-use super::prefix::{SegmentId, Then};
+use super::prefix::Then;
 use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
-use super::view::{FeedId, FollowedFeed, HeldSnapshot, View, ViewId, ViewKey};
+use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
-use crate::feed::post::Specimen;
-use crate::feed::snapshot::Snapshot;
 use crate::feed::{Feed, FeedKey, Scope};
-use crate::kind::Rv;
 use crate::wire::head::{self, Version};
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;

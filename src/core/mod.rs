@@ -6,8 +6,10 @@
 //! One turn of a core ([`turn`]): take what epoll has (mail, clock, connections, sockets that closed or became writable), then send one batch;
 //! and again through the runtime's park, where the tasks that read request heads run.
 //!
-//! - [`connection`]: from a socket to a request; [`request`] parses it, [`list`] answers lists, [`join`] opens streams.
+//! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`request`] parses it, [`plan`] decides,
+//!   [`list`] answers lists, [`join`] opens streams; [`waiting`]: for a snapshot.
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
+//! - [`specimen`]: the frame that says nothing new.
 //! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end. [`end`]: how a stream ends.
 //! - [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts.
 
@@ -49,8 +51,8 @@ use crossbeam_channel::{Receiver, Sender};
 use serde::Serialize;
 
 use self::beat::Timers;
-use self::deadlines::Connections;
 use self::counters::CoreCounters;
+use self::deadlines::Connections;
 use self::epoll::Epoll;
 use self::join::Opening;
 use self::limiter::Limiter;

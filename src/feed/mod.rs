@@ -7,8 +7,8 @@
 //! Invariants: a row that is unchanged is encoded for nobody; an encoded frame is never encoded again for another tab; every lock here is
 //! held by the control plane only.
 
-pub mod block;
 mod answers;
+pub mod block;
 mod counters;
 pub mod hub;
 pub mod journal;
@@ -30,12 +30,12 @@ use jiff::Timestamp;
 
 use self::block::{Block, Content};
 pub use self::counters::{Counter, Counters};
-pub use self::state::{State, Status};
 use self::journal::{Bounds, Journal, Tail};
 use self::ledger::{Charge, Ledger, Thing};
 use self::post::{CoreId, Following, Mail, Post};
 use self::replica::Replica;
 use self::snapshot::Snapshot;
+pub use self::state::{State, Status};
 use crate::config;
 use crate::kind::{Kind, Rv};
 

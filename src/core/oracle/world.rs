@@ -63,7 +63,7 @@ type Items = BTreeMap<(&'static str, &'static str), Item>;
 pub struct World {
     runtime: tokio::runtime::Runtime,
     hub: Arc<Hub>,
-    core: Core,
+    pub core: Core,
     scratch: turn::Scratch,
     pub feed: Arc<Feed>,
     ledger: Arc<Ledger>,
