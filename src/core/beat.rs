@@ -79,7 +79,8 @@ impl Core {
                 Timer::Beat(view, serial) => self.heartbeat(view, serial, now),
                 Timer::Flush(view) => self.flush(view),
                 Timer::Snapshot(name) => {
-                    if self.slots.named(name).is_some_and(|slot| slot.at == At::Waiting) {
+                    if self.slots.named(name).is_some_and(|slot| slot.at == At::Pausing) {
+                        self.slots.get_mut(name.id).at = At::Waiting;
                         self.want_snapshot(name);
                     }
                 }
@@ -126,7 +127,7 @@ impl Core {
     }
 
     /// A comment for streams that have nothing yet; a proxy must not think them dead.
-    fn ping_waiting(&mut self, id: ViewId) {
+    pub(super) fn ping_waiting(&mut self, id: ViewId) {
         let waiting: Vec<_> = self
             .view(id)
             .members
@@ -210,7 +211,7 @@ impl Core {
         }
         let holds_much = |at| match at {
             At::Prefix(segment, _) => self.prefixes.bytes(segment).len() > MUCH,
-            At::Log(_) | At::Behind(_) | At::Waiting => false,
+            At::Log(_) | At::Behind(_) | At::Waiting | At::Pausing => false,
         };
         let holders: Vec<_> = self
             .slots

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::Core;
 use super::prefix::Then;
-use super::slot::{At, RESUMED, SlotId};
+use super::slot::{At, RESUMED, SlotId, TOLD_AWAY};
 use super::view::{Range, ViewId};
 use crate::feed::Scope;
-use crate::feed::block::{Block, Content, Frame, Place};
+use crate::feed::block::{Block, Content, Place};
 use crate::feed::journal::Mirror;
 use crate::wire::sse::{self, Framing, Op};
 
@@ -63,19 +63,35 @@ pub fn every_frame(mirror: &Mirror, scope: &Scope, most: usize) -> Stretch {
     stretch
 }
 
+/// What becomes of an object in a stretch.
+#[derive(Default)]
+struct Latest {
+    /// The place behind its latest frame.
+    behind: Place,
+    /// That frame is `modified`, though the stretch holds the object's `added`.
+    is_new: bool,
+    was_added: bool,
+}
+
 /// The latest frame of each object of a scope from a place on: as `added` if the stretch holds its `added`, as `deleted` if it ends so.
 /// Reads so many bytes of frames at the most; the stretch ends where they end.
+///
+/// A client that goes away amid the stretch comes back with the newest id that it has got, and then gets every frame since, as it is: a
+/// `modified` of an object whose `added` was left out would be nothing to it. So between an `added` that is left out and the frame that
+/// stands for it no frame has an id.
 #[must_use]
 pub fn latest_rows(mirror: &Mirror, scope: &Scope, from: Place, most: usize) -> Stretch {
-    let mut newest: HashMap<u64, (Place, bool)> = HashMap::new();
+    let mut objects: HashMap<u64, Latest> = HashMap::new();
     let mut bytes = 0;
     let mut to = mirror.end();
     for (block, index, frame) in mirror.frames(from, mirror.end()) {
         if !scope.holds(&frame.namespace) {
             continue;
         }
-        let entry = newest.entry(frame.object).or_default();
-        *entry = (place_behind(block, index), entry.1 || frame.op == Op::Added);
+        let latest = objects.entry(frame.object).or_default();
+        latest.was_added |= frame.op == Op::Added;
+        latest.is_new = latest.was_added && frame.op == Op::Modified;
+        latest.behind = place_behind(block, index);
         bytes += block.frame_bytes(index).len();
         if bytes >= most {
             to = place_behind(block, index);
@@ -83,13 +99,14 @@ pub fn latest_rows(mirror: &Mirror, scope: &Scope, from: Place, most: usize) -> 
         }
     }
     let mut stretch = Stretch { from, to, ..Stretch::default() };
+    let mut left_out = 0_usize;
     for (block, index, frame) in mirror.frames(from, to) {
-        let behind = place_behind(block, index);
-        match newest.get(&frame.object) {
-            Some((last, was_added)) if *last == behind && scope.holds(&frame.namespace) => {
-                stretch.push_as_new(block, index, frame, *was_added);
-            }
-            _ => {}
+        let Some(latest) = objects.get(&frame.object) else { continue };
+        let is_latest = latest.behind == place_behind(block, index);
+        left_out += usize::from(latest.is_new && frame.op == Op::Added);
+        left_out -= usize::from(latest.is_new && is_latest);
+        if is_latest {
+            stretch.push_latest(block, index, latest.is_new, left_out == 0);
         }
     }
     stretch
@@ -105,14 +122,15 @@ impl Stretch {
         self.mark(behind);
     }
 
-    fn push_as_new(&mut self, block: &Block, index: usize, frame: &Frame, was_added: bool) {
-        let bytes = block.frame_bytes(index);
-        if frame.op != Op::Modified || !was_added {
+    fn push_latest(&mut self, block: &Block, index: usize, is_new: bool, with_id: bool) {
+        let (bytes, frame) = (block.frame_bytes(index), &block.frames[index]);
+        if !is_new && with_id {
             return self.push(bytes, place_behind(block, index));
         }
         let in_gap = matches!(block.content, Content::Gap(_)) && index + 1 < block.frames.len();
-        let id = (!in_gap).then_some(frame.rv);
-        sse::write_delta(&mut self.bytes, Op::Added, id, sse::row_of(bytes, usize::from(frame.row)));
+        let id = (with_id && !in_gap).then_some(frame.rv);
+        let op = if is_new { Op::Added } else { frame.op };
+        sse::write_delta(&mut self.bytes, op, id, sse::row_of(bytes, usize::from(frame.row)));
         self.mark(place_behind(block, index));
     }
 
@@ -151,6 +169,10 @@ impl Core {
         }
         self.prefixes.hold(range.segment);
         self.slots.get_mut(id).at = At::Prefix(range.segment, offset);
+        if !self.feed(feed).away {
+            // A frame says it.
+            self.slots.get_mut(id).unset(TOLD_AWAY);
+        }
     }
 
     /// A stretch that is there already: one that reaches the log's end, or was made only just now.

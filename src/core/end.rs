@@ -93,7 +93,7 @@ impl Core {
         match at {
             super::slot::At::Log(cursor) => self.view(view_id).log.leave(cursor),
             super::slot::At::Prefix(segment, _) => self.prefixes.release(segment),
-            super::slot::At::Behind(_) | super::slot::At::Waiting => {}
+            super::slot::At::Behind(_) | super::slot::At::Waiting | super::slot::At::Pausing => {}
         }
         for (moved, index) in self.view(view_id).remove_member(member) {
             if moved != id {

@@ -234,7 +234,7 @@ impl Core {
             match self.slots.get(slot).at {
                 At::Log(_) => self.relist_stream(slot),
                 // Behind, or in a prefix: where that ends, the place is found to be gone, or the gap is caught up with.
-                At::Behind(_) | At::Prefix(..) | At::Waiting => {}
+                At::Behind(_) | At::Prefix(..) | At::Waiting | At::Pausing => {}
             }
         }
         // The new snapshot says that the source is back; a row asked for before may be older than it.
@@ -349,6 +349,11 @@ impl Core {
         if self.view(view).log.lag(cursor) > self.everywhere.streams.lag {
             self.counters.lagged.add(1);
             self.leave_log(slot);
+            // What was said of the source may be among what it leaves behind.
+            let feed = self.view(view).key.feed;
+            let away = self.feed(feed).away;
+            let stream = self.slots.get_mut(slot);
+            if away { stream.unset(TOLD_AWAY) } else { stream.set(TOLD_AWAY) }
         }
     }
 }

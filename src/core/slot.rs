@@ -30,6 +30,8 @@ pub enum At {
     Behind(Place),
     /// Nowhere: it waits for a snapshot.
     Waiting,
+    /// Nowhere, for the moment that a snapshot keeps from the stream's last delta; then it waits for one.
+    Pausing,
 }
 
 /// The socket is full; the stream goes on when epoll says that it is writable.
@@ -44,7 +46,7 @@ pub const HAS_ROWS: u8 = 8;
 pub const ENDING: u8 = 16;
 /// It resumed by id and is catching up: where that is not too much, it gets every frame.
 pub const RESUMED: u8 = 32;
-/// It was told that the source is away, and will be told when it is back.
+/// While the source is away: it was told so, by itself. Else: it is to be told that rows are live when it comes to the log.
 pub const TOLD_AWAY: u8 = 64;
 /// It resumed from an id that is newer than the feed, which has not come to it yet.
 pub const AHEAD: u8 = 128;

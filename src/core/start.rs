@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use socket2::Socket;
 
 use super::beat::Timers;
-use super::connection::{self, Connections};
+use super::connection;
 use super::counters::CoreCounters;
+use super::deadlines::Connections;
 use super::epoll::Epoll;
 use super::limiter::Limiter;
 use super::listener::Accepting;
@@ -217,14 +218,14 @@ impl Core {
         let lag = match at {
             At::Log(cursor) => view.log.lag(cursor),
             At::Prefix(segment, offset) => self.prefixes.bytes(segment).len() - offset as usize,
-            At::Behind(_) | At::Waiting => 0,
+            At::Behind(_) | At::Waiting | At::Pausing => 0,
         };
         let state = match (at, flags) {
             (_, (true, _)) => "ending",
             (At::Log(_), (_, false)) => "live",
             (At::Log(_) | At::Prefix(..), _) => "catching_up",
             (At::Behind(_), _) => "behind",
-            (At::Waiting, _) => "waiting",
+            (At::Waiting | At::Pausing, _) => "waiting",
         };
         let key = self.feed(feed).feed.key.clone();
         let opened_at = i64::try_from(opened_ms)

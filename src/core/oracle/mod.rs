@@ -113,6 +113,24 @@ fn a_stream_whose_snapshot_is_under_way_gets_a_gap_that_its_view_was_reset_for()
 }
 
 #[test]
+fn a_heartbeat_in_the_pause_before_a_snapshot_does_not_lose_the_snapshot() {
+    let mut world = World::new(false, 500, 2000);
+    world.put(0, 0, 0, 0);
+    let until_told =
+        [Act::Deliver(9), Act::Open(0, false, None), Act::Answer, Act::Turn, Act::Restore(1, true)];
+    for act in until_told.into_iter().chain([Act::Answer, Act::Turn, Act::Turn, Act::Turn]) {
+        perform(&mut world, &act);
+    }
+    world.ping();
+    for act in [Act::Pass(150), Act::Turn] {
+        perform(&mut world, &act);
+    }
+    world.settle();
+    world.check();
+    world.close();
+}
+
+#[test]
 fn a_stream_that_was_ahead_turns_live_when_nothing_of_its_view_came() {
     let acts = [Act::Put(0, 0, 0, 0), Act::Relist, Act::Put(1, 0, 0, 0), Act::Open(1, false, Some(2))];
     run(false, 500, 2000, &acts);
@@ -222,4 +240,67 @@ fn nobody_resumes_while_the_source_is_refused() {
         heard.iter().any(|line| line.contains("event: error") && line.contains("forbidden")),
         "{heard:#?}"
     );
+}
+
+#[test]
+fn a_row_that_was_asked_for_before_the_source_was_away_does_not_stand_for_one_after() {
+    let acts = [
+        Act::Away(0),
+        Act::Relist,
+        Act::Open(0, false, Some(0)),
+        Act::Answer,
+        Act::Put(0, 0, 0, 0),
+        Act::Deliver(1),
+        Act::Away(20),
+    ];
+    run(false, 500, 2000, &acts);
+}
+
+#[test]
+fn a_stream_that_lags_by_nothing_but_notices_is_told_that_the_source_is_back() {
+    let acts = [
+        Act::Pass(16_000),
+        Act::Tick(20),
+        Act::Open(2, false, None),
+        Act::Put(1, 1, 0, 2),
+        Act::Pass(1),
+        Act::Put(1, 0, 0, 3),
+        Act::Relist,
+        Act::Answer,
+        Act::Put(1, 1, 0, 0),
+        Act::Turn,
+        Act::Deliver(1),
+        Act::Away(0),
+        Act::Turn,
+        Act::Turn,
+        Act::Deliver(1),
+        Act::Turn,
+        Act::Away(0),
+        Act::Turn,
+    ];
+    run(false, 500, 20_000, &acts);
+}
+
+#[test]
+fn a_client_that_leaves_amid_the_latest_rows_and_comes_back_gets_all_of_them() {
+    let mut world = World::new(false, 500, 1 << 20);
+    let lag = [Act::Put(0, 0, 0, 3), Act::Put(0, 0, 1, 3), Act::Put(0, 0, 2, 3), Act::Put(0, 0, 0, 3)];
+    let latest = [Act::Put(0, 1, 0, 1), Act::Put(0, 0, 1, 0), Act::Put(0, 1, 1, 1)];
+    let before = [Act::Relist, Act::Open(0, false, None), Act::Answer, Act::Turn, Act::Turn, Act::Turn];
+    for act in before.iter().chain(&lag).chain(&latest) {
+        perform(&mut world, act);
+        world.deliver(1);
+        world.turn();
+        world.turn();
+    }
+    assert!(world.core.counters.lagged.get() > 0, "it lags");
+    while world.tabs[0].id.as_deref() != Some("106") && world.tabs[0].id.as_deref() != Some("107") {
+        world.tabs[0].read(1);
+        world.turn();
+    }
+    assert!(world.core.counters.coalesced.get() > 0, "it is given the latest rows");
+    world.tabs[0].disconnect();
+    world.turn();
+    world.settle();
+    world.check();
 }

@@ -266,6 +266,15 @@ impl World {
         self.core.beat_at(Instant::now() + self.ahead);
     }
 
+    /// A heartbeat of every view, now.
+    pub fn ping(&mut self) {
+        let views: Vec<_> =
+            (0..).zip(&self.core.views).filter(|(_, view)| view.is_some()).map(|(id, _)| id).collect();
+        for view in views {
+            self.core.ping_waiting(view);
+        }
+    }
+
     /// A tab opens, with an id that another replica gave it or without one.
     pub fn open(&mut self, scope: usize, http10: bool, elsewhere: Option<usize>) {
         let scope = match scope % 3 {
