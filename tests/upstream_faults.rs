@@ -363,7 +363,7 @@ async fn a_credential_that_turned_over_is_read_anew_and_nobody_notices() {
     // A 401 closes the connection, which may take the repeat along.
     assert!((2..=3).contains(&asked), "once with the old one, and with the new one: {asked}");
     ward.east().set_token(None);
-    undisturbed(ward.recovers(2).await);
+    undisturbed(ward.recovers(4).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
