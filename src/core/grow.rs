@@ -309,7 +309,7 @@ impl Core {
         let at = if cut.rest.is_empty() {
             At::Behind(place)
         } else {
-            At::Prefix(self.prefixes.own(cut.rest, Then::From(place)), 0)
+            At::Prefix(self.prefixes.behind(cut.rest, &[], Then::From(place)), 0)
         };
         self.slots.get_mut(slot).at = at;
         Some(place)

@@ -26,6 +26,9 @@ const AFTER_DELTAS: Duration = Duration::from_millis(100);
 /// How long an id may be newer than anything known here.
 const AHEAD_FOR: Duration = Duration::from_secs(90);
 
+/// The longest rest of a frame that is copied for a stream; of a longer one (a snapshot, that is), many may be on their way at once.
+const COPIED: usize = 16 * 1024;
+
 /// A stream whose request was accepted.
 pub struct Opening {
     /// The socket.
@@ -282,26 +285,32 @@ impl Core {
 
     /// What the stream gets next, behind the rest of what it has got in part; all else that it had still to get is dropped.
     pub(super) fn put_in_way(&mut self, id: SlotId, bytes: Vec<u8>, then: Then) {
-        let rest = self.rest_of_frame(id);
-        let whole = if rest.is_empty() { bytes } else { [rest, bytes].concat() };
-        let segment = self.prefixes.own(whole, then);
+        let (at, view) = (self.slots.get(id).at, self.slots.get(id).view);
+        let segment = match at {
+            At::Log(cursor) => {
+                let rest = self.view(view).log.cut(cursor).rest;
+                self.prefixes.behind(rest, &bytes, then)
+            }
+            At::Prefix(segment, offset) => {
+                let behind = self.behind_segment(segment, offset, bytes, then);
+                self.prefixes.release(segment);
+                behind
+            }
+            At::Behind(_) | At::Waiting => self.prefixes.own(bytes, then),
+        };
         self.slots.get_mut(id).at = At::Prefix(segment, 0);
         self.make_ready(id);
     }
 
-    /// Takes the stream from where it stands; what is left is the rest of the frame that it has got in part.
-    fn rest_of_frame(&mut self, id: SlotId) -> Vec<u8> {
-        let (at, view) = (self.slots.get(id).at, self.slots.get(id).view);
-        self.slots.get_mut(id).at = At::Waiting;
-        match at {
-            At::Log(cursor) => self.view(view).log.cut(cursor).rest,
-            At::Prefix(segment, offset) => {
-                let rest = self.prefixes.cut(segment, offset).0.to_vec();
-                self.prefixes.release(segment);
-                rest
-            }
-            At::Behind(_) | At::Waiting => Vec::new(),
+    fn behind_segment(&mut self, segment: SegmentId, offset: u32, bytes: Vec<u8>, then: Then) -> SegmentId {
+        let end = self.prefixes.end_of_frame(segment, offset);
+        let whole = self.prefixes.bytes(segment);
+        if end as usize == whole.len() && (end - offset) as usize > COPIED {
+            let next = self.prefixes.own(bytes, then);
+            return self.prefixes.rest_of(segment, offset, Then::Segment(next));
         }
+        let rest = whole[offset as usize..end as usize].to_vec();
+        self.prefixes.behind(rest, &bytes, then)
     }
 
     /// A stream that comes to need a snapshot in its midst keeps its distance from its last delta.
@@ -562,9 +571,8 @@ impl Core {
             self.prefixes.hold(segment);
             segment
         } else {
-            let whole = [&rest, self.prefixes.bytes(segment)].concat();
-            let then = self.prefixes.then(segment);
-            self.prefixes.own(whole, then)
+            let (bytes, then) = (self.prefixes.bytes(segment).to_vec(), self.prefixes.then(segment));
+            self.prefixes.behind(rest, &bytes, then)
         };
         self.slots.get_mut(name.id).at = At::Prefix(segment, 0);
         self.make_ready(name.id);

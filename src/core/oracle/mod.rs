@@ -33,7 +33,7 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        10 => (0usize..2, 0usize..3, 0u8..3, 0usize..4).prop_map(|(a, b, c, d)| Act::Put(a, b, c, d)),
+        10 => (0usize..2, 0usize..3, 0u8..3, 0usize..5).prop_map(|(a, b, c, d)| Act::Put(a, b, c, d)),
         4 => (0usize..2, 0usize..3).prop_map(|(a, b)| Act::Delete(a, b)),
         1 => Just(Act::Bookmark),
         10 => (1usize..4).prop_map(Act::Deliver),
@@ -97,6 +97,22 @@ proptest! {
         acts in proptest::collection::vec(act(), 1..60),
     ) {
         run(events, lag, journal, &acts);
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_stream_that_is_ended_gets_its_last_event_whole(
+        lag in prop_oneof![Just(500usize), Just(1 << 20)],
+        acts in proptest::collection::vec(act(), 1..40),
+    ) {
+        let mut world = World::new(false, lag, 1 << 20);
+        // A last event has a second's time.
+        for act in acts.iter().filter(|act| !matches!(act, Act::Pass(1000..))) {
+            perform(&mut world, act);
+        }
+        world.shut_down();
+        world.close();
     }
 }
 
@@ -265,17 +281,7 @@ fn a_stream_that_lags_by_nothing_but_notices_is_told_that_the_source_is_back() {
 
 #[test]
 fn a_client_that_leaves_amid_the_latest_rows_and_comes_back_gets_all_of_them() {
-    let mut world = World::new(false, 500, 1 << 20);
-    let lag = [Act::Put(0, 0, 0, 3), Act::Put(0, 0, 1, 3), Act::Put(0, 0, 2, 3), Act::Put(0, 0, 0, 3)];
-    let latest = [Act::Put(0, 1, 0, 1), Act::Put(0, 0, 1, 0), Act::Put(0, 1, 1, 1)];
-    let before = [Act::Relist, Act::Open(0, false, None), Act::Answer, Act::Turn, Act::Turn, Act::Turn];
-    for act in before.iter().chain(&lag).chain(&latest) {
-        perform(&mut world, act);
-        world.deliver(1);
-        world.turn();
-        world.turn();
-    }
-    assert!(world.core.counters.lagged.get() > 0, "it lags");
+    let mut world = lagging(&[Act::Put(0, 1, 0, 1), Act::Put(0, 0, 1, 0), Act::Put(0, 1, 1, 1)]);
     while world.tabs[0].id.as_deref() != Some("106") && world.tabs[0].id.as_deref() != Some("107") {
         world.tabs[0].read(1);
         world.turn();
@@ -285,4 +291,26 @@ fn a_client_that_leaves_amid_the_latest_rows_and_comes_back_gets_all_of_them() {
     world.turn();
     world.settle();
     world.check();
+}
+
+/// A tab whose stream has lagged, amid a frame, when the acts happen.
+fn lagging(latest: &[Act]) -> World {
+    let mut world = World::new(false, 500, 1 << 20);
+    let before = [Act::Relist, Act::Open(0, false, None), Act::Answer, Act::Turn, Act::Turn, Act::Turn];
+    let lag = [Act::Put(0, 0, 0, 4), Act::Put(0, 0, 1, 3), Act::Put(0, 0, 2, 3), Act::Put(0, 0, 0, 3)];
+    for act in before.iter().chain(&lag).chain(latest) {
+        perform(&mut world, act);
+        world.deliver(1);
+        world.turn();
+        world.turn();
+    }
+    assert!(world.core.counters.lagged.get() > 0, "it lags");
+    world
+}
+
+#[test]
+fn a_stream_that_lags_amid_a_frame_gets_the_rest_of_it_before_its_last_event() {
+    let mut world = lagging(&[]);
+    world.shut_down();
+    world.close();
 }

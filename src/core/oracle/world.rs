@@ -83,7 +83,7 @@ pub struct World {
 
 pub const NAMESPACES: [&str; 2] = ["a", "b"];
 pub const NAMES: [&str; 3] = ["x", "y", "z"];
-const PADS: [usize; 4] = [0, 30, 700, 3000];
+const PADS: [usize; 5] = [0, 30, 700, 3000, 20_000];
 
 impl World {
     pub fn new(events: bool, lag: usize, journal_bytes: usize) -> Self {
@@ -304,6 +304,24 @@ impl World {
             request_id: "r".into(),
         };
         self.core.open(self.feed.key.clone(), opening);
+    }
+
+    /// Every stream is told that the server goes, and every tab listens to the end.
+    pub fn shut_down(&mut self) {
+        let names: Vec<_> = self.core.slots.iter().map(|(id, _)| self.core.slots.name(id)).collect();
+        for name in names {
+            self.core.drain_stream(name);
+        }
+        let mut quiet = 0;
+        while quiet < 3 {
+            self.turn();
+            let read = self.tabs.iter_mut().fold(false, |read, tab| tab.read(1 << 16) | read);
+            quiet = if read { 0 } else { quiet + 1 };
+        }
+        for tab in &self.tabs {
+            assert!(tab.stream.is_none(), "it is closed");
+            assert!(tab.disconnected || tab.is_whole(), "it ends between two events; heard {:#?}", tab.heard);
+        }
     }
 
     /// Everyitem that was begun is brought to its end.
