@@ -72,11 +72,7 @@ impl Core {
             match timer {
                 Timer::Beat(view, serial) => self.heartbeat(view, serial, now),
                 Timer::Flush(view) => self.flush(view),
-                Timer::Snapshot(name) => {
-                    if self.slots.named(name).is_some_and(|slot| slot.at == At::Waiting) {
-                        self.want_snapshot(name);
-                    }
-                }
+                Timer::Snapshot(name) => self.snapshot_is_due(name),
                 Timer::Close(name) => {
                     if self.slots.named(name).is_some() {
                         self.close(name.id, "ended");
@@ -99,7 +95,7 @@ impl Core {
     }
 
     /// One shared heartbeat for a view: into the log for those who are in it, as a segment for those who wait for their rows.
-    fn heartbeat(&mut self, id: ViewId, serial: u64, now: Instant) {
+    pub(super) fn heartbeat(&mut self, id: ViewId, serial: u64, now: Instant) {
         if !self.has_view(id) || self.view(id).serial != serial {
             return;
         }

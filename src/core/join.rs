@@ -323,6 +323,20 @@ impl Core {
         }
     }
 
+    /// The distance is kept.
+    pub(super) fn snapshot_is_due(&mut self, name: SlotName) {
+        let Some(slot) = self.slots.named(name) else { return };
+        let (at, view) = (slot.at, slot.view);
+        match at {
+            At::Waiting => self.want_snapshot(name),
+            // A heartbeat is in its way; behind that it asks.
+            At::Prefix(segment, _) if self.prefixes.then(segment) == Then::Wait => {
+                self.view(view).waiting.push(name);
+            }
+            _ => {}
+        }
+    }
+
     /// Gives the stream its view's snapshot, or has it wait for one.
     pub(super) fn want_snapshot(&mut self, name: SlotName) {
         let view_id = self.slots.get(name.id).view;

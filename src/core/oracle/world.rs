@@ -260,6 +260,17 @@ impl World {
         self.core.send_batch(&mut self.scratch);
     }
 
+    /// Every view beats, before anything else is due.
+    pub fn heartbeat(&mut self) {
+        let views: Vec<_> = (0u32..)
+            .zip(&self.core.views)
+            .filter_map(|(id, view)| Some((id, view.as_ref()?.serial)))
+            .collect();
+        for (id, serial) in views {
+            self.core.heartbeat(id, serial, Instant::now());
+        }
+    }
+
     /// Time passes for the core.
     pub fn pass(&mut self, time: Duration) {
         self.ahead += time;
