@@ -25,9 +25,12 @@ impl Core {
             match mail {
                 Mail::Grown(feed) => self.grow(&feed),
                 Mail::Opened(key, feed) => self.opened(&key, feed),
-                Mail::Snapshot(feed, scope, result) => {
+                Mail::Snapshot(feed, scope, exact, result) => {
                     self.grow(&feed);
-                    self.got_snapshot(&feed, &scope, result);
+                    if exact {
+                        self.answer_lists(&feed.key, &scope, &result);
+                    }
+                    self.got_snapshot(&feed, &scope, &result);
                 }
                 Mail::Specimen(feed, scope, specimen) => {
                     self.grow(&feed);

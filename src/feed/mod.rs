@@ -428,7 +428,7 @@ impl Feed {
         self.set_status(state.clone(), writer.synced);
         if let Some(why) = state.refused() {
             for (core, scope) in std::mem::take(&mut writer.waiting) {
-                self.post_self(core, |feed| Mail::Snapshot(feed, scope, Err(why)));
+                self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Err(why)));
             }
         }
         match state.refused() {
@@ -484,7 +484,7 @@ impl Feed {
             return;
         }
         for (core, scope) in std::mem::take(&mut writer.waiting) {
-            self.post_self(core, |feed| Mail::Snapshot(feed, scope, Err(Refused::Gone)));
+            self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Err(Refused::Gone)));
         }
         self.publish(&mut writer, Batch::default(), Content::Refused(Refused::Gone));
     }
@@ -495,7 +495,7 @@ impl Feed {
         let mut writer = self.lock();
         let refused = if writer.ended { Some(Refused::Gone) } else { self.status.load().refused() };
         if let Some(why) = refused {
-            return self.post_self(core, |feed| Mail::Snapshot(feed, scope, Err(why)));
+            return self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Err(why)));
         }
         if !writer.synced {
             let waiter = (core, scope);
@@ -504,13 +504,13 @@ impl Feed {
             }
             if writer.waiting.len() >= MOST_WAITING {
                 return self
-                    .post_self(core, |feed| Mail::Snapshot(feed, waiter.1, Err(Refused::Unavailable)));
+                    .post_self(core, |feed| Mail::Snapshot(feed, waiter.1, true, Err(Refused::Unavailable)));
             }
             writer.waiting.push(waiter);
             return;
         }
         let snapshot = self.snapshot(&mut writer, &scope, exact);
-        self.post_self(core, |feed| Mail::Snapshot(feed, scope, Ok(snapshot)));
+        self.post_self(core, |feed| Mail::Snapshot(feed, scope, exact, Ok(snapshot)));
     }
 
     /// Answers a core's wish for a row that changes nothing.
@@ -564,7 +564,7 @@ impl Feed {
                 continue;
             }
             let snapshot = self.snapshot(writer, &scope, true);
-            self.post_self(core, |feed| Mail::Snapshot(feed, scope, Ok(snapshot)));
+            self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Ok(snapshot)));
         }
         self.set_status(State::Live, writer.synced);
     }

@@ -344,3 +344,18 @@ fn a_heartbeat_in_the_way_does_not_keep_a_snapshot_away() {
         run(false, 500, 1 << 20, &acts);
     }
 }
+
+#[test]
+fn a_list_is_not_answered_by_a_snapshot_that_a_stream_would_catch_up_from() {
+    let mut world = World::new(false, 1 << 20, 1 << 20);
+    let before = [Act::Put(0, 0, 0, 4), Act::Relist, Act::Open(0, false, None), Act::Answer, Act::Turn];
+    let newer = [Act::Put(0, 1, 0, 0), Act::Deliver(1), Act::Open(0, true, None)];
+    for act in before.iter().chain(&newer) {
+        perform(&mut world, act);
+    }
+    let answer = world.list();
+    world.answer();
+    world.turn();
+    let listed = answer.borrow_mut().listed.take().expect("it is answered").expect("by a list");
+    assert_eq!(listed.count, 2, "the newest row is in it");
+}

@@ -1,14 +1,16 @@
 //! A whole small world on one thread: a cluster with a history, a feed, the hub, one core and its tabs. Noitem happens by itself, so
 //! that every order of items can be tried.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::super::join::Opening;
 use super::super::start::{self, Driver};
-use super::super::{Core, Everywhere, listener, turn};
+use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
@@ -333,6 +335,13 @@ impl World {
             assert!(tab.stream.is_none(), "it is closed");
             assert!(tab.disconnected || tab.is_whole(), "it ends between two events; heard {:#?}", tab.heard);
         }
+    }
+
+    /// What a list of all namespaces answers, once it is here.
+    pub fn list(&mut self) -> Rc<RefCell<list::Answer>> {
+        let answer = Rc::default();
+        self.core.ask_list(self.feed.key.clone(), Scope::All, Rc::clone(&answer));
+        answer
     }
 
     /// Everyitem that was begun is brought to its end.
