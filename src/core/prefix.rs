@@ -184,3 +184,96 @@ impl Prefixes {
         self.slots[id as usize].as_mut().expect("a segment lives as long as it is held")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Own(usize),
+        Marked(usize),
+        RestOf(usize),
+        Chain(usize),
+        Hold(usize),
+        Release(usize),
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let act = prop_oneof![
+            (1usize..50).prop_map(Act::Own),
+            (1usize..50).prop_map(Act::Marked),
+            any::<usize>().prop_map(Act::RestOf),
+            any::<usize>().prop_map(Act::Chain),
+            any::<usize>().prop_map(Act::Hold),
+            any::<usize>().prop_map(Act::Release),
+            any::<usize>().prop_map(Act::Release),
+        ];
+        proptest::collection::vec(act, 1..60)
+    }
+
+    proptest! {
+        #[test]
+        fn a_segment_lives_exactly_as_long_as_somebody_holds_it(acts in acts()) {
+            let ledger = Ledger::new(usize::MAX);
+            let mut prefixes = Prefixes::new(&ledger);
+            // One entry per hold of ours, with what the segment's bytes have to be.
+            let mut held: Vec<(SegmentId, Vec<u8>)> = Vec::new();
+            let mut fill = 0u8;
+            for act in acts {
+                fill = fill.wrapping_add(1);
+                match act {
+                    Act::Own(length) => held.push((prefixes.own(vec![fill; length], Then::Wait), vec![fill; length])),
+                    Act::Marked(length) => {
+                        let end = u32::try_from(length).expect("small");
+                        held.push((prefixes.marked(vec![fill; length], vec![(end, 7)], Then::From(9)), vec![fill; length]));
+                    }
+                    Act::RestOf(which) if !held.is_empty() => {
+                        let (id, bytes) = held[which % held.len()].clone();
+                        let offset = which % bytes.len();
+                        let rest = prefixes.rest_of(id, u32::try_from(offset).expect("small"), Then::Close);
+                        held.push((rest, bytes[offset..].to_vec()));
+                    }
+                    // A segment that another leads to is held by that other.
+                    Act::Chain(which) if !held.is_empty() => {
+                        let (next, _) = held.swap_remove(which % held.len());
+                        held.push((prefixes.own(vec![fill], Then::Segment(next)), vec![fill]));
+                    }
+                    Act::Hold(which) if !held.is_empty() => {
+                        let (id, bytes) = held[which % held.len()].clone();
+                        prefixes.hold(id);
+                        held.push((id, bytes));
+                    }
+                    Act::Release(which) if !held.is_empty() => {
+                        let index = which % held.len();
+                        prefixes.release(held.swap_remove(index).0);
+                    }
+                    _ => {}
+                }
+                for (id, bytes) in &held {
+                    prop_assert_eq!(prefixes.bytes(*id), &bytes[..]);
+                }
+            }
+            for (id, _) in held {
+                prefixes.release(id);
+            }
+            prop_assert_eq!(prefixes.len(), 0);
+            prop_assert_eq!(ledger.spent(Thing::Logs), 0);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_was_sent_in_part_ends_where_it_ends() {
+        let ledger = Ledger::new(usize::MAX);
+        let mut prefixes = Prefixes::new(&ledger);
+        let whole = prefixes.own(vec![0; 10], Then::Wait);
+        let marked = prefixes.marked(vec![0; 10], vec![(4, 1), (10, 2)], Then::From(2));
+        let owed = prefixes.behind(vec![0; 3], &[0; 7], Then::Close);
+        let ends = |id: SegmentId| [0, 2, 3, 4, 5, 10].map(|offset| prefixes.end_of_frame(id, offset));
+        assert_eq!(ends(whole), [0, 10, 10, 10, 10, 10]);
+        assert_eq!(ends(marked), [0, 4, 4, 4, 10, 10]);
+        assert_eq!(ends(owed), [3, 3, 3, 10, 10, 10]);
+    }
+}
