@@ -1,22 +1,22 @@
 //! Puts the parts together: clusters, hub, cores and control plane; and takes them apart in order.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 use crate::api::{self, Api};
-use crate::cluster::{self, Changes, Cluster, ClusterSpec, Mistake, RegistryFile};
-use crate::config::Config;
+use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
+use crate::config::{Config, Mistakes};
 use crate::core::listener::listen;
 use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
-use crate::feed::hub::{Hub, Limits, Running, Sources};
+use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
-use crate::feed::{Feed, FeedKey, Shared};
+use crate::feed::{FeedKey, Shared};
 use crate::identity::Authenticator;
 
 /// Why a server does not start.
@@ -39,97 +39,11 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The registry file is bad at start-up, when there is no older registry to go on with.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Registry(Vec<Mistake>),
+    #[error("{0}")]
+    Registry(Mistakes),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
-}
-
-/// The clusters of the registry, as they are now.
-pub struct Clusters {
-    settings: Arc<crate::config::Upstream>,
-    known: RwLock<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    /// In the registry's order.
-    specs: Vec<Arc<ClusterSpec>>,
-    /// Those that could be connected.
-    clusters: HashMap<Arc<str>, Arc<Cluster>>,
-}
-
-impl Clusters {
-    fn new(settings: crate::config::Upstream) -> Arc<Self> {
-        Arc::new(Clusters { settings: Arc::new(settings), known: RwLock::default() })
-    }
-
-    /// What the registry says, in its order.
-    #[must_use]
-    pub fn specs(&self) -> Vec<Arc<ClusterSpec>> {
-        self.read().specs.clone()
-    }
-
-    /// Every cluster that feeds can be started for.
-    #[must_use]
-    pub fn all(&self) -> Vec<Arc<Cluster>> {
-        let known = self.read();
-        known.specs.iter().filter_map(|spec| known.clusters.get(&spec.name).cloned()).collect()
-    }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
-        self.known.read().expect("nothing panics while it holds the registry's lock")
-    }
-
-    fn add(&self, spec: Arc<ClusterSpec>) {
-        let connected = Cluster::connect(spec.clone(), self.settings.clone());
-        let mut known = self.known.write().expect("nothing panics while it holds the registry's lock");
-        match connected {
-            Ok(cluster) => drop(known.clusters.insert(spec.name.clone(), cluster)),
-            Err(error) => tracing::error!(cluster = %spec.name, %error, "cluster.unusable"),
-        }
-        known.specs.push(spec);
-    }
-
-    /// The cluster; one that could not be connected is tried again, as its kubeconfig may have come since.
-    fn connected(&self, name: &str) -> Option<Arc<Cluster>> {
-        let known = self.read();
-        if let Some(cluster) = known.clusters.get(name) {
-            return Some(cluster.clone());
-        }
-        let spec = known.specs.iter().find(|spec| &*spec.name == name)?.clone();
-        drop(known);
-        let cluster = Cluster::connect(spec, self.settings.clone()).ok()?;
-        let mut known = self.known.write().expect("nothing panics while it holds the registry's lock");
-        Some(known.clusters.entry(cluster.name.clone()).or_insert(cluster).clone())
-    }
-
-    fn remove(&self, name: &str) {
-        let mut known = self.known.write().expect("nothing panics while it holds the registry's lock");
-        known.specs.retain(|spec| &*spec.name != name);
-        known.clusters.remove(name);
-    }
-
-    fn order(&self, specs: &[Arc<ClusterSpec>]) {
-        let place = |name: &str| specs.iter().position(|spec| &*spec.name == name);
-        let mut known = self.known.write().expect("nothing panics while it holds the registry's lock");
-        known.specs.sort_by_key(|spec| place(&spec.name));
-    }
-}
-
-impl Sources for Clusters {
-    fn knows(&self, cluster: &str) -> bool {
-        self.read().specs.iter().any(|spec| &*spec.name == cluster)
-    }
-
-    fn start(&self, feed: Arc<Feed>) -> Option<Running> {
-        let cluster = self.connected(&feed.key.cluster)?;
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(cluster::reflector::run(cluster, feed, self.settings.clone(), stopped));
-        // Dropping the sender stops the reflector.
-        Some(Running(Box::new(stop)))
-    }
 }
 
 /// A server that runs.
@@ -222,7 +136,7 @@ impl Server {
             })
             .collect();
         for key in &keys {
-            self.hub.keep(key.clone());
+            self.hub.keep(key);
         }
         tokio::spawn(self.api.clone().become_ready(keys, config.feeds.ready_after));
     }
@@ -310,7 +224,7 @@ async fn follow_registry(
             None => {}
             Some(Ok(changes)) => server.apply(changes, &file.registry().clusters, config),
             Some(Err(mistakes)) => {
-                for mistake in mistakes {
+                for mistake in mistakes.0 {
                     tracing::error!("clusters.bad_file: the old registry stays: {mistake}");
                 }
             }
@@ -323,18 +237,36 @@ async fn follow_registry(
 /// # Errors
 /// When signals cannot be received.
 pub async fn until_signalled(server: &Server) -> Result<(), ServeError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut signalled = async || {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    signalled().await;
+    let mut signals = Signals::new()?;
+    signals.next().await;
     tokio::select! {
         () = server.drain() => {}
-        () = signalled() => tracing::warn!("server.killed: a second signal"),
+        () = signals.next() => tracing::warn!("server.killed: a second signal"),
     }
     Ok(())
+}
+
+/// SIGTERM and SIGINT: what ends a process in order.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on these signals no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    pub fn new() -> io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Signals { terminate, interrupt })
+    }
+
+    /// Waits for the next of either.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -56,6 +56,15 @@ fn mistakes_of_settings_environment_and_clusters_come_at_once() {
 }
 
 #[test]
+fn the_name_of_a_file_is_escaped() {
+    let name = "clusters\u{1b}[31m.yaml";
+    let settings = "clustersFile: \"clusters\\e[31m.yaml\"\nauth: {mode: dev}\n";
+    let (code, said) = check(&[("foretop.yaml", settings), (name, "clusters: 3\n")], &[]);
+    assert_eq!(said, "clusters\\u{1b}[31m.yaml:1: clusters: is `3`; right would be a list of clusters\n");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
 fn an_alias_that_loses_is_told() {
     let (code, said) = check(
         &[("foretop.yaml", "auth: {mode: dev}\n")],

@@ -130,3 +130,27 @@ async fn where_the_difference_is_larger_than_the_list_there_is_a_new_snapshot() 
         assert_eq!(state.rows.hash(), wanted.hash(), "{}", fresh::difference(&state.rows, &wanted));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tab_that_reads_the_notice_late_still_turns_live() {
+    let house = House::with(&settings(), 40).await;
+    let east = house.east();
+    let mut slow = Tab::open(watch(&house, EAST).receive_buffer(4096)).await;
+    slow.until("its snapshot", |state| state.count("snapshot") == 1).await;
+    let mut healthy = Tab::open(watch(&house, EAST)).await.follow();
+    // More than its kernel takes, and less than it may lag.
+    fresh::restart(east, &east.names("pods").unwrap(), 800);
+    fresh::mark(east, "pods", "before");
+    healthy.until("all of it", |state| state.rows.named("before").is_some()).await;
+
+    let killed = std::time::Instant::now();
+    east.stop().await;
+    healthy.until("the notice", |state| state.relists == [AWAY]).await;
+    stay_away(killed).await;
+    east.restart().await.unwrap();
+    healthy.until("the return", |state| state.badge == Badge::Live).await;
+
+    slow.until("the notice", |state| state.relists == [AWAY]).await;
+    slow.until("the return", |state| state.badge == Badge::Live).await;
+    assert_eq!(slow.state.rows.hash(), healthy.state().rows.hash());
+}

@@ -223,7 +223,7 @@ async fn too_many_requests_is_waited_for() {
 #[tokio::test]
 async fn forbidden_and_absent_are_said_and_tried_again() {
     for (fault, state) in [(Fault::Forbidden, State::Forbidden), (Fault::Absent, State::Absent)] {
-        let rig = Rig::with([fault.clone().on("pods")]).await;
+        let rig = Rig::with([fault.on("pods")]).await;
         until("it is said", || rig.feed.state() == state).await;
         rig.sim.heal();
         rig.follows().await;
@@ -241,7 +241,7 @@ async fn forbidden_and_absent_are_said_and_tried_again() {
 async fn damaged_lines_are_read_again_from_the_position() {
     for damage in [Fault::Garbage, Fault::HalfLine] {
         let rig = Rig::following().await;
-        rig.sim.faults().add(damage.clone());
+        rig.sim.faults().add(damage);
         rig.is_away().await;
         rig.follows().await;
         let counters = &rig.cluster.counters;

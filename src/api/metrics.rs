@@ -36,7 +36,11 @@ impl std::fmt::Debug for Gathered {
     }
 }
 
+/// A figure's name, its help, and where it is read.
 type CoreFigure = (&'static str, &'static str, fn(&CoreCounters) -> u64);
+
+/// A count's name, its help, and where it is counted.
+type Counted<T> = (&'static str, &'static str, fn(&T) -> &Counter);
 
 const CORE_LEVELS: [CoreFigure; 4] = [
     ("streams", "Open streams", |core| core.streams.get()),
@@ -45,7 +49,7 @@ const CORE_LEVELS: [CoreFigure; 4] = [
     ("connections", "Open connections that are no stream", |core| core.connections.get()),
 ];
 
-const CORE_COUNTS: [(&str, &str, fn(&CoreCounters) -> &Counter); 18] = [
+const CORE_COUNTS: [Counted<CoreCounters>; 19] = [
     ("streams_opened", "Streams opened", |core| &core.opened),
     ("streams_closed", "Streams ended", |core| &core.closed),
     ("sends", "Sends given to the kernel", |core| &core.sends),
@@ -60,13 +64,14 @@ const CORE_COUNTS: [(&str, &str, fn(&CoreCounters) -> &Counter); 18] = [
     ("resumes_ahead", "Resumes whose id was newer than anything known", |core| &core.ahead),
     ("snapshots_sent", "Snapshots handed to streams", |core| &core.snapshots),
     ("streams_stalled", "Streams reset for taking nothing", |core| &core.stalled),
+    ("streams_shed", "Streams ended at the ceiling of memory", |core| &core.shed),
     ("lists", "Lists asked for", |core| &core.lists),
     ("lists_not_modified", "Lists answered by 304", |core| &core.not_modified),
     ("requests_refused", "Requests refused", |core| &core.refused),
     ("connections_accepted", "Connections accepted", |core| &core.accepted),
 ];
 
-const FEED_COUNTS: [(&str, &str, fn(&Counters) -> &Counter); 6] = [
+const FEED_COUNTS: [Counted<Counters>; 6] = [
     ("feed_events", "Events that apiservers delivered", |feed| &feed.events_in),
     ("feed_events_suppressed", "Events that changed no row", |feed| &feed.suppressed),
     ("feed_diffed", "Frames that came of a relist", |feed| &feed.diffed),

@@ -26,6 +26,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
 use tower::ServiceExt;
 
+use crate::cluster::Clusters;
 use crate::config::{AuthMode, Config};
 use crate::core::start::Driver;
 use crate::core::{CoreHandle, Moved};
@@ -34,7 +35,6 @@ use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
 use crate::identity::{Authenticator, Identity};
 use crate::kind::Kind;
-use crate::serve::Clusters;
 use crate::wire::refusal::Refusal;
 
 /// Connections that may wait to be taken over.
@@ -138,6 +138,8 @@ async fn serve_one(api: Arc<Api>, Moved { socket, peer, read }: Moved) {
     });
     let served = hyper::server::conn::http1::Builder::new()
         .keep_alive(false)
+        // A client that has said all still waits for its answer.
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
         .max_buf_size(head_bytes.max(8192))

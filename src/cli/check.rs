@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use foretop::cluster::registry::Registry;
-use foretop::config::{self, Config, Loaded, Mistakes};
+use foretop::config::{self, Config, Loaded, Mistake, Mistakes};
 
 use super::settings;
 
@@ -20,7 +20,7 @@ pub fn check(path: &Path) -> ExitCode {
     code
 }
 
-fn report((loaded, mistakes): (Loaded, Vec<config::Mistake>)) -> (Vec<String>, ExitCode) {
+fn report((loaded, mistakes): (Loaded, Vec<Mistake>)) -> (Vec<String>, ExitCode) {
     let Loaded { config, warnings, set } = loaded;
     let mut lines: Vec<String> = warnings.into_iter().map(|warning| format!("warning: {warning}")).collect();
     let settings_are_good = mistakes.is_empty();
@@ -33,25 +33,18 @@ fn report((loaded, mistakes): (Loaded, Vec<config::Mistake>)) -> (Vec<String>, E
         }
         Ok(_) => (lines, ExitCode::FAILURE),
         Err(mistakes) => {
-            lines.extend(mistakes);
+            lines.extend(mistakes.0.iter().map(ToString::to_string));
             (lines, ExitCode::FAILURE)
         }
     }
 }
 
-/// How many clusters the registry file has, or every mistake in it, one line each.
-fn clusters(config: &Config) -> Result<usize, Vec<String>> {
+/// How many clusters the registry file has.
+fn clusters(config: &Config) -> Result<usize, Mistakes> {
     let Some(path) = &config.clusters_file else { return Ok(0) };
-    let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| vec![Mistakes(vec![settings::unreadable(name.to_string(), &error)]).to_string()])?;
-    let registry = Registry::parse(&text).map_err(|mistakes| {
-        let line = |line: Option<u64>| line.map(|line| format!(":{line}")).unwrap_or_default();
-        let key = |key: &str| if key.is_empty() { String::new() } else { format!("{key}: ") };
-        mistakes
-            .iter()
-            .map(|mistake| format!("{name}{}: {}{}", line(mistake.line), key(&mistake.key), mistake.text))
-            .collect::<Vec<_>>()
-    })?;
-    Ok(registry.clusters.len())
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Registry::parse(&name, &text).map(|registry| registry.clusters.len()),
+        Err(error) => Err(Mistakes(vec![Mistake::unreadable(name, &error)])),
+    }
 }

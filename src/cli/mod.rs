@@ -66,7 +66,7 @@ struct Demo {
 struct Sim {
     #[command(flatten)]
     world: World,
-    /// Address of the first cluster's apiserver; the next clusters follow on the next ports.
+    /// Address of the one listener of all clusters; each is below its `/clusters/NAME`.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6443")]
     listen: SocketAddr,
     /// Where to write a kubeconfig with a context per cluster.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use foretop::cluster::ClusterSpec;
 use foretop::config::Config;
-use foretop::serve::{self, ServeError, Server};
+use foretop::serve::{self, ServeError, Server, Signals};
 use foretop::sim::{self, Options, SimError};
 
 use super::{Sim, World};
@@ -39,11 +39,12 @@ pub fn sim(sim: &Sim) -> ExitCode {
         ..options(world, names("sim", world.clusters), sim.listen)
     };
     on_control_plane(2, async move {
+        let mut signals = Signals::new().map_err(ServeError::Control)?;
         let running = sim::serve(options).await?;
         for cluster in running.clusters() {
             println!("{} is at {}", cluster.name(), cluster.url());
         }
-        tokio::signal::ctrl_c().await.map_err(ServeError::Control)?;
+        signals.next().await;
         Ok::<_, RunError>(())
     })
 }

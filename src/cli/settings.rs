@@ -34,24 +34,13 @@ pub fn from_file(path: &Path, flags: Vec<Flag>, insecure: bool) -> Result<Source
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Sources { file: Some(File { name, text }), ..without_file(flags, insecure) }),
-        Err(error) => Err(Mistakes(vec![unreadable(name, &error)])),
+        Err(error) => Err(Mistakes(vec![Mistake::unreadable(name, &error)])),
     }
 }
 
 /// This process's environment, and flags.
 pub fn without_file(flags: Vec<Flag>, insecure: bool) -> Sources {
     Sources { file: None, environment: Sources::process_environment(), flags, insecure }
-}
-
-/// What is wrong with a file that cannot be read.
-pub fn unreadable(name: String, error: &std::io::Error) -> Mistake {
-    Mistake {
-        source: name,
-        line: None,
-        key: String::new(),
-        what: format!("this file cannot be read: {error}"),
-        right: "a file of UTF-8 text that this user may read".into(),
-    }
 }
 
 /// Goes on with the settings, unless they hold a mistake: then all of them are printed, and nothing is started.

@@ -5,34 +5,11 @@
 //! misspelt one. Two of Periscope's backends have no counterpart here, and their mistakes name the way round.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use super::spec::{Backend, ClusterSpec, name_is_safe};
-use super::yaml::{self, Node, Value};
-
-/// Something wrong in the registry file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// Where, as a path of keys such as `clusters[2].kubeconfigPath`; empty for the file as a whole.
-    pub key: String,
-    /// 1-based, where the parser knows it.
-    pub line: Option<u64>,
-    /// What is wrong, and what would be right.
-    pub text: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
-        }
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
-        f.write_str(&self.text)
-    }
-}
+use crate::config::yaml::{Entry, Node, Value};
+use crate::config::{Mistake, Mistakes, cut, quoted};
 
 /// The clusters of one version of the registry, in the file's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,23 +50,24 @@ const EXEC_KEYS: [&str; 6] = [
 ];
 
 impl Registry {
-    /// Reads a registry file's text.
+    /// Reads a registry file's text; `source` is the file's name, as mistakes are to give it.
     ///
     /// # Errors
-    /// Every mistake in it, in the file's order.
-    pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
-        if text.trim().is_empty() {
-            return Ok(Registry::default());
-        }
-        let mut reader = Reader::default();
-        match yaml::parse(text) {
+    /// Every mistake in it.
+    pub fn parse(source: &str, text: &str) -> Result<Self, Mistakes> {
+        let mut reader =
+            Reader { source, clusters: Vec::new(), names: BTreeMap::new(), mistakes: Vec::new() };
+        match Node::parse(text) {
             Ok(document) => reader.document(&document),
-            Err((text, line)) => reader.mistakes.push(Mistake { key: String::new(), line, text }),
+            Err(syntax) => {
+                let what = format!("this is not YAML that can be read: {}", syntax.what);
+                reader.wrong("", syntax.line, what, A_REGISTRY);
+            }
         }
         if reader.mistakes.is_empty() {
             return Ok(Registry { clusters: reader.clusters });
         }
-        Err(reader.mistakes)
+        Err(Mistakes(reader.mistakes))
     }
 
     /// The cluster of this name.
@@ -115,55 +93,63 @@ impl Registry {
     }
 }
 
+const A_REGISTRY: &str = "a YAML map with the key `clusters`";
+
+/// The contract knows two more backends.
+const BACKENDS: &str = "`kubeconfig` or `in-cluster`";
+
+const INSTEAD_OF_EKS: &str = "`kubeconfig`, with a kubeconfig whose user runs the exec plugin `aws eks get-token` \
+                              (`aws eks update-kubeconfig` writes one)";
+
+const INSTEAD_OF_AGENT: &str = "`kubeconfig`, with a kubeconfig whose server Foretop can reach, or `in-cluster`, with \
+                                Foretop inside that cluster";
+
 /// Walks the tree and gathers clusters and mistakes.
-#[derive(Default)]
-struct Reader {
+struct Reader<'a> {
+    source: &'a str,
     clusters: Vec<Arc<ClusterSpec>>,
     /// The line on which each name was first used.
-    names: BTreeMap<String, u64>,
+    names: BTreeMap<String, Option<u32>>,
     mistakes: Vec<Mistake>,
 }
 
-type Entries = [(serde_saphyr::Spanned<String>, Node)];
-
-impl Reader {
-    fn wrong(&mut self, key: &str, line: u64, text: impl Into<String>) {
-        let line = (line > 0).then_some(line);
-        self.mistakes.push(Mistake { key: key.to_owned(), line, text: text.into() });
+impl Reader<'_> {
+    fn wrong(&mut self, key: &str, line: Option<u32>, what: impl Into<String>, right: impl Into<String>) {
+        let (source, key) = (self.source.to_owned(), key.to_owned());
+        self.mistakes.push(Mistake { source, line, key, what: what.into(), right: right.into() });
     }
 
     fn document(&mut self, document: &Node) {
-        let Value::Map(entries) = &document.value else {
-            let text = format!("is {}; expected a map with the key `clusters`", document.value.kind());
-            return self.wrong("", document.line, text);
+        let entries = match &document.value {
+            Value::Map(entries) => entries,
+            Value::Nothing => return,
+            other => return self.wrong("", document.line, is(other), A_REGISTRY),
         };
         self.only_known_keys("", entries, &["clusters"]);
-        let Some((_, clusters)) = entries.iter().find(|(key, _)| key.value == "clusters") else {
-            return self.wrong("clusters", 0, "is missing; an empty registry is `clusters: []`");
+        let Some(clusters) = entries.iter().find(|entry| entry.key == "clusters") else {
+            return self.wrong("clusters", None, "is missing", "`clusters: []` for an empty registry");
         };
-        match &clusters.value {
-            Value::Null => {}
+        match &clusters.node.value {
+            Value::Nothing => {}
             Value::List(list) => {
                 for (index, entry) in list.iter().enumerate() {
                     self.cluster(&format!("clusters[{index}]"), entry);
                 }
             }
-            other => self.wrong("clusters", clusters.line, format!("is {}; expected a list", other.kind())),
+            other => self.wrong("clusters", clusters.node.line, is(other), "a list of clusters"),
         }
     }
 
-    fn only_known_keys(&mut self, path: &str, entries: &Entries, known: &[&str]) {
-        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.value.as_str())) {
-            let name = super::fault::plain(&key.value);
-            let text = format!("is no key that belongs here; those that do: {}", known.join(", "));
-            self.wrong(&join(path, &name), key.referenced.line(), text);
+    fn only_known_keys(&mut self, path: &str, entries: &[Entry], known: &[&str]) {
+        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            let right = format!("one of {}", known.join(", "));
+            self.wrong(&join(path, &cut(&entry.key)), entry.line, "is no key that belongs here", right);
         }
     }
 
     fn cluster(&mut self, path: &str, node: &Node) {
         let Value::Map(entries) = &node.value else {
-            let text = format!("is {}; expected a map with at least a `name`", node.value.kind());
-            return self.wrong(path, node.line, text);
+            return self.wrong(path, node.line, is(&node.value), "a map with at least `name` and `backend`");
         };
         let before = self.mistakes.len();
         self.only_known_keys(path, entries, &ENTRY_KEYS);
@@ -171,8 +157,8 @@ impl Reader {
         let backend = self.backend(path, entries, node.line);
         let kubeconfig_path = self.text(path, entries, "kubeconfigPath");
         if backend == Some(Backend::Kubeconfig) && kubeconfig_path.is_none() {
-            let key = join(path, "kubeconfigPath");
-            self.wrong(&key, node.line, "is missing; the backend `kubeconfig` needs the path of one");
+            let right = "the path of a kubeconfig, which the backend `kubeconfig` needs";
+            self.wrong(&join(path, "kubeconfigPath"), node.line, "is missing", right);
         }
         let spec = ClusterSpec {
             arn: self.text(path, entries, "arn").unwrap_or_default(),
@@ -189,126 +175,134 @@ impl Reader {
         }
     }
 
-    fn name(&mut self, path: &str, entries: &Entries, line: u64) -> Option<String> {
+    fn name(&mut self, path: &str, entries: &[Entry], line: Option<u32>) -> Option<String> {
         let key = join(path, "name");
         let line = find(entries, "name").map_or(line, |node| node.line);
         let mistakes = self.mistakes.len();
         let Some(name) = self.text(path, entries, "name") else {
             if self.mistakes.len() == mistakes {
-                self.wrong(&key, line, "is missing; each cluster needs a name of its own");
+                self.wrong(&key, line, "is missing", "a name of its own for each cluster");
             }
             return None;
         };
         if !name_is_safe(&name) {
-            let text =
-                "cannot stand in a URL; a name is 1 to 253 of A-Z a-z 0-9 - . _ ~ : @, and not `.` or `..`";
-            self.wrong(&key, line, text);
+            let what = format!("{} cannot stand in a URL", quoted(&name));
+            let right = "1 to 253 of A-Z a-z 0-9 - . _ ~ : @, and not `.` or `..`";
+            self.wrong(&key, line, what, right);
             return None;
         }
-        if let Some(first) = self.names.insert(name.clone(), line) {
-            self.wrong(&key, line, format!("is used twice; `{name}` is also the cluster on line {first}"));
-            self.names.insert(name.clone(), first);
+        match self.names.get(&name) {
+            None => drop(self.names.insert(name.clone(), line)),
+            Some(first) => {
+                let first = first.map(|line| format!(" on line {line}")).unwrap_or_default();
+                let what = format!("{} is also the name of the cluster{first}", quoted(&name));
+                self.wrong(&key, line, what, "a name of its own for each cluster");
+            }
         }
         Some(name)
     }
 
-    fn backend(&mut self, path: &str, entries: &Entries, line: u64) -> Option<Backend> {
-        let key = join(path, "backend");
+    fn backend(&mut self, path: &str, entries: &[Entry], line: Option<u32>) -> Option<Backend> {
         let line = find(entries, "backend").map_or(line, |node| node.line);
         let mistakes = self.mistakes.len();
         let said = self.text(path, entries, "backend");
         if self.mistakes.len() > mistakes {
             return None;
         }
-        match said.as_deref() {
+        let (what, right) = match said.as_deref() {
             Some("kubeconfig") => return Some(Backend::Kubeconfig),
             Some("in-cluster") => return Some(Backend::InCluster),
-            Some("eks") => self.wrong(&key, line, format!("`eks` is not supported; {EKS_WAY_ROUND}")),
-            None => {
-                let text =
-                    format!("is missing, which means `eks`, and that is not supported; {EKS_WAY_ROUND}");
-                self.wrong(&key, line, text);
-            }
-            Some("agent") => {
-                let text = "`agent` is not supported; use the backend `kubeconfig`, with a kubeconfig whose \
-                            server Foretop can reach, or run Foretop inside that cluster with `in-cluster`";
-                self.wrong(&key, line, text);
-            }
-            Some(other) => {
-                let text = format!(
-                    "`{}` is no backend; there are `kubeconfig` and `in-cluster`",
-                    super::fault::plain(other)
-                );
-                self.wrong(&key, line, text);
-            }
-        }
+            Some("eks") => ("`eks` is not supported".to_owned(), INSTEAD_OF_EKS),
+            None => ("is missing, which means `eks`, and that is not supported".to_owned(), INSTEAD_OF_EKS),
+            Some("agent") => ("`agent` is not supported".to_owned(), INSTEAD_OF_AGENT),
+            Some(other) => (format!("{} is no backend", quoted(other)), BACKENDS),
+        };
+        self.wrong(&join(path, "backend"), line, what, right);
         None
     }
 
-    fn tags(&mut self, path: &str, entries: &Entries) -> BTreeMap<String, String> {
+    fn tags(&mut self, path: &str, entries: &[Entry]) -> BTreeMap<String, String> {
         let path = join(path, "tags");
         let Some(node) = find(entries, "tags") else {
             return BTreeMap::new();
         };
         let Value::Map(tags) = &node.value else {
-            self.wrong(&path, node.line, format!("is {}; expected a map of texts", node.value.kind()));
+            self.wrong(&path, node.line, is(&node.value), "a map of texts");
             return BTreeMap::new();
         };
-        let names = tags.iter().map(|(key, _)| key.value.clone());
+        let names = tags.iter().map(|entry| entry.key.clone());
         names.filter_map(|name| self.text(&path, tags, &name).map(|text| (name, text))).collect()
     }
 
-    fn exec_enabled(&mut self, path: &str, entries: &Entries) -> bool {
+    fn exec_enabled(&mut self, path: &str, entries: &[Entry]) -> bool {
         let path = join(path, "exec");
         let Some(node) = find(entries, "exec") else {
             return true;
         };
         let Value::Map(exec) = &node.value else {
-            self.wrong(&path, node.line, format!("is {}; expected a map", node.value.kind()));
+            self.wrong(&path, node.line, is(&node.value), "a map");
             return true;
         };
         self.only_known_keys(&path, exec, &EXEC_KEYS);
         for name in &EXEC_KEYS[1..] {
             let Some(node) = find(exec, name) else { continue };
-            if !matches!(node.value, Value::Integer(0..)) {
-                let text = format!("is {}; expected a whole number, not negative", node.value.kind());
-                self.wrong(&join(&path, name), node.line, text);
+            if !matches!(&node.value, Value::Understood(number) if number.parse::<u64>().is_ok()) {
+                self.wrong(&join(&path, name), node.line, is(&node.value), "a whole number, not negative");
             }
         }
-        match find(exec, "enabled") {
-            None => true,
-            Some(Node { value: Value::Bool(enabled), .. }) => *enabled,
-            Some(node) => {
-                let text = format!("is {}; expected true or false", node.value.kind());
-                self.wrong(&join(&path, "enabled"), node.line, text);
-                true
-            }
-        }
+        let Some(node) = find(exec, "enabled") else { return true };
+        switch(&node.value).unwrap_or_else(|| {
+            self.wrong(&join(&path, "enabled"), node.line, is(&node.value), "`true` or `false`");
+            true
+        })
     }
 
     /// The text under a key; none where the key is absent, empty or null, or where it is a mistake.
-    fn text(&mut self, path: &str, entries: &Entries, key: &str) -> Option<String> {
+    fn text(&mut self, path: &str, entries: &[Entry], key: &str) -> Option<String> {
         let node = find(entries, key)?;
         match &node.value {
-            Value::Text(text) => (!text.is_empty()).then(|| text.clone()),
-            Value::Integer(number) => Some(number.to_string()),
-            Value::Bool(truth) => Some(truth.to_string()),
+            Value::Scalar(text) => (!text.is_empty()).then(|| text.clone()),
+            // An integer or a boolean is as good as text (`tags: {tier: 1}`); of a fraction, the text was lost.
+            Value::Understood(text) if text.parse::<i128>().is_ok() || text.parse::<bool>().is_ok() => {
+                Some(text.clone())
+            }
+            Value::Understood(text) => {
+                let what = format!("YAML understands this as {}", quoted(text));
+                self.wrong(&join(path, &cut(key)), node.line, what, "the same text in quotes");
+                None
+            }
             other => {
-                let text = format!("is {}; expected a text (in quotes, if need be)", other.kind());
-                self.wrong(&join(path, &super::fault::plain(key)), node.line, text);
+                self.wrong(&join(path, &cut(key)), node.line, is(other), "a text");
                 None
             }
         }
     }
 }
 
-const EKS_WAY_ROUND: &str = "use `backend: kubeconfig` with a kubeconfig whose user runs the exec plugin \
-                             `aws eks get-token` (`aws eks update-kubeconfig` writes one)";
+/// A switch, in every spelling that Periscope's YAML has for one.
+fn switch(value: &Value) -> Option<bool> {
+    let (Value::Scalar(text) | Value::Understood(text)) = value else { return None };
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" => Some(true),
+        "false" | "no" | "off" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+/// What stands where something else should.
+fn is(value: &Value) -> String {
+    match value {
+        Value::Nothing => "has no value".into(),
+        Value::Scalar(text) | Value::Understood(text) => format!("is {}", quoted(text)),
+        Value::List(_) => "is a list".into(),
+        Value::Map(_) => "is a map".into(),
+    }
+}
 
 /// The value of a key; `key:` with nothing behind it counts as absent.
-fn find<'a>(entries: &'a Entries, key: &str) -> Option<&'a Node> {
-    let (_, node) = entries.iter().find(|(name, _)| name.value == key)?;
-    (!matches!(node.value, Value::Null)).then_some(node)
+fn find<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Node> {
+    let entry = entries.iter().find(|entry| entry.key == key)?;
+    (entry.node.value != Value::Nothing).then_some(&entry.node)
 }
 
 fn join(path: &str, key: &str) -> String {
@@ -320,8 +314,8 @@ mod tests {
     use super::*;
 
     fn mistakes(text: &str) -> Vec<String> {
-        let found = Registry::parse(text).expect_err("there is a mistake in it");
-        found.iter().map(ToString::to_string).collect()
+        let found = Registry::parse("clusters.yaml", text).expect_err("there is a mistake in it");
+        found.0.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -335,7 +329,7 @@ clusters:
     arn: arn:aws:eks:eu-west-1:1:cluster/prod
     region: eu-west-1
     environment: prod
-    tags: {tier: 1, team: core, open: true}
+    tags: {tier: 1, team: core, open: true, shut: no, weight: '1.10'}
     exec:
       enabled: false
       serverIdleSeconds: 600
@@ -343,7 +337,7 @@ clusters:
     backend: in-cluster
     tags:
 ";
-        let registry = Registry::parse(text).unwrap();
+        let registry = Registry::parse("clusters.yaml", text).unwrap();
         let [prod, here] = &*registry.clusters else { panic!("{registry:?}") };
         assert_eq!(&*prod.name, "prod-eu");
         assert_eq!(prod.kubeconfig_path.as_deref(), Some("/etc/kube/prod".as_ref()));
@@ -351,6 +345,8 @@ clusters:
         assert_eq!(prod.arn, "arn:aws:eks:eu-west-1:1:cluster/prod");
         assert_eq!(prod.tags["tier"], "1");
         assert_eq!(prod.tags["open"], "true");
+        assert_eq!(prod.tags["shut"], "no", "as it is written, not as YAML 1.1 understands it");
+        assert_eq!(prod.tags["weight"], "1.10");
         assert!(!prod.exec_enabled);
         assert_eq!(here.backend, Backend::InCluster);
         assert!(here.exec_enabled);
@@ -358,8 +354,8 @@ clusters:
 
     #[test]
     fn an_empty_registry_is_no_mistake() {
-        for text in ["", "  \n", "clusters:", "clusters: []", "clusters: null\n"] {
-            assert_eq!(Registry::parse(text), Ok(Registry::default()), "{text:?}");
+        for text in ["", "  \n", "# none\n", "clusters:", "clusters: []", "clusters: null\n"] {
+            assert_eq!(Registry::parse("clusters.yaml", text), Ok(Registry::default()), "{text:?}");
         }
     }
 
@@ -376,22 +372,24 @@ clusters:
   - name: one
     backend: in-cluster
     region: [eu]
+    environment: 1.0
   - just text
 misspelt: 1
 ";
         let found = mistakes(text);
         let starts = [
-            "line 13: misspelt: is no key",
-            "line 4: clusters[0].kubeconfigpath: is no key",
-            "line 2: clusters[0].name: cannot stand in a URL",
-            "line 2: clusters[0].kubeconfigPath: is missing",
-            "line 5: clusters[1].name: is missing",
-            "line 6: clusters[1].exec.heartbeatSeconds: is a number; expected a whole number",
-            "line 6: clusters[1].exec.enabled: is a number; expected true or false",
-            "line 8: clusters[2].backend: `docker` is no backend",
-            "line 9: clusters[3].name: is used twice; `one` is also the cluster on line 7",
-            "line 11: clusters[3].region: is a list",
-            "line 12: clusters[4]: is a text; expected a map",
+            "clusters.yaml:14: misspelt: is no key that belongs here; right would be one of clusters",
+            "clusters.yaml:4: clusters[0].kubeconfigpath: is no key",
+            "clusters.yaml:2: clusters[0].name: `a/b` cannot stand in a URL; right would be 1 to 253 of",
+            "clusters.yaml:2: clusters[0].kubeconfigPath: is missing; right would be the path",
+            "clusters.yaml:5: clusters[1].name: is missing",
+            "clusters.yaml:6: clusters[1].exec.heartbeatSeconds: is `-1`; right would be a whole number",
+            "clusters.yaml:6: clusters[1].exec.enabled: is `3`; right would be `true` or `false`",
+            "clusters.yaml:8: clusters[2].backend: `docker` is no backend; right would be `kubeconfig` or `in-cluster`",
+            "clusters.yaml:9: clusters[3].name: `one` is also the name of the cluster on line 7",
+            "clusters.yaml:11: clusters[3].region: is a list; right would be a text",
+            "clusters.yaml:12: clusters[3].environment: YAML understands this as `1.0`; right would be the same text in quotes",
+            "clusters.yaml:13: clusters[4]: is `just text`; right would be a map",
         ];
         assert_eq!(found.len(), starts.len(), "{found:#?}");
         for (found, start) in found.iter().zip(starts) {
@@ -406,7 +404,7 @@ misspelt: 1
         let silent = mistakes("clusters:\n- name: a\n  arn: x\n");
         assert!(silent[0].contains("means `eks`") && silent[0].contains("aws eks get-token"), "{silent:?}");
         let agent = mistakes("clusters:\n- name: a\n  backend: agent\n");
-        assert!(agent[0].contains("`agent` is not supported; use the backend `kubeconfig`"), "{agent:?}");
+        assert!(agent[0].contains("`agent` is not supported; right would be `kubeconfig`"), "{agent:?}");
     }
 
     #[test]
@@ -415,7 +413,16 @@ misspelt: 1
         assert_eq!(found.len(), 1);
         assert!(!found[0].chars().any(char::is_control), "{found:?}");
         let twice = mistakes("clusters: []\nclusters: []\n");
-        assert!(twice[0].starts_with("line 2"), "{twice:?}");
+        assert!(twice[0].starts_with("clusters.yaml:2"), "{twice:?}");
+    }
+
+    #[test]
+    fn what_is_switched_off_is_so_in_every_spelling() {
+        for (word, enabled) in [("true", true), ("yes", true), ("On", true), ("no", false), ("OFF", false)] {
+            let text = format!("clusters: [{{name: a, backend: in-cluster, exec: {{enabled: {word}}}}}]");
+            let registry = Registry::parse("clusters.yaml", &text).unwrap();
+            assert_eq!(registry.get("a").unwrap().exec_enabled, enabled, "{word}");
+        }
     }
 
     #[test]
@@ -430,7 +437,7 @@ misspelt: 1
 
     #[test]
     fn changes_are_told_by_name() {
-        let read = |text: &str| Registry::parse(text).unwrap();
+        let read = |text: &str| Registry::parse("clusters.yaml", text).unwrap();
         let old = read(
             "clusters: [{name: a, backend: in-cluster}, {name: b, backend: in-cluster}, {name: c, backend: in-cluster}]",
         );

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
-use tokio::sync::mpsc;
 
-use super::registry::{Changes, Mistake, Registry};
+use super::registry::{Changes, Registry};
+use crate::config::{Mistake, Mistakes};
 
 /// How often the file is looked at.
 pub const EVERY: Duration = Duration::from_secs(2);
@@ -42,14 +42,15 @@ impl RegistryFile {
     ///
     /// # Errors
     /// Every mistake in it; the registry stays as it was.
-    pub async fn look(&mut self) -> Option<Result<Changes, Vec<Mistake>>> {
+    pub async fn look(&mut self) -> Option<Result<Changes, Mistakes>> {
         let contents = read(&self.path).await;
         if self.seen.as_ref() == Some(&contents) {
             return None;
         }
+        let name = self.path.display().to_string();
         let parsed = match &contents {
-            Ok(text) => Registry::parse(text),
-            Err(why) => Err(vec![Mistake { key: String::new(), line: None, text: why.clone() }]),
+            Ok(text) => Registry::parse(&name, text),
+            Err(why) => Err(Mistakes(vec![Mistake::unreadable(name, why)])),
         };
         self.seen = Some(contents);
         Some(parsed.map(|next| {
@@ -61,37 +62,14 @@ impl RegistryFile {
 }
 
 async fn read(path: &Path) -> Result<String, String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let unreadable = |error: std::io::Error| error.to_string();
     let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
     let mut text = String::new();
     file.take(MOST_BYTES + 1).read_to_string(&mut text).await.map_err(unreadable)?;
     if text.len() as u64 > MOST_BYTES {
-        return Err(format!("is longer than {MOST_BYTES} bytes"));
+        return Err(format!("it is longer than {MOST_BYTES} bytes"));
     }
     Ok(text)
-}
-
-/// Follows a registry file for ever: looks at it every `every`, and at once when `now` says so, and sends what changed or
-/// what is wrong. Ends when nobody receives any more.
-pub async fn watch_file(
-    mut file: RegistryFile,
-    every: Duration,
-    mut now: mpsc::Receiver<()>,
-    told: mpsc::Sender<Result<Changes, Vec<Mistake>>>,
-) {
-    let mut asked_is_open = true;
-    loop {
-        if let Some(news) = file.look().await
-            && told.send(news).await.is_err()
-        {
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(every) => {}
-            () = told.closed() => return,
-            asked = now.recv(), if asked_is_open => asked_is_open = asked.is_some(),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -114,7 +92,7 @@ mod tests {
         assert!(file.look().await.is_none());
 
         std::fs::write(&path, "clusters: 3").unwrap();
-        assert_eq!(file.look().await.unwrap().unwrap_err().len(), 1);
+        assert_eq!(file.look().await.unwrap().unwrap_err().0.len(), 1);
         assert!(file.registry().get("a").is_some());
         std::fs::remove_file(&path).unwrap();
         assert!(file.look().await.unwrap().is_err());
@@ -124,22 +102,5 @@ mod tests {
         let changes = file.look().await.unwrap().unwrap();
         assert_eq!(changes.added.len(), 1);
         assert!(changes.removed.is_empty() && changes.changed.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_look_can_be_asked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("clusters.yaml");
-        std::fs::write(&path, ONE).unwrap();
-        let (ask, asked) = mpsc::channel(1);
-        let (tell, mut told) = mpsc::channel(1);
-        let never = Duration::from_secs(100_000);
-        let following = tokio::spawn(watch_file(RegistryFile::new(path.clone()), never, asked, tell));
-        assert_eq!(told.recv().await.unwrap().unwrap().added.len(), 1);
-        std::fs::write(&path, TWO).unwrap();
-        ask.send(()).await.unwrap();
-        assert_eq!(told.recv().await.unwrap().unwrap().added.len(), 1);
-        drop(told);
-        following.await.unwrap();
     }
 }

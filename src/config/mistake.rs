@@ -1,5 +1,6 @@
 //! What is wrong with the settings, said so that it can be mended.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// One mistake in one setting.
@@ -30,6 +31,20 @@ impl fmt::Display for Mistake {
     }
 }
 
+impl Mistake {
+    /// A file that cannot be read, and why.
+    #[must_use]
+    pub fn unreadable(source: String, why: &dyn fmt::Display) -> Self {
+        Mistake {
+            source,
+            line: None,
+            key: String::new(),
+            what: format!("this file cannot be read: {why}"),
+            right: "a file of UTF-8 text that this user may read".into(),
+        }
+    }
+}
+
 /// Every mistake that was found; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes(pub Vec<Mistake>);
@@ -48,12 +63,19 @@ impl std::error::Error for Mistakes {}
 
 /// A value as it was written, for an error text: quoted, escaped, and cut where it is long.
 pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
-    if text.chars().count() <= LONGEST {
-        return format!("`{}`", plain(text));
+    format!("`{}`", plain(&cut_to(60, text)))
+}
+
+/// A text of somebody else's making, cut where it is long.
+pub(crate) fn cut(text: &str) -> Cow<'_, str> {
+    cut_to(300, text)
+}
+
+fn cut_to(most: usize, text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
-    let start: String = text.chars().take(LONGEST).collect();
-    format!("`{}…`", plain(&start))
 }
 
 /// One line without control characters, whatever the text holds.
@@ -107,7 +129,8 @@ mod tests {
 
     #[test]
     fn long_values_are_cut() {
-        assert_eq!(quoted(&"ä".repeat(1000)).chars().count(), 63);
+        assert_eq!(quoted(&"ä".repeat(1000)), format!("`{}…`", "ä".repeat(60)));
+        assert_eq!(quoted(&"ä".repeat(60)), format!("`{}`", "ä".repeat(60)));
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod table;
 mod unknown;
 mod upstream;
 mod watch;
-mod yaml;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +38,7 @@ pub use feeds::Feeds;
 pub use journal::Journal;
 pub use load::{Loaded, load, read};
 pub use mistake::{Mistake, Mistakes};
+pub(crate) use mistake::{cut, quoted};
 pub use process::{Drain, Log, Memory};
 pub use reference::reference;
 pub use server::Server;

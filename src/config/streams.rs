@@ -94,7 +94,7 @@ impl Streams {
             "connectsPerSecond",
             &mut self.connects_per_second,
             Whole(0, 1_000_000),
-            "New streams per second and core; further ones are refused (503). 0: no limit.",
+            "New streams per second and core; further ones are refused (429). 0: no limit.",
         );
         table.setting(
             "refusal",

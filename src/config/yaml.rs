@@ -1,12 +1,14 @@
 //! A YAML document as a tree that remembers its lines.
 //!
-//! The settings are read from this tree and not by serde's derive, since serde stops at the first mistake and an operator wants
-//! them all. Only syntax errors (a duplicate key is one) stop the parser, which then names its line.
+//! The settings and the registry of clusters are read from this tree and not by serde's derive, since serde stops at the first
+//! mistake and an operator wants them all. Only syntax errors (a duplicate key is one) stop the parser, which then names its line.
 
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
+
+use super::mistake::cut;
 
 /// A place in the document and what stands there.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +23,8 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     Nothing,
     Scalar(String),
-    /// What YAML takes for a number or a boolean, as it understood it: `1.10` has become `1.1`, and `0x10` `16`.
+    /// What YAML takes for a number or a boolean, as it understood it: `1.10` has become `1.1`, and `0x10` `16`. A number that was
+    /// written with a point or an exponent still has one.
     Understood(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
@@ -43,7 +46,7 @@ pub(crate) struct Syntax {
     pub what: String,
 }
 
-/// Settings are three levels deep; more than this is no settings file, and would cost stack.
+/// Settings are three levels deep, and so are clusters; more than this is no such file, and would cost stack.
 const MAX_DEPTH: usize = 16;
 
 impl Node {
@@ -59,7 +62,7 @@ impl Node {
         }
         serde_saphyr::from_str_with_options(text, options).map_err(|error| Syntax {
             line: error.location().and_then(|location| u32::try_from(location.line()).ok()),
-            what: error.to_string(),
+            what: cut(&error.to_string()).into_owned(),
         })
     }
 
@@ -114,7 +117,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Understood(value.to_string()))
+        Ok(Value::Understood(format!("{value:?}")))
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
@@ -162,6 +165,21 @@ mod tests {
         let root = Node::parse("kinds: off\nyes: no\n").expect("valid");
         assert_eq!(root.at(&["kinds"]).map(|node| &node.value), Some(&Value::Scalar("off".into())));
         assert_eq!(root.at(&["yes"]).map(|node| &node.value), Some(&Value::Scalar("no".into())));
+    }
+
+    #[test]
+    fn numbers_and_booleans_are_told_from_text() {
+        for (text, value) in [
+            ("3", Value::Understood("3".into())),
+            ("'3'", Value::Scalar("3".into())),
+            ("-0x10", Value::Understood("-16".into())),
+            ("1.0", Value::Understood("1.0".into())),
+            ("1e3", Value::Understood("1000.0".into())),
+            ("True", Value::Understood("true".into())),
+            ("~", Value::Nothing),
+        ] {
+            assert_eq!(Node::parse(text).expect("valid").value, value, "{text}");
+        }
     }
 
     #[test]

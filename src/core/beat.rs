@@ -58,6 +58,12 @@ impl Timers {
     }
 }
 
+/// Bytes that a blocked stream may hold at the ceiling of memory.
+const MUCH: usize = 64 * 1024;
+
+/// Streams that a core ends in a second for the sake of memory.
+const SHED_AT_ONCE: usize = 64;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Core {
@@ -72,7 +78,12 @@ impl Core {
             match timer {
                 Timer::Beat(view, serial) => self.heartbeat(view, serial, now),
                 Timer::Flush(view) => self.flush(view),
-                Timer::Snapshot(name) => self.snapshot_is_due(name),
+                Timer::Snapshot(name) => {
+                    if self.slots.named(name).is_some_and(|slot| slot.at == At::Pausing) {
+                        self.slots.get_mut(name.id).at = At::Waiting;
+                        self.want_snapshot(name);
+                    }
+                }
                 Timer::Close(name) => {
                     if self.slots.named(name).is_some() {
                         self.close(name.id, "ended");
@@ -116,7 +127,7 @@ impl Core {
     }
 
     /// A comment for streams that have nothing yet; a proxy must not think them dead.
-    fn ping_waiting(&mut self, id: ViewId) {
+    pub(super) fn ping_waiting(&mut self, id: ViewId) {
         let waiting: Vec<_> = self
             .view(id)
             .members
@@ -165,9 +176,11 @@ impl Core {
         self.opened_now = (seconds(self.started, now), 0);
         self.connections.enforce_deadlines(now);
         self.reset_stalled(now);
+        self.shed_at_ceiling();
         self.see_about_ahead(now);
         self.expire_lists(now);
         self.follow_tails();
+        self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
         self.counters.streams.set(self.slots.len());
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());
@@ -188,6 +201,28 @@ impl Core {
         for id in stalled {
             self.counters.stalled.add(1);
             self.reset(id);
+        }
+    }
+
+    /// At the ceiling of memory, streams that keep much of it from being freed, and take nothing, are ended.
+    fn shed_at_ceiling(&mut self) {
+        if !self.everywhere.ledger.is_full() {
+            return;
+        }
+        let holds_much = |at| match at {
+            At::Prefix(segment, _) => self.prefixes.bytes(segment).len() > MUCH,
+            At::Log(_) | At::Behind(_) | At::Waiting | At::Pausing => false,
+        };
+        let holders: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.is(BLOCKED) && !slot.is(ENDING) && holds_much(slot.at))
+            .map(|(id, _)| id)
+            .take(SHED_AT_ONCE)
+            .collect();
+        for id in holders {
+            self.counters.shed.add(1);
+            self.end_stream(id, "backpressure", "{}", "backpressure");
         }
     }
 

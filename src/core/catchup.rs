@@ -19,6 +19,10 @@ use crate::wire::sse::{self, Framing, Op};
 /// How long a stretch is handed out that no longer reaches the log's end.
 const SERVES: Duration = Duration::from_secs(1);
 
+/// Bytes of frames that one coalesced stretch is made of. It bounds the work of making one, and what a stream that then stops reading
+/// keeps from being freed.
+const LONGEST: usize = 4 << 20;
+
 /// Stretches that a view keeps for others.
 const KEPT: usize = 4;
 
@@ -27,6 +31,8 @@ const KEPT: usize = 4;
 pub struct Stretch {
     /// Whoever has seen all before this place, or more, can join.
     pub from: Place,
+    /// Who has read it has seen all before this place.
+    pub to: Place,
     /// Wire bytes, chunked.
     pub bytes: Vec<u8>,
     /// Per frame, the offset of its end and the place behind it.
@@ -50,7 +56,7 @@ pub fn every_frame(mirror: &Mirror, scope: &Scope, most: usize) -> Stretch {
         }
         picked.push((block, index));
     }
-    let mut stretch = Stretch { from, ..Stretch::default() };
+    let mut stretch = Stretch { from, to: mirror.end(), ..Stretch::default() };
     for (block, index) in picked.into_iter().rev() {
         stretch.push(block.frame_bytes(index), place_behind(block, index));
     }
@@ -68,24 +74,33 @@ struct Latest {
 }
 
 /// The latest frame of each object of a scope from a place on: as `added` if the stretch holds its `added`, as `deleted` if it ends so.
+/// Reads so many bytes of frames at the most; the stretch ends where they end.
 ///
 /// A client that goes away amid the stretch comes back with the newest id that it has got, and then gets every frame since, as it is: a
 /// `modified` of an object whose `added` was left out would be nothing to it. So between an `added` that is left out and the frame that
 /// stands for it no frame has an id.
 #[must_use]
-pub fn latest_rows(mirror: &Mirror, scope: &Scope, from: Place) -> Stretch {
+pub fn latest_rows(mirror: &Mirror, scope: &Scope, from: Place, most: usize) -> Stretch {
     let mut objects: HashMap<u64, Latest> = HashMap::new();
+    let mut bytes = 0;
+    let mut to = mirror.end();
     for (block, index, frame) in mirror.frames(from, mirror.end()) {
-        if scope.holds(&frame.namespace) {
-            let latest = objects.entry(frame.object).or_default();
-            latest.was_added |= frame.op == Op::Added;
-            latest.is_new = latest.was_added && frame.op == Op::Modified;
-            latest.behind = place_behind(block, index);
+        if !scope.holds(&frame.namespace) {
+            continue;
+        }
+        let latest = objects.entry(frame.object).or_default();
+        latest.was_added |= frame.op == Op::Added;
+        latest.is_new = latest.was_added && frame.op == Op::Modified;
+        latest.behind = place_behind(block, index);
+        bytes += block.frame_bytes(index).len();
+        if bytes >= most {
+            to = place_behind(block, index);
+            break;
         }
     }
-    let mut stretch = Stretch { from, ..Stretch::default() };
+    let mut stretch = Stretch { from, to, ..Stretch::default() };
     let mut left_out = 0_usize;
-    for (block, index, frame) in mirror.frames(from, mirror.end()) {
+    for (block, index, frame) in mirror.frames(from, to) {
         let Some(latest) = objects.get(&frame.object) else { continue };
         let is_latest = latest.behind == place_behind(block, index);
         left_out += usize::from(latest.is_new && frame.op == Op::Added);
@@ -125,7 +140,7 @@ impl Stretch {
 
     /// The same frames for a client that takes no chunks.
     fn without_chunks(self) -> Self {
-        let mut plain = Stretch { from: self.from, ..Stretch::default() };
+        let mut plain = Stretch { from: self.from, to: self.to, ..Stretch::default() };
         let mut start = 0;
         for (end, behind) in self.marks {
             sse::strip_chunks(&self.bytes[start..end as usize], &mut plain.bytes);
@@ -176,17 +191,20 @@ impl Core {
         let key = self.view(view_id).key.clone();
         let oldest = self.oldest_behind(view_id, place);
         let mirror = &self.feed(key.feed).mirror;
-        let to = mirror.end();
         let whole = every.then(|| every_frame(mirror, &key.scope, lag)).filter(|whole| whole.from <= place);
         let coalesced = whole.is_none();
-        let stretch = whole.unwrap_or_else(|| latest_rows(mirror, &key.scope, oldest));
+        let stretch = whole.unwrap_or_else(|| {
+            // One that begins with the slowest stream serves them all, unless it is so long that it ends before this one.
+            let for_all = latest_rows(mirror, &key.scope, oldest, LONGEST);
+            if for_all.to > place { for_all } else { latest_rows(mirror, &key.scope, place, LONGEST) }
+        });
         self.counters.catchups.add(1);
         self.counters.coalesced.add(u64::from(coalesced));
         let stretch = match key.framing {
             Framing::Chunked => stretch,
             Framing::Plain => stretch.without_chunks(),
         };
-        let from = stretch.from;
+        let (from, to) = (stretch.from, stretch.to);
         let segment = self.prefixes.marked(stretch.bytes, stretch.marks, Then::From(to));
         let range = Range { from, to, coalesced, made: Instant::now(), segment };
         self.view(view_id).ranges.push(range);

@@ -60,6 +60,8 @@ pub struct CoreCounters {
     pub snapshots: Counter,
     /// Streams reset for taking nothing.
     pub stalled: Counter,
+    /// Streams ended at the ceiling of memory.
+    pub shed: Counter,
     /// Lists answered.
     pub lists: Counter,
     /// Of these, answered by 304.

@@ -11,10 +11,8 @@ use super::slot::{ENDING, SlotId, SlotName};
 use super::view::ViewId;
 use crate::feed::block::Refused;
 use crate::wire::head::Version;
+use crate::wire::refusal::Refusal;
 use crate::wire::sse::{self, LAST_CHUNK};
-
-/// How long the socket of an ending stream may take to accept its last event.
-const TO_END: Duration = Duration::from_secs(1);
 
 impl Core {
     /// Ends a stream with an `error` event that says why its feed shows nothing.
@@ -36,7 +34,7 @@ impl Core {
         self.feed(feed).feed.key.kind.name
     }
 
-    /// Ends a stream with this event, if its socket takes it within a second.
+    /// Ends a stream with this event, if its socket takes it in time.
     pub(super) fn end_stream(&mut self, id: SlotId, event: &str, data: &str, reason: &'static str) {
         if self.slots.get(id).is(ENDING) {
             return;
@@ -56,14 +54,15 @@ impl Core {
         self.slots.get_mut(id).set(ENDING);
         tracing::debug!(stream = self.slots.get(id).number, reason, "stream.ending");
         let name = self.slots.name(id);
-        self.timers.at(Instant::now() + TO_END, Timer::Close(name));
+        self.timers.at(Instant::now() + self.everywhere.streams.last_event, Timer::Close(name));
     }
 
     /// Answers a stream that was accepted, whose feed there is not.
-    pub(super) fn refuse_opened(&mut self, opening: Opening) {
+    pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
+        let Opening { socket, user, version, .. } = opening;
         let mut bytes = Vec::new();
-        sse::write_notice(&mut bytes, "error", &message("the cluster is not available here", "unavailable"));
-        if opening.version == Version::Http11 {
+        sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
+        if version == Version::Http11 {
             bytes.extend_from_slice(LAST_CHUNK);
         } else {
             let mut plain = Vec::new();
@@ -72,8 +71,8 @@ impl Core {
         }
         let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
         // Whether or not it arrives, the connection closes.
-        let _ = rustix::net::send(&opening.socket, &bytes, flags);
-        self.limiter.release(opening.user);
+        let _ = rustix::net::send(&socket, &bytes, flags);
+        self.limiter.release(user);
         self.counters.closed.add(1);
     }
 
@@ -94,7 +93,7 @@ impl Core {
         match at {
             super::slot::At::Log(cursor) => self.view(view_id).log.leave(cursor),
             super::slot::At::Prefix(segment, _) => self.prefixes.release(segment),
-            super::slot::At::Behind(_) | super::slot::At::Waiting => {}
+            super::slot::At::Behind(_) | super::slot::At::Waiting | super::slot::At::Pausing => {}
         }
         for (moved, index) in self.view(view_id).remove_member(member) {
             if moved != id {

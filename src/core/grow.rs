@@ -80,6 +80,8 @@ impl Core {
                 self.feed(id).mirror.begin_anew();
                 let views: Vec<_> = self.feed(id).views().collect();
                 for view in views {
+                    // A heartbeat names the head again, though it is no newer than what was told before.
+                    self.view(view).told = block.head;
                     self.reset_view(view, block.end());
                 }
             }
@@ -138,10 +140,30 @@ impl Core {
             }
         }
         counters.appended.add(appended);
+        if without.is_some() {
+            self.name_end_of_gap(block, &touched);
+        }
         let now = Instant::now();
         for view in touched {
             self.view(view).touched = false;
             self.schedule_lap(view, now);
+        }
+    }
+
+    /// Only a gap's last frame has an id. Views that it does not belong to are told the id by itself, lest a stream that comes back gets the
+    /// gap again.
+    fn name_end_of_gap(&mut self, block: &Block, views: &[ViewId]) {
+        let Some(last) = block.frames.last() else { return };
+        for id in views {
+            if self.view(*id).key.scope.holds(&last.namespace) {
+                continue;
+            }
+            let mut bookmark = Vec::new();
+            sse::write_bookmark(&mut bookmark, block.head);
+            let bookmark = self.framed(*id, bookmark);
+            let view = self.view(*id);
+            view.told = block.head;
+            view.log.append_notice(&bookmark, block.end());
         }
     }
 
@@ -215,9 +237,12 @@ impl Core {
             match self.slots.get(slot).at {
                 At::Log(_) => self.relist_stream(slot),
                 // Behind, or in a prefix: where that ends, the place is found to be gone, or the gap is caught up with.
-                At::Behind(_) | At::Prefix(..) | At::Waiting => {}
+                At::Behind(_) | At::Prefix(..) | At::Waiting | At::Pausing => {}
             }
         }
+        // The new snapshot says that the source is back; a row asked for before may be older than it.
+        self.view(id).spoke_since_away = true;
+        self.view(id).wants_specimen.clear();
         self.view(id).log.skip_to(end);
     }
 
@@ -249,7 +274,8 @@ impl Core {
         self.framed(view, bytes)
     }
 
-    /// The source is back. Where no difference said so already, a row that changes nothing does.
+    /// The source is back. Where no difference said so already, a row that changes nothing does. It goes into the log, behind whatever
+    /// a stream has still to get; one that is elsewhere gets it where it comes to the log.
     fn tell_back(&mut self, id: FeedId) {
         self.feed(id).away = false;
         let views: Vec<_> = self.feed(id).views().collect();

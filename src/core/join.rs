@@ -2,29 +2,20 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Core;
 use super::beat::Timer;
 use super::prefix::{SegmentId, Then};
 use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
-use super::view::{FeedId, FollowedFeed, HeldSnapshot, View, ViewId, ViewKey};
+use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
-use crate::feed::post::Specimen;
-use crate::feed::snapshot::Snapshot;
 use crate::feed::{Feed, FeedKey, Scope};
-use crate::kind::Rv;
 use crate::wire::head::{self, Version};
 use crate::wire::id::ResumeId;
+use crate::wire::refusal::Refusal;
 use crate::wire::sse;
-
-/// A snapshot on an open stream keeps this distance from its last delta: the reference front end applies a snapshot at once, but holds
-/// deltas back for 50 ms.
-const AFTER_DELTAS: Duration = Duration::from_millis(100);
-
-/// How long an id may be newer than anything known here.
-const AHEAD_FOR: Duration = Duration::from_secs(90);
 
 /// The longest rest of a frame that is copied for a stream; of a longer one (a snapshot, that is), many may be on their way at once.
 const COPIED: usize = 16 * 1024;
@@ -102,7 +93,13 @@ impl Core {
         }
         let away = mirror.told_away(tail.away);
         let key = feed.key.clone();
-        let followed = FollowedFeed { feed, mirror, all: Vec::new(), by_namespace: Default::default(), away };
+        let followed = FollowedFeed {
+            feed,
+            mirror,
+            all: Vec::new(),
+            by_namespace: std::collections::HashMap::new(),
+            away,
+        };
         let free = self.feeds.iter().position(Option::is_none);
         let index = free.unwrap_or(self.feeds.len());
         if index == self.feeds.len() {
@@ -115,16 +112,17 @@ impl Core {
     }
 
     /// The hub has answered.
-    pub(super) fn opened(&mut self, key: &FeedKey, feed: Option<Arc<Feed>>) {
+    pub(super) fn opened(&mut self, key: &FeedKey, feed: Result<Arc<Feed>, Refusal>) {
+        let why = feed.as_ref().err().copied().unwrap_or(Refusal::Unavailable);
         let openings = self.opening.remove(key).unwrap_or_default();
-        let followed = self.find_feed(key).or_else(|| self.follow_feed(feed?));
+        let followed = self.find_feed(key).or_else(|| self.follow_feed(feed.ok()?));
         for opening in openings {
             match followed {
                 Some(id) => self.join(id, opening),
-                None => self.refuse_opened(opening),
+                None => self.refuse_opened(opening, why),
             }
         }
-        self.lists_opened(key);
+        self.lists_opened(key, why);
     }
 
     /// Makes a slot of it, in its view.
@@ -185,7 +183,7 @@ impl Core {
             Found::Newer => {
                 self.counters.ahead.add(1);
                 self.slots.get_mut(name.id).set(HAS_ROWS | AHEAD);
-                self.ahead.push((name, rv, Instant::now() + AHEAD_FOR));
+                self.ahead.push((name, rv, Instant::now() + self.everywhere.streams.ahead));
                 self.go_on_from(name.id, end);
             }
         }
@@ -296,7 +294,7 @@ impl Core {
                 self.prefixes.release(segment);
                 behind
             }
-            At::Behind(_) | At::Waiting => self.prefixes.own(bytes, then),
+            At::Behind(_) | At::Waiting | At::Pausing => self.prefixes.own(bytes, then),
         };
         self.slots.get_mut(id).at = At::Prefix(segment, 0);
         self.make_ready(id);
@@ -312,306 +310,6 @@ impl Core {
         let rest = whole[offset as usize..end as usize].to_vec();
         self.prefixes.behind(rest, &bytes, then)
     }
-
-    /// A stream that comes to need a snapshot in its midst keeps its distance from its last delta.
-    pub(super) fn snapshot_in_time(&mut self, id: SlotId) {
-        let name = self.slots.name(id);
-        if self.slots.get(id).is(HAS_ROWS) {
-            self.timers.at(Instant::now() + AFTER_DELTAS, Timer::Snapshot(name));
-        } else {
-            self.want_snapshot(name);
-        }
-    }
-
-    /// The distance is kept.
-    pub(super) fn snapshot_is_due(&mut self, name: SlotName) {
-        let Some(slot) = self.slots.named(name) else { return };
-        let (at, view) = (slot.at, slot.view);
-        match at {
-            At::Waiting => self.want_snapshot(name),
-            // A heartbeat is in its way; behind that it asks.
-            At::Prefix(segment, _) if self.prefixes.then(segment) == Then::Wait => {
-                self.view(view).waiting.push(name);
-            }
-            _ => {}
-        }
-    }
-
-    /// Gives the stream its view's snapshot, or has it wait for one.
-    pub(super) fn want_snapshot(&mut self, name: SlotName) {
-        let view_id = self.slots.get(name.id).view;
-        let feed = self.view(view_id).key.feed;
-        let start = self.feed(feed).mirror.start();
-        let view = self.view(view_id);
-        let fresh = view.snapshot.as_ref().filter(|held| held.since <= held.snapshot.frame().len());
-        if let Some(segment) = fresh.filter(|held| held.snapshot.place >= start).map(|held| held.segment) {
-            return self.give_snapshot(name.id, segment);
-        }
-        view.waiting.push(name);
-        if view.asked.is_some() {
-            return;
-        }
-        let now = Instant::now();
-        view.asked = Some(now);
-        let (scope, serial) = (view.key.scope.clone(), view.serial);
-        let feed = self.feed(feed).feed.clone();
-        self.everywhere.hub.ask_snapshot(self.id, feed, scope, false);
-        self.timers.at(now + self.everywhere.wait, Timer::GiveUp(view_id, serial));
-    }
-
-    fn give_snapshot(&mut self, id: SlotId, segment: u32) {
-        self.counters.snapshots.add(1);
-        self.prefixes.hold(segment);
-        let slot = self.slots.get_mut(id);
-        slot.at = At::Prefix(segment, 0);
-        slot.unset(RESUMED);
-        self.make_ready(id);
-    }
-
-    /// A snapshot is here, or the reason why there is none.
-    pub(super) fn got_snapshot(
-        &mut self,
-        feed: &Arc<Feed>,
-        scope: &Scope,
-        result: &Result<Arc<Snapshot>, Refused>,
-    ) {
-        let Some(feed_id) = self.followed(feed) else { return };
-        for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
-            let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
-            let Some(view) = self.view_ids.get(&key).copied() else { continue };
-            if self.view(view).asked.take().is_some() {
-                self.got_views_snapshot(view, result);
-            }
-        }
-    }
-
-    fn got_views_snapshot(&mut self, view_id: ViewId, result: &Result<Arc<Snapshot>, Refused>) {
-        let waiting = std::mem::take(&mut self.view(view_id).waiting);
-        match result {
-            Ok(snapshot) => {
-                let segment = self.hold_snapshot(view_id, snapshot.clone());
-                for name in waiting.into_iter().filter(|name| self.waits(*name)).collect::<Vec<_>>() {
-                    match self.slots.get(name.id).at {
-                        At::Waiting => self.give_snapshot(name.id, segment),
-                        // A heartbeat is in its way; behind that it asks again.
-                        _ => self.view(view_id).waiting.push(name),
-                    }
-                }
-            }
-            Err(why) => self.end_waiting(waiting, *why),
-        }
-    }
-
-    fn end_waiting(&mut self, waiting: Vec<SlotName>, why: Refused) {
-        for name in waiting {
-            if self.waits(name) {
-                self.end_with_error(name.id, why);
-            }
-        }
-    }
-
-    /// Whether a stream that has waited for a snapshot still does.
-    fn waits(&self, name: SlotName) -> bool {
-        self.slots.named(name).is_some_and(|slot| match slot.at {
-            At::Waiting => true,
-            At::Prefix(segment, _) => self.prefixes.then(segment) == Then::Wait,
-            At::Log(_) | At::Behind(_) => false,
-        })
-    }
-
-    fn hold_snapshot(&mut self, view_id: ViewId, snapshot: Arc<Snapshot>) -> u32 {
-        self.drop_held(view_id);
-        let segment = match self.view(view_id).key.framing {
-            sse::Framing::Chunked => self.prefixes.snapshot(snapshot.clone()),
-            sse::Framing::Plain => {
-                let mut plain = Vec::new();
-                sse::strip_chunks(snapshot.frame(), &mut plain);
-                self.prefixes.own(plain, Then::From(snapshot.place))
-            }
-        };
-        let feed = self.view(view_id).key.feed;
-        let scope = self.view(view_id).key.scope.clone();
-        let mirror = &self.feed(feed).mirror;
-        let since = mirror
-            .frames(snapshot.place, mirror.end())
-            .filter(|(_, _, frame)| scope.holds(&frame.namespace))
-            .map(|(block, index, _)| block.frame_bytes(index).len())
-            .sum();
-        self.view(view_id).snapshot = Some(HeldSnapshot { snapshot, segment, since });
-        segment
-    }
-
-    /// Lets go of the snapshot that a view hands out.
-    pub(super) fn drop_held(&mut self, view: ViewId) {
-        if let Some(held) = self.view(view).snapshot.take() {
-            self.prefixes.release(held.segment);
-        }
-    }
-
-    /// A heartbeat that was in the way of a waiting stream is sent.
-    pub(super) fn waited(&mut self, id: SlotId) {
-        let name = self.slots.name(id);
-        let view = self.slots.get(id).view;
-        let waits = self.view(view).waiting.contains(&name);
-        if waits && self.view(view).asked.is_some() {
-            return;
-        }
-        self.view(view).waiting.retain(|waiting| *waiting != name);
-        if waits {
-            self.want_snapshot(name);
-        }
-    }
-
-    /// Rows have not come in time. All who wait for them hear it; their clients try again.
-    pub(super) fn give_up(&mut self, id: ViewId, serial: u64) {
-        let wait = self.everywhere.wait;
-        if !self.has_view(id) || self.view(id).serial != serial {
-            return;
-        }
-        let view = self.view(id);
-        if view.asked.is_none_or(|asked| asked.elapsed() < wait) {
-            return;
-        }
-        view.asked = None;
-        let waiting = std::mem::take(&mut view.waiting);
-        self.end_waiting(waiting, Refused::Unavailable);
-    }
-
-    /// Gives these streams one frame that says nothing new, which turns a client's badge live.
-    pub(super) fn want_specimen(&mut self, view_id: ViewId, names: &[SlotName]) {
-        let feed = self.view(view_id).key.feed;
-        if names.is_empty() || self.feed(feed).away {
-            return;
-        }
-        if let Some(segment) = self.current_specimen(view_id) {
-            for name in names {
-                self.give_specimen(*name, segment);
-            }
-            return;
-        }
-        let asked = self.view(view_id).awaits_specimen();
-        self.view(view_id).wants_specimen.extend_from_slice(names);
-        if !asked {
-            self.ask_specimen(view_id);
-        }
-    }
-
-    /// Puts such a frame into the log, for all who are there.
-    pub(super) fn owe_specimen(&mut self, view_id: ViewId) {
-        if let Some(segment) = self.current_specimen(view_id) {
-            return self.append_specimen(view_id, segment);
-        }
-        let asked = self.view(view_id).awaits_specimen();
-        self.view(view_id).owes_specimen = true;
-        if !asked {
-            self.ask_specimen(view_id);
-        }
-    }
-
-    fn current_specimen(&mut self, view_id: ViewId) -> Option<SegmentId> {
-        let feed = self.view(view_id).key.feed;
-        let now = (self.feed(feed).mirror.end(), self.feed(feed).mirror.newest().head);
-        let (place, rv, segment) = self.view(view_id).specimen?;
-        ((place, rv) == now).then_some(segment)
-    }
-
-    fn append_specimen(&mut self, view_id: ViewId, segment: SegmentId) {
-        let feed = self.view(view_id).key.feed;
-        let end = self.feed(feed).mirror.end();
-        let Core { views, prefixes, .. } = self;
-        if let Some(view) = &mut views[view_id as usize] {
-            view.log.append_notice(prefixes.bytes(segment), end);
-        }
-        self.schedule_lap(view_id, Instant::now());
-    }
-
-    fn ask_specimen(&mut self, view_id: ViewId) {
-        let key = self.view(view_id).key.clone();
-        let feed = self.feed(key.feed).feed.clone();
-        self.everywhere.hub.ask_specimen(self.id, feed, key.scope);
-    }
-
-    /// A row that changes nothing is here.
-    pub(super) fn got_specimen(&mut self, feed: &Arc<Feed>, scope: &Scope, specimen: &Specimen) {
-        let Some(feed_id) = self.followed(feed) else { return };
-        let mirror = &self.feed(feed_id).mirror;
-        // Streams may have got newer rows already.
-        let outdated = specimen.place < mirror.start() || mirror.has_news(scope, specimen.place);
-        for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
-            let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
-            let Some(view) = self.view_ids.get(&key).copied() else { continue };
-            if self.view(view).spoke_since_away {
-                self.view(view).owes_specimen = false;
-            }
-            if !self.view(view).awaits_specimen() {
-                continue;
-            }
-            if outdated {
-                self.ask_specimen(view);
-                continue;
-            }
-            let segment = self.specimen_frame(view, specimen.row.as_deref());
-            if std::mem::take(&mut self.view(view).owes_specimen) {
-                self.append_specimen(view, segment);
-            }
-            let names = std::mem::take(&mut self.view(view).wants_specimen);
-            for name in names {
-                self.give_specimen(name, segment);
-            }
-        }
-    }
-
-    fn specimen_frame(&mut self, view: ViewId, row: Option<&[u8]>) -> u32 {
-        let feed = self.view(view).key.feed;
-        let (end, head) = (self.feed(feed).mirror.end(), self.feed(feed).mirror.newest().head);
-        let bytes = self.framed(view, idempotent_frame(self.feed_kind(feed), head, row));
-        let segment = self.prefixes.own(bytes, Then::From(end));
-        if let Some((.., old)) = self.view(view).specimen.replace((end, head, segment)) {
-            self.prefixes.release(old);
-        }
-        segment
-    }
-
-    fn feed_kind(&self, feed: FeedId) -> &'static crate::kind::Kind {
-        let followed = self.feeds[feed as usize].as_ref().expect("a feed is followed while it has views");
-        followed.feed.key.kind
-    }
-
-    /// Only a stream that has no frame to get is given it; any frame turns it live as well. Notices that it has not got are needless then.
-    fn give_specimen(&mut self, name: SlotName, segment: SegmentId) {
-        let Some(slot) = self.slots.named(name) else { return };
-        let (At::Log(cursor), view, false) = (slot.at, slot.view, slot.is(ENDING)) else { return };
-        if self.view(view).log.has_frame_for(cursor) {
-            return;
-        }
-        let rest = self.view(view).log.cut(cursor).rest;
-        let segment = if rest.is_empty() {
-            self.prefixes.hold(segment);
-            segment
-        } else {
-            let (bytes, then) = (self.prefixes.bytes(segment).to_vec(), self.prefixes.then(segment));
-            self.prefixes.behind(rest, &bytes, then)
-        };
-        self.slots.get_mut(name.id).at = At::Prefix(segment, 0);
-        self.make_ready(name.id);
-    }
-}
-
-/// A frame that repeats a row, or an empty snapshot where there is none.
-fn idempotent_frame(kind: &crate::kind::Kind, head: Rv, row: Option<&[u8]>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let Some(row) = row else {
-        let text =
-            format!("event: snapshot\nid: {head}\ndata: {{\"resourceVersion\":\"{head}\",\"items\":[]}}\n\n");
-        sse::write_chunk(&mut bytes, text.as_bytes());
-        return bytes;
-    };
-    let op = match kind.listing {
-        crate::kind::Listing::ByKey => sse::Op::Modified,
-        crate::kind::Listing::NewestFirst { .. } => sse::Op::Added,
-    };
-    sse::write_delta(&mut bytes, op, Some(head), row);
-    bytes
 }
 
 /// Sends a head on a socket that has taken nothing yet; it has room for far more.

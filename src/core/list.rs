@@ -67,15 +67,15 @@ impl Core {
         self.everywhere.hub.ask_snapshot(self.id, feed, scope, true);
     }
 
-    /// The hub has opened a feed (or not).
-    pub(super) fn lists_opened(&mut self, key: &FeedKey) {
+    /// The hub has opened a feed, or not: `why`.
+    pub(super) fn lists_opened(&mut self, key: &FeedKey, why: Refusal) {
         let scopes: Vec<Scope> =
             self.lists.keys().filter(|(waiting, _)| waiting == key).map(|(_, scope)| scope.clone()).collect();
         let feed = self.everywhere.hub.find(key);
         for scope in scopes {
             match &feed {
                 Some(feed) => self.ask_exact(feed.clone(), scope),
-                None => self.resolve(key, &scope, &Err(Refusal::Full)),
+                None => self.resolve(key, &scope, &Err(why)),
             }
         }
     }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::beat::Timer;
+use super::{Core, Moved};
+
 /// Connections that may wait for us in the kernel.
 const BACKLOG: i32 = 4096;
 
@@ -92,5 +95,40 @@ impl Accepting {
     /// Closes the listener.
     pub fn close(&mut self) -> Option<Socket> {
         self.socket.take()
+    }
+}
+
+impl Core {
+    /// Accepts what is there, and spawns a task for each.
+    pub(super) fn accept(&mut self, spawn: &impl Fn(Moved)) {
+        let (taken, pause) = match self.accepting.accept() {
+            Accepted::These(taken) => (taken, None),
+            Accepted::Exhausted(taken, until) => (taken, Some(until)),
+        };
+        // Those that are spawned here count at once; among the connections they are only when their tasks begin.
+        let mut open = self.connections.len() + self.slots.len();
+        for (socket, peer) in taken {
+            self.counters.accepted.add(1);
+            if open >= self.everywhere.server.connections_per_core {
+                continue;
+            }
+            open += 1;
+            let _ = socket.set_tcp_nodelay(true);
+            spawn(Moved { socket: socket.into(), peer, read: Vec::new() });
+        }
+        if let (Some(until), Some(listener)) = (pause, self.accepting.socket()) {
+            tracing::warn!("core.no_descriptors: accepting pauses");
+            self.epoll.remove_listener(listener);
+            self.timers.at(until, Timer::Accept);
+        }
+    }
+
+    /// A pause in accepting is over.
+    pub(super) fn accept_again(&mut self, now: Instant) {
+        if self.accepting.resumes(now)
+            && let Some(listener) = self.accepting.socket()
+        {
+            let _ = self.epoll.add_listener(listener);
+        }
     }
 }

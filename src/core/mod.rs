@@ -6,8 +6,10 @@
 //! One turn of a core ([`turn`]): take what epoll has (mail, clock, connections, sockets that closed or became writable), then send one batch;
 //! and again through the runtime's park, where the tasks that read request heads run.
 //!
-//! - [`connection`]: from a socket to a request; [`request`] parses it, [`list`] answers lists, [`join`] opens streams.
+//! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`request`] parses it, [`plan`] decides,
+//!   [`list`] answers lists, [`join`] opens streams; [`waiting`]: for a snapshot.
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
+//! - [`specimen`]: the frame that says nothing new.
 //! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end. [`end`]: how a stream ends.
 //! - [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts.
 
@@ -15,6 +17,7 @@ pub mod beat;
 pub mod catchup;
 pub mod connection;
 pub mod counters;
+pub mod deadlines;
 pub mod end;
 pub mod epoll;
 pub mod grow;
@@ -25,14 +28,17 @@ pub mod listener;
 pub mod log;
 #[cfg(test)]
 mod oracle;
+pub mod plan;
 pub mod prefix;
 pub mod request;
 pub mod ring;
 pub mod slot;
 pub mod socket;
+pub mod specimen;
 pub mod start;
 pub mod turn;
 pub mod view;
+pub mod waiting;
 
 use std::cell::{RefCell, RefMut};
 use std::collections::{HashMap, VecDeque};
@@ -45,8 +51,8 @@ use crossbeam_channel::{Receiver, Sender};
 use serde::Serialize;
 
 use self::beat::Timers;
-use self::connection::Connections;
 use self::counters::CoreCounters;
+use self::deadlines::Connections;
 use self::epoll::Epoll;
 use self::join::Opening;
 use self::limiter::Limiter;
@@ -58,7 +64,7 @@ use self::slot::{SlotName, Slots};
 use self::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::config;
 use crate::feed::hub::Hub;
-use crate::feed::ledger::Ledger;
+use crate::feed::ledger::{Charge, Ledger};
 use crate::feed::post::{Bell, CoreId, Mail};
 use crate::feed::{FeedKey, Scope};
 use crate::identity::Authenticator;
@@ -177,6 +183,8 @@ pub struct Core {
     limiter: Limiter,
     slots: Slots,
     prefixes: Prefixes,
+    /// What the views' logs take, as of the last second.
+    logs: Charge,
     views: Vec<Option<View>>,
     free_views: Vec<ViewId>,
     view_ids: HashMap<ViewKey, ViewId>,

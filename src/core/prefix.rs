@@ -147,7 +147,7 @@ impl Prefixes {
 
     /// Segments that somebody holds.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 

@@ -9,8 +9,14 @@ use crate::wire::refusal::Refusal;
 /// Header lines of one head.
 const MOST_HEADERS: usize = 100;
 
-/// Bytes of a request target.
-const LONGEST_TARGET: usize = 8 * 1024;
+/// The longest that is taken, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Longest {
+    /// Of a head.
+    pub head: usize,
+    /// Of the target in it.
+    pub target: usize,
+}
 
 /// A parsed head, borrowed from the bytes that were read.
 #[derive(Debug)]
@@ -53,19 +59,19 @@ pub fn no_headers<'a>() -> Headers<'a> {
     [httparse::EMPTY_HEADER; MOST_HEADERS]
 }
 
-/// Parses the head at the beginning of `bytes`; `most` is the longest that is taken.
-pub fn parse<'a>(bytes: &'a [u8], most: usize, headers: &'a mut Headers<'a>) -> Parsed<'a> {
+/// Parses the head at the beginning of `bytes`.
+pub fn parse<'a>(bytes: &'a [u8], longest: Longest, headers: &'a mut Headers<'a>) -> Parsed<'a> {
     let mut head = httparse::Request::new(headers);
     let length = match head.parse(bytes) {
-        Ok(httparse::Status::Complete(length)) if length <= most => length,
-        Ok(httparse::Status::Partial) if bytes.len() < most => return Parsed::Partial,
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Parsed::Refused(too_large(bytes)),
+        Ok(httparse::Status::Complete(length)) if length <= longest.head => length,
+        Ok(httparse::Status::Partial) if bytes.len() < longest.head => return Parsed::Partial,
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Parsed::Refused(too_large(bytes, longest)),
         Err(_) => return Parsed::Refused(Refusal::BadRequest),
     };
     let (Some(method), Some(target), Some(minor)) = (head.method, head.path, head.version) else {
         return Parsed::Refused(Refusal::BadRequest);
     };
-    if target.len() > LONGEST_TARGET {
+    if target.len() > longest.target {
         return Parsed::Refused(Refusal::UriTooLong);
     }
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
@@ -83,9 +89,9 @@ pub fn parse<'a>(bytes: &'a [u8], most: usize, headers: &'a mut Headers<'a>) -> 
 }
 
 /// A head that is too large is so by its target or by its fields.
-fn too_large(bytes: &[u8]) -> Refusal {
+fn too_large(bytes: &[u8], longest: Longest) -> Refusal {
     let line = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
-    if line > LONGEST_TARGET { Refusal::UriTooLong } else { Refusal::HeadTooLarge }
+    if line > longest.target { Refusal::UriTooLong } else { Refusal::HeadTooLarge }
 }
 
 /// Whether a body follows the head. `None` where the head contradicts itself, which smugglers do: two lengths, a length beside a transfer
@@ -231,16 +237,13 @@ fn unescape(text: &str) -> Cow<'_, str> {
             .filter(|_| bytes[at] == b'%')
             .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
             .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match escaped {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
-                at += 1;
-            }
+        if let Some(byte) = escaped {
+            out.push(byte);
+            at += 3;
+            continue;
         }
+        out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+        at += 1;
     }
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
@@ -262,7 +265,8 @@ mod tests {
 
     fn with<R>(head: &str, check: impl FnOnce(Parsed<'_>) -> R) -> R {
         let mut headers = no_headers();
-        check(parse(head.as_bytes(), 16 * 1024, &mut headers))
+        let longest = Longest { head: 16 * 1024, target: 8 * 1024 };
+        check(parse(head.as_bytes(), longest, &mut headers))
     }
 
     fn refused(head: &str) -> Option<Refusal> {

@@ -30,6 +30,8 @@ pub enum At {
     Behind(Place),
     /// Nowhere: it waits for a snapshot.
     Waiting,
+    /// Nowhere, for the moment that a snapshot keeps from the stream's last delta; then it waits for one.
+    Pausing,
 }
 
 /// The socket is full; the stream goes on when epoll says that it is writable.
@@ -141,7 +143,7 @@ impl Slots {
     }
 
     /// Open streams.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 

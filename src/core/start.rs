@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use socket2::Socket;
 
 use super::beat::Timers;
-use super::connection::{self, Connections};
+use super::connection;
 use super::counters::CoreCounters;
+use super::deadlines::Connections;
 use super::epoll::Epoll;
 use super::limiter::Limiter;
 use super::listener::Accepting;
@@ -23,6 +24,7 @@ use super::ring::Sender;
 use super::slot::{At, BLOCKED, ENDING, SlotId, SlotName, Slots};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
+use crate::feed::ledger::Thing;
 use crate::feed::post::{Bell, CoreId, Mail, Post};
 
 /// Commands (handed-over connections, mostly) that may wait for a core.
@@ -167,6 +169,7 @@ impl Core {
             id,
             limiter: Limiter::new(everywhere.streams.per_user),
             prefixes: Prefixes::new(&everywhere.ledger),
+            logs: everywhere.ledger.charge(Thing::Logs, 0),
             everywhere,
             cores,
             counters,
@@ -215,14 +218,14 @@ impl Core {
         let lag = match at {
             At::Log(cursor) => view.log.lag(cursor),
             At::Prefix(segment, offset) => self.prefixes.bytes(segment).len() - offset as usize,
-            At::Behind(_) | At::Waiting => 0,
+            At::Behind(_) | At::Waiting | At::Pausing => 0,
         };
         let state = match (at, flags) {
             (_, (true, _)) => "ending",
             (At::Log(_), (_, false)) => "live",
             (At::Log(_) | At::Prefix(..), _) => "catching_up",
             (At::Behind(_), _) => "behind",
-            (At::Waiting, _) => "waiting",
+            (At::Waiting | At::Pausing, _) => "waiting",
         };
         let key = self.feed(feed).feed.key.clone();
         let opened_at = i64::try_from(opened_ms)

@@ -12,7 +12,7 @@ use super::prefix::Then;
 use super::ring::{BATCH, Send, Sent};
 use super::slot::{At, BLOCKED, READY, SENDING, SlotId, seconds};
 use super::view::ViewId;
-use super::{Core, Moved};
+use super::{Command, Core, Moved};
 
 /// Members of a lap that are looked at in one turn, whether or not there is something to send.
 const VISITS: usize = 4096;
@@ -75,6 +75,18 @@ impl Core {
             }
         }
         more
+    }
+
+    /// Reads what `serve` and other cores have to say.
+    pub(super) fn read_commands(&mut self, spawn: &impl Fn(Moved)) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Connection(moved) => spawn(moved),
+                Command::Streams(answer) => answer(self.stream_lines()),
+                Command::Lame => self.lame = true,
+                Command::Drain(until) => self.drain(until),
+            }
+        }
     }
 
     /// The socket takes bytes again.
@@ -188,7 +200,7 @@ impl Core {
                 self.views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor))
             }
             At::Prefix(segment, offset) => &self.prefixes.bytes(segment)[offset as usize..],
-            At::Behind(_) | At::Waiting => &[],
+            At::Behind(_) | At::Waiting | At::Pausing => &[],
         }
     }
 
@@ -203,7 +215,7 @@ impl Core {
                     views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor))
                 }
                 At::Prefix(segment, offset) => &prefixes.bytes(segment)[offset as usize..],
-                At::Behind(_) | At::Waiting => &[],
+                At::Behind(_) | At::Waiting | At::Pausing => &[],
             };
             batch.push(Send { fd: slot.socket.as_raw_fd(), bytes });
         }
@@ -251,7 +263,7 @@ impl Core {
                     self.follow(id, segment);
                 }
             }
-            At::Behind(_) | At::Waiting => {}
+            At::Behind(_) | At::Waiting | At::Pausing => {}
         }
     }
 

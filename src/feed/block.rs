@@ -43,7 +43,7 @@ pub enum Content {
     /// What a relist found: the difference between the rows before and the list. It has no order that ids could name: only the last
     /// frame has one, the list's version.
     Gap(ListSizes),
-    /// The versions began anew (a restored or rebuilt cluster): nothing before this block can be resumed from.
+    /// The versions began anew: nothing before this block can be resumed from.
     Reset,
     /// The source has been away for a while: rows may be stale.
     Away,

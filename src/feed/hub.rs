@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::post::{CoreId, Mail};
 use super::{Feed, FeedKey, Scope, Shared};
+use crate::wire::refusal::Refusal;
 
 /// What feeds feeds: the reflectors, or whatever takes their place.
 pub trait Sources: Send + Sync + 'static {
@@ -78,7 +79,6 @@ impl Uses {
 
 impl Hub {
     /// A hub, and its task. The task runs until the hub is dropped.
-    #[must_use]
     pub fn new(
         sources: Arc<dyn Sources>,
         shared: Shared,
@@ -126,28 +126,32 @@ impl Hub {
     }
 
     /// Starts a feed that never lingers away.
-    pub fn keep(&self, key: FeedKey) {
+    pub fn keep(&self, key: &FeedKey) {
         self.lock_kept().insert(key.clone());
-        self.open(&key);
+        // Where that fails, the first who asks for it starts it.
+        let _ = self.open(key);
     }
 
-    /// The feed, started if need be. `None` when there are too many, or the cluster is unknown.
-    pub fn open(&self, key: &FeedKey) -> Option<Arc<Feed>> {
+    /// The feed, started if need be.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] at a ceiling; [`Refusal::Unavailable`] where the cluster is unknown or cannot be entered.
+    pub fn open(&self, key: &FeedKey) -> Result<Arc<Feed>, Refusal> {
         let mut feeds = self.lock();
         if let Some(entry) = feeds.get_mut(key) {
             entry.idle_since = None;
-            return Some(entry.feed.clone());
+            return Ok(entry.feed.clone());
         }
         if feeds.len() >= self.limits.feeds || self.shared.ledger.is_full() {
-            return None;
+            return Err(Refusal::Full);
         }
         let feed = Feed::new(key.clone(), &self.shared);
-        let source = self.sources.start(feed.clone())?;
+        let source = self.sources.start(feed.clone()).ok_or(Refusal::Unavailable)?;
         tracing::info!(cluster = %key.cluster, kind = key.kind.name, "feed.started");
         let entry = Entry { feed: feed.clone(), _source: Some(source), idle_since: None, lists_seen: 0 };
         feeds.insert(key.clone(), entry);
         self.publish(&feeds);
-        Some(feed)
+        Ok(feed)
     }
 
     /// Ends every feed of a cluster that has left the registry, or whose settings have changed.

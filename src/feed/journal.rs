@@ -143,7 +143,7 @@ impl Journal {
         match newest {
             // Namespaces come and go; a journal that has seen very many of them simply begins later for all.
             Some(map) if map.len() > MOST_NAMESPACES => {
-                self.base = self.evicted_any.unwrap_or(self.base);
+                self.base = self.base.max(self.evicted_any.unwrap_or(self.base));
                 self.evicted = Arc::default();
             }
             Some(map) => self.evicted = Arc::new(map),

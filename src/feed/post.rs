@@ -13,6 +13,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::block::{Place, Refused};
 use super::snapshot::Snapshot;
 use super::{Feed, FeedKey, Scope};
+use crate::wire::refusal::Refusal;
 
 /// A core's number, from 0.
 pub type CoreId = usize;
@@ -21,8 +22,8 @@ pub type CoreId = usize;
 pub enum Mail {
     /// The feed's chain has grown.
     Grown(Arc<Feed>),
-    /// The feed that the core asked for; `None`: refused, as there are too many.
-    Opened(FeedKey, Option<Arc<Feed>>),
+    /// The feed that the core asked for, or why there is none.
+    Opened(FeedKey, Result<Arc<Feed>, Refusal>),
     /// The snapshot that the core asked for; `true`: nothing was missing from it when it was sent, so that it serves lists.
     Snapshot(Arc<Feed>, Scope, bool, Result<Arc<Snapshot>, Refused>),
     /// A row that changes nothing, as the core asked for.

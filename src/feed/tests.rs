@@ -1,1 +1,31 @@
+use super::journal::Mirror;
+use super::*;
 
+fn feed() -> Arc<Feed> {
+    let shared = Shared {
+        posts: Arc::from([]),
+        ledger: Ledger::new(usize::MAX),
+        journal: config::Journal::default(),
+        away_after: Duration::ZERO,
+    };
+    let kind = crate::kind::by_name("pods").expect("one of the 22");
+    Feed::new(FeedKey { cluster: "east".into(), kind }, &shared)
+}
+
+/// Whether a core that begins to follow now tells newcomers that the source is away.
+fn tells_away(feed: &Feed) -> bool {
+    let tail = feed.tail();
+    Mirror::new(&tail).told_away(tail.away)
+}
+
+#[test]
+fn an_absence_that_turned_into_a_refusal_is_over() {
+    let feed = feed();
+    feed.replace(Rv(5), Vec::new(), None);
+    feed.set_state(State::Away { why: "no answer".into() });
+    feed.tick(Instant::now());
+    assert!(tells_away(&feed));
+    feed.set_state(State::Forbidden);
+    feed.set_state(State::Live);
+    assert!(!tells_away(&feed));
+}

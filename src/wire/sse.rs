@@ -106,6 +106,11 @@ pub fn write_heartbeat(out: &mut Vec<u8>, moved_to: Option<Rv>) {
     }
 }
 
+/// Appends an event that does nothing but name a version.
+pub fn write_bookmark(out: &mut Vec<u8>, rv: Rv) {
+    write_chunk(out, format!("event: bookmark\nid: {rv}\ndata: {{}}\n\n").as_bytes());
+}
+
 /// Appends the line that makes an `EventSource` wait so many milliseconds before it reconnects. Without a blank line, so that it
 /// joins the block of the first frame.
 pub fn write_retry(out: &mut Vec<u8>, milliseconds: u64) {

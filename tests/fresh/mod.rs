@@ -85,6 +85,21 @@ pub fn mark(cluster: &Cluster, kind: &str, name: &str) -> String {
     format!("\"name\":\"{name}\"")
 }
 
+/// Restarts a container of each of these pods, one after another, until there were so many writes: each changes a row. Pods
+/// without containers yet are passed over.
+pub fn restart(cluster: &Cluster, pods: &[(String, String)], writes: usize) {
+    for (namespace, name) in pods.iter().cycle().take(writes) {
+        let Some(mut pod) = cluster.get("pods", namespace, name) else { continue };
+        let Some(count) =
+            pod["status"]["containerStatuses"].get_mut(0).and_then(|s| s.get_mut("restartCount"))
+        else {
+            continue;
+        };
+        *count = (count.as_u64().unwrap_or(0) + 1).into();
+        cluster.put("pods", pod).expect("the same pod");
+    }
+}
+
 /// The line of a feed in `/debug/feeds`.
 pub async fn feed(address: SocketAddr, cluster: &str, kind: &str) -> Value {
     let lines = get(address, "/debug/feeds", OPERATOR).await.json();

@@ -2,9 +2,12 @@
 //!
 //! Each [`House`] has its own listener, cores and clusters, so that tests of one file run side by side. It needs a
 //! multi-thread tokio runtime, which is the server's control plane and the clusters' too:
-//! `#[tokio::test(flavor = "multi_thread", worker_threads = 2)]`.
+//! `#[tokio::test(flavor = "multi_thread", worker_threads = 2)]`. A test that has this module has the module `tab` too.
 
 #![allow(dead_code, reason = "every test that has this module uses another part of it")]
+
+pub mod process;
+pub mod wire;
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,6 +18,7 @@ use foretop::config::Config;
 use foretop::core::Command;
 use foretop::serve::Server;
 use foretop::sim::{Cluster, Options};
+use serde_json::{Value, json};
 
 /// How long anything that must happen may take before the test fails: far more than it ever should.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +49,10 @@ pub fn cluster(name: &str, pods: usize) -> Options {
     Options { clusters: vec![name.to_owned()], pods, ..Options::default() }
 }
 
+fn serve(config: &Config, specs: Vec<ClusterSpec>) -> Server {
+    Server::start(config, specs).expect("the server starts")
+}
+
 impl House {
     /// A server with these settings, before these clusters (each the first that its options name).
     pub async fn start(config: &Config, clusters: Vec<Options>) -> House {
@@ -53,8 +61,12 @@ impl House {
             running.push(Cluster::start(options).await.expect("a simulated cluster starts"));
         }
         let specs = running.iter().map(|cluster| ClusterSpec::from_url(cluster.name(), &cluster.url()));
-        let server = Server::start(config, specs.collect()).expect("the server starts");
-        House { server, clusters: running }
+        House { server: serve(config, specs.collect()), clusters: running }
+    }
+
+    /// A server with these settings before something that is no simulated cluster, [`EAST`].
+    pub fn before(config: &Config, east: ClusterSpec) -> House {
+        House { server: serve(config, vec![east]), clusters: Vec::new() }
     }
 
     /// A server with these settings before one quiet cluster, [`EAST`].
@@ -62,9 +74,31 @@ impl House {
         House::start(config, vec![cluster(EAST, pods)]).await
     }
 
+    /// A server with these settings before one quiet cluster, [`EAST`], of a few pods.
+    pub async fn small_with(config: &Config) -> House {
+        House::with(config, 20).await
+    }
+
     /// A server as tests mostly want it before one quiet cluster, [`EAST`].
     pub async fn small() -> House {
-        House::with(&config(), 20).await
+        House::small_with(&config()).await
+    }
+
+    /// Has the first cluster's feed of a kind synced before a test begins with it.
+    pub async fn warm(&self, kind: &str) {
+        let answer = crate::tab::get(self.address(), &list(kind), &[]).await;
+        assert_eq!(answer.head.status, 200, "{}", answer.text());
+    }
+
+    /// The lines of `/debug/streams`.
+    pub async fn streams(&self) -> Vec<Value> {
+        let answer = crate::tab::get(self.address(), "/debug/streams", &[]).await;
+        answer.json().as_array().expect("an array").clone()
+    }
+
+    /// Waits until so many streams are open.
+    pub async fn has_streams(&self, count: usize) {
+        eventually(&format!("{count} streams"), async || self.streams().await.len() == count).await;
     }
 
     /// Where the server listens.
@@ -107,4 +141,30 @@ pub async fn patient<T>(what: &str, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work)
         .await
         .unwrap_or_else(|_| panic!("{what}: did not happen within {PATIENCE:?}"))
+}
+
+/// A pod with as little as its row needs.
+pub fn pod(namespace: &str, name: &str, phase: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": namespace, "creationTimestamp": "2026-05-01T12:00:00Z"},
+        "spec": {"containers": [{"name": "main", "image": "app"}]},
+        "status": {"phase": phase},
+    })
+}
+
+/// The row of such a pod.
+pub fn pod_row(namespace: &str, name: &str, phase: &str) -> String {
+    format!(
+        r#"{{"name":"{name}","namespace":"{namespace}","phase":"{phase}","ready":"0/1","restarts":0,"createdAt":"2026-05-01T12:00:00Z"}}"#
+    )
+}
+
+/// The path of a kind's stream in [`EAST`], in all namespaces.
+pub fn watch(kind: &str) -> String {
+    format!("/api/clusters/{EAST}/{kind}/watch")
+}
+
+/// The path of a kind's list in [`EAST`], in all namespaces.
+pub fn list(kind: &str) -> String {
+    format!("/api/clusters/{EAST}/{kind}")
 }

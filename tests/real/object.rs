@@ -216,7 +216,7 @@ pub fn ingress_rule(host: &str) -> Value {
 }
 
 pub fn endpoints(turn: u64) -> Value {
-    let ready = turn % 2 == 0;
+    let ready = turn.is_multiple_of(2);
     json!([
         {"addresses": ["192.0.2.1"], "conditions": {"ready": ready, "serving": true, "terminating": !ready}},
         {"addresses": ["192.0.2.2"], "conditions": {"ready": true}, "nodeName": "node-1", "zone": "a"},

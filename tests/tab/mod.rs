@@ -119,13 +119,31 @@ impl Connection {
         }
     }
 
-    fn take(&mut self, bytes: &[u8], state: &mut State) -> Result<(), End> {
+    /// Reads once, at most `limit` bytes; none mean that the connection has ended. May be cancelled without losing bytes.
+    async fn receive(&mut self, limit: usize) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(limit.min(64 * 1024));
+        (&mut self.socket).take(limit as u64).read_buf(&mut bytes).await?;
+        Ok(bytes)
+    }
+
+    /// Takes what was received.
+    fn apply(&mut self, received: std::io::Result<Vec<u8>>, state: &mut State) {
+        match received {
+            Ok(bytes) if bytes.is_empty() => state.end = Some(self.end()),
+            Ok(bytes) => self.take(&bytes, state),
+            Err(error) => state.end = Some(reset(error)),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], state: &mut State) {
         let (mut body, mut items) = (Vec::new(), Vec::new());
         let taken = self.body.take(bytes, &mut body);
         self.parser.take(&body, &mut items);
         items.into_iter().for_each(|item| state.apply(item));
-        taken.map_err(malformed)?;
-        if self.body.is_done() { Err(self.end()) } else { Ok(()) }
+        state.end = match taken {
+            Err(error) => Some(malformed(error)),
+            Ok(()) => self.body.is_done().then(|| self.end()),
+        };
     }
 
     /// What the end of the connection at this place means.
@@ -175,10 +193,10 @@ impl Tab {
     pub async fn try_reconnect(&mut self) -> Result<(), End> {
         self.disconnect();
         self.state.lose();
-        let (connection, behind) =
-            patient("an answer's head", Connection::open(&self.open, &self.state.last_id)).await?;
+        let opening = Connection::open(&self.open, &self.state.last_id);
+        let (mut connection, behind) = patient("an answer's head", opening).await?;
+        connection.take(&behind, &mut self.state);
         self.connection = Some(connection);
-        self.take(&behind);
         Ok(())
     }
 
@@ -201,24 +219,19 @@ impl Tab {
         &self.connection.as_ref().expect("a tab that was not disconnected").head
     }
 
+    /// The client's end of the connection.
+    pub fn local_address(&self) -> SocketAddr {
+        let connection = self.connection.as_ref().expect("a tab that was not disconnected");
+        connection.socket.local_addr().expect("a connected socket has an address")
+    }
+
     /// Reads once, at most `limit` bytes, and applies them. False when the connection has ended. May be cancelled
     /// without losing bytes.
     pub async fn read(&mut self, limit: usize) -> bool {
         let (None, Some(connection)) = (&self.state.end, &mut self.connection) else { return false };
-        let mut bytes = Vec::with_capacity(limit.min(64 * 1024));
-        match (&mut connection.socket).take(limit as u64).read_buf(&mut bytes).await {
-            Ok(0) => self.state.end = Some(connection.end()),
-            Ok(_) => self.take(&bytes),
-            Err(error) => self.state.end = Some(reset(error)),
-        }
+        let received = connection.receive(limit).await;
+        connection.apply(received, &mut self.state);
         self.state.end.is_none()
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        let Some(connection) = &mut self.connection else { return };
-        if let Err(end) = connection.take(bytes, &mut self.state) {
-            self.state.end = Some(end);
-        }
     }
 
     /// Reads until what it shows is as wanted. Fails the test when the connection ends first.
@@ -247,17 +260,20 @@ impl Tab {
     }
 }
 
+/// Reads until it is told to stop or the connection ends. What the tab shows lives where it is published, so that no
+/// read copies it.
 async fn follow(mut tab: Tab, publish: watch::Sender<State>, mut stopped: oneshot::Receiver<()>) -> Tab {
-    loop {
-        let open = tokio::select! {
-            open = tab.read(usize::MAX) => open,
-            _ = &mut stopped => return tab,
-        };
-        publish.send_replace(tab.state.clone());
-        if !open {
-            return tab;
+    if let Some(connection) = &mut tab.connection {
+        while publish.borrow().end.is_none() {
+            let received = tokio::select! {
+                received = connection.receive(usize::MAX) => received,
+                _ = &mut stopped => break,
+            };
+            publish.send_modify(|state| connection.apply(received, state));
         }
     }
+    tab.state = publish.borrow().clone();
+    tab
 }
 
 /// A tab that a task is reading.

@@ -132,6 +132,24 @@ fn a_stream_whose_snapshot_is_under_way_gets_a_gap_that_its_view_was_reset_for()
 }
 
 #[test]
+fn a_heartbeat_in_the_pause_before_a_snapshot_does_not_lose_the_snapshot() {
+    let mut world = World::new(false, 500, 2000);
+    world.put(0, 0, 0, 0);
+    let until_told =
+        [Act::Deliver(9), Act::Open(0, false, None), Act::Answer, Act::Turn, Act::Restore(1, true)];
+    for act in until_told.into_iter().chain([Act::Answer, Act::Turn, Act::Turn, Act::Turn]) {
+        perform(&mut world, &act);
+    }
+    world.ping();
+    for act in [Act::Pass(150), Act::Turn] {
+        perform(&mut world, &act);
+    }
+    world.settle();
+    world.check();
+    world.close();
+}
+
+#[test]
 fn a_stream_that_was_ahead_turns_live_when_nothing_of_its_view_came() {
     let acts = [Act::Put(0, 0, 0, 0), Act::Relist, Act::Put(1, 0, 0, 0), Act::Open(1, false, Some(2))];
     run(false, 500, 2000, &acts);

@@ -13,6 +13,7 @@ use crate::wire::head::Version;
 pub type Rows = BTreeMap<String, (String, u64)>;
 
 /// A tab, with or without an open stream.
+#[allow(clippy::struct_excessive_bools, reason = "each is a question of its own about a connection")]
 pub struct Tab {
     pub scope: Scope,
     pub version: Version,
@@ -95,9 +96,8 @@ impl Tab {
         let Some(stream) = &mut self.stream else { return false };
         let mut buffer = vec![0; most];
         match stream.read(&mut buffer) {
-            Ok(0) => self.stream = None,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-            Err(_) => self.stream = None,
+            Ok(0) | Err(_) => self.stream = None,
             Ok(read) => {
                 self.raw.extend_from_slice(&buffer[..read]);
                 self.digest();

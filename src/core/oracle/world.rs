@@ -95,7 +95,7 @@ impl World {
         let journal = config::Journal { max_bytes: journal_bytes, ..config::Journal::default() };
         let away_after = Duration::from_secs(15);
         let shared = Shared { posts: posts.into(), ledger: ledger.clone(), journal, away_after };
-        let limits = Limits { linger: Duration::from_secs(3600), feeds: 10, journal_total: usize::MAX };
+        let limits = Limits { linger: Duration::from_hours(1), feeds: 10, journal_total: usize::MAX };
         let (hub, task) = Hub::new(Arc::new(NoSources), shared, limits);
         runtime.spawn(task);
         let streams = config::Streams {
@@ -109,7 +109,7 @@ impl World {
         let everywhere = Everywhere {
             streams,
             server: config::Server::default(),
-            wait: Duration::from_secs(3600),
+            wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
             authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
             hub: hub.clone(),
@@ -277,6 +277,15 @@ impl World {
     pub fn pass(&mut self, time: Duration) {
         self.ahead += time;
         self.core.beat_at(Instant::now() + self.ahead);
+    }
+
+    /// A heartbeat of every view, now.
+    pub fn ping(&mut self) {
+        let views: Vec<_> =
+            (0..).zip(&self.core.views).filter(|(_, view)| view.is_some()).map(|(id, _)| id).collect();
+        for view in views {
+            self.core.ping_waiting(view);
+        }
     }
 
     /// A tab opens, with an id that another replica gave it or without one.

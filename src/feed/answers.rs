@@ -1,0 +1,88 @@
+//! What cores ask of a feed: snapshots, and rows that change nothing.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::block::{Content, Refused};
+use super::post::{CoreId, Mail, Specimen};
+use super::snapshot::Snapshot;
+use super::writing::Batch;
+use super::{Feed, Scope, Writer};
+
+/// Scopes whose snapshot can be waited for before the first sync; clients choose them, so there is a bound.
+const MOST_WAITING: usize = 1024;
+
+/// How long a list may show a value that follows the clock.
+const CLOCK_EVERY: Duration = Duration::from_secs(1);
+
+impl Writer {
+    /// Whether a snapshot that was made earlier can be given to those who come now: the journal reaches back to it, and what came
+    /// since is smaller than itself; or, where it has to be exact, nothing came since.
+    fn still_serves(&self, known: &Snapshot, scope: &Scope, exact: bool) -> bool {
+        if exact && known.clocked && known.made.elapsed() > CLOCK_EVERY {
+            return false;
+        }
+        let allowed = if exact { 0 } else { known.frame().len() };
+        self.journal.bytes_since(known.place, scope, allowed).is_some_and(|bytes| bytes <= allowed)
+    }
+}
+
+impl Feed {
+    /// Answers a core's wish for a snapshot: now, or when the first sync is there. `exact`: nothing may be missing from it (for
+    /// lists); else an older one will do whose stream can catch up from the journal.
+    pub fn send_snapshot(&self, core: CoreId, scope: Scope, exact: bool) {
+        let mut writer = self.lock();
+        let refused = if writer.ended { Some(Refused::Gone) } else { self.status.load().refused() };
+        if let Some(why) = refused {
+            return self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Err(why)));
+        }
+        if !writer.synced {
+            let waiter = (core, scope);
+            if writer.waiting.contains(&waiter) {
+                return;
+            }
+            if writer.waiting.len() >= MOST_WAITING {
+                return self
+                    .post_self(core, |feed| Mail::Snapshot(feed, waiter.1, true, Err(Refused::Unavailable)));
+            }
+            writer.waiting.push(waiter);
+            return;
+        }
+        let snapshot = self.snapshot(&mut writer, &scope, exact);
+        self.post_self(core, |feed| Mail::Snapshot(feed, scope, exact, Ok(snapshot)));
+    }
+
+    /// Answers a core's wish for a row that changes nothing.
+    pub fn send_specimen(&self, core: CoreId, scope: Scope) {
+        let writer = self.lock();
+        let row = writer.replica.specimen(&scope, self.key.kind.listing).map(|row| {
+            let mut json = Vec::with_capacity(row.max_len());
+            row.write(Timestamp::now(), &mut json);
+            json.into_boxed_slice()
+        });
+        let specimen = Specimen { place: writer.journal.newest().end(), row };
+        self.post_self(core, |feed| Mail::Specimen(feed, scope, specimen));
+    }
+
+    pub(super) fn snapshot(&self, writer: &mut Writer, scope: &Scope, exact: bool) -> Arc<Snapshot> {
+        if let Some(known) = writer.snapshots.get(scope).and_then(Weak::upgrade)
+            && writer.still_serves(&known, scope, exact)
+        {
+            return known;
+        }
+        // A version that a snapshot names is one that the journal knows.
+        if writer.head > writer.journal.newest().head {
+            self.publish(writer, Batch::default(), Content::Events);
+        }
+        let at = (writer.journal.newest().end(), writer.head);
+        let snapshot =
+            Snapshot::encode(&writer.replica, self.key.kind, scope, at, Timestamp::now(), &self.ledger);
+        let snapshot = Arc::new(snapshot);
+        self.counters.snapshots.add(1);
+        writer.snapshots.retain(|_, known| known.strong_count() > 0);
+        writer.snapshots.insert(scope.clone(), Arc::downgrade(&snapshot));
+        snapshot
+    }
+}

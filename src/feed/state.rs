@@ -1,0 +1,69 @@
+//! How a feed's source is doing.
+
+use jiff::Timestamp;
+
+use super::block::Refused;
+
+/// How a feed's source is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not synced yet.
+    Syncing,
+    /// Following the apiserver.
+    Live,
+    /// The apiserver cannot be reached (or answers nonsense); being retried.
+    Away {
+        /// For operators; never shown to a tab.
+        why: String,
+    },
+    /// The apiserver refuses the list or watch to Foretop's own account; being retried slowly.
+    Forbidden,
+    /// The apiserver does not know this kind; being retried slowly.
+    Absent,
+    /// The credentials were refused even after they were read anew; being retried.
+    Unauthenticated,
+}
+
+impl State {
+    /// The word in `/debug/feeds` and metrics.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            State::Syncing => "syncing",
+            State::Live => "ok",
+            State::Away { .. } => "failed",
+            State::Forbidden => "forbidden",
+            State::Absent => "absent",
+            State::Unauthenticated => "unauthenticated",
+        }
+    }
+
+    pub(super) fn refused(&self) -> Option<Refused> {
+        match self {
+            State::Forbidden => Some(Refused::Forbidden),
+            State::Absent => Some(Refused::Absent),
+            State::Unauthenticated => Some(Refused::Unauthenticated),
+            State::Syncing | State::Live | State::Away { .. } => None,
+        }
+    }
+}
+
+/// A feed's state and since when.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// How the source is doing.
+    pub state: State,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether there are rows to show.
+    pub synced: bool,
+}
+
+impl Status {
+    /// Why rows cannot be shown, even those that there are. Credentials that are refused are Foretop's own trouble and take no right from
+    /// its users.
+    #[must_use]
+    pub fn refused(&self) -> Option<Refused> {
+        self.state.refused().filter(|why| !(self.synced && *why == Refused::Unauthenticated))
+    }
+}
