@@ -106,7 +106,7 @@ impl Core {
     }
 
     /// One shared heartbeat for a view: into the log for those who are in it, as a segment for those who wait for their rows.
-    fn heartbeat(&mut self, id: ViewId, serial: u64, now: Instant) {
+    pub(super) fn heartbeat(&mut self, id: ViewId, serial: u64, now: Instant) {
         if !self.has_view(id) || self.view(id).serial != serial {
             return;
         }

@@ -25,8 +25,11 @@ impl Core {
             match mail {
                 Mail::Grown(feed) => self.grow(&feed),
                 Mail::Opened(key, feed) => self.opened(&key, feed),
-                Mail::Snapshot(feed, scope, result) => {
+                Mail::Snapshot(feed, scope, exact, result) => {
                     self.grow(&feed);
+                    if exact {
+                        self.answer_lists(&feed.key, &scope, &result);
+                    }
                     self.got_snapshot(&feed, &scope, &result);
                 }
                 Mail::Specimen(feed, scope, specimen) => {
@@ -335,7 +338,7 @@ impl Core {
         let at = if cut.rest.is_empty() {
             At::Behind(place)
         } else {
-            At::Prefix(self.prefixes.own(cut.rest, Then::From(place)), 0)
+            At::Prefix(self.prefixes.behind(cut.rest, &[], Then::From(place)), 0)
         };
         self.slots.get_mut(slot).at = at;
         Some(place)

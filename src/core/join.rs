@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Core;
 use super::beat::Timer;
-use super::prefix::Then;
+use super::prefix::{SegmentId, Then};
 use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::feed::block::{Content, Place, Refused};
@@ -16,6 +16,9 @@ use crate::wire::head::{self, Version};
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
 use crate::wire::sse;
+
+/// The longest rest of a frame that is copied for a stream; of a longer one (a snapshot, that is), many may be on their way at once.
+const COPIED: usize = 16 * 1024;
 
 /// A stream whose request was accepted.
 pub struct Opening {
@@ -280,26 +283,32 @@ impl Core {
 
     /// What the stream gets next, behind the rest of what it has got in part; all else that it had still to get is dropped.
     pub(super) fn put_in_way(&mut self, id: SlotId, bytes: Vec<u8>, then: Then) {
-        let rest = self.rest_of_frame(id);
-        let whole = if rest.is_empty() { bytes } else { [rest, bytes].concat() };
-        let segment = self.prefixes.own(whole, then);
+        let (at, view) = (self.slots.get(id).at, self.slots.get(id).view);
+        let segment = match at {
+            At::Log(cursor) => {
+                let rest = self.view(view).log.cut(cursor).rest;
+                self.prefixes.behind(rest, &bytes, then)
+            }
+            At::Prefix(segment, offset) => {
+                let behind = self.behind_segment(segment, offset, bytes, then);
+                self.prefixes.release(segment);
+                behind
+            }
+            At::Behind(_) | At::Waiting | At::Pausing => self.prefixes.own(bytes, then),
+        };
         self.slots.get_mut(id).at = At::Prefix(segment, 0);
         self.make_ready(id);
     }
 
-    /// Takes the stream from where it stands; what is left is the rest of the frame that it has got in part.
-    fn rest_of_frame(&mut self, id: SlotId) -> Vec<u8> {
-        let (at, view) = (self.slots.get(id).at, self.slots.get(id).view);
-        self.slots.get_mut(id).at = At::Waiting;
-        match at {
-            At::Log(cursor) => self.view(view).log.cut(cursor).rest,
-            At::Prefix(segment, offset) => {
-                let rest = self.prefixes.cut(segment, offset).0.to_vec();
-                self.prefixes.release(segment);
-                rest
-            }
-            At::Behind(_) | At::Waiting | At::Pausing => Vec::new(),
+    fn behind_segment(&mut self, segment: SegmentId, offset: u32, bytes: Vec<u8>, then: Then) -> SegmentId {
+        let end = self.prefixes.end_of_frame(segment, offset);
+        let whole = self.prefixes.bytes(segment);
+        if end as usize == whole.len() && (end - offset) as usize > COPIED {
+            let next = self.prefixes.own(bytes, then);
+            return self.prefixes.rest_of(segment, offset, Then::Segment(next));
         }
+        let rest = whole[offset as usize..end as usize].to_vec();
+        self.prefixes.behind(rest, &bytes, then)
     }
 }
 

@@ -16,9 +16,11 @@ use crate::wire::refusal::Refusal;
 /// What a list's request comes to.
 pub type Listed = Result<Arc<Snapshot>, Refusal>;
 
+/// What became of a request for a list.
 #[derive(Default)]
-struct Answer {
-    listed: Option<Listed>,
+pub(super) struct Answer {
+    /// Once it is known.
+    pub(super) listed: Option<Listed>,
     waker: Option<Waker>,
 }
 
@@ -47,7 +49,7 @@ pub async fn list(core: &Cell, key: FeedKey, scope: Scope) -> Listed {
 }
 
 impl Core {
-    fn ask_list(&mut self, key: FeedKey, scope: Scope, answer: Rc<RefCell<Answer>>) {
+    pub(super) fn ask_list(&mut self, key: FeedKey, scope: Scope, answer: Rc<RefCell<Answer>>) {
         self.counters.lists.add(1);
         let until = Instant::now() + self.everywhere.wait;
         let feed = self.everywhere.hub.find(&key);

@@ -29,6 +29,8 @@ pub enum Then {
 enum Bytes {
     Own(Box<[u8]>),
     Snapshot(Arc<Snapshot>),
+    /// The rest of another segment, from an offset on; it is held as long.
+    RestOf(SegmentId, u32),
 }
 
 /// A piece of wire bytes and what follows it.
@@ -36,6 +38,8 @@ struct Prefix {
     bytes: Bytes,
     refs: u32,
     then: Then,
+    /// So many bytes at its beginning are the rest of something that was sent in part: they cannot be left out.
+    owed: u32,
     /// Of a catch-up: per frame, the offset of its end and the place that a stream has come to behind it.
     marks: Box<[(u32, Place)]>,
 }
@@ -56,26 +60,41 @@ impl Prefixes {
 
     /// Makes a segment of these bytes, held once.
     pub fn own(&mut self, bytes: Vec<u8>, then: Then) -> SegmentId {
-        self.insert(Bytes::Own(bytes.into()), then, Box::default())
+        self.insert(Bytes::Own(bytes.into()), 0, then, Box::default())
+    }
+
+    /// Makes a segment of these bytes behind the rest of a frame that was sent in part, held once.
+    pub fn behind(&mut self, rest: Vec<u8>, bytes: &[u8], then: Then) -> SegmentId {
+        let owed = u32::try_from(rest.len()).expect("a frame is smaller than 4 GiB");
+        let mut whole = rest;
+        whole.extend_from_slice(bytes);
+        self.insert(Bytes::Own(whole.into()), owed, then, Box::default())
+    }
+
+    /// Makes a segment of what is left of another that was sent in part, held once. The other goes on being held for it.
+    pub fn rest_of(&mut self, id: SegmentId, offset: u32, then: Then) -> SegmentId {
+        self.hold(id);
+        let owed = u32::try_from(self.bytes(id).len()).expect("a segment is smaller than 4 GiB") - offset;
+        self.insert(Bytes::RestOf(id, offset), owed, then, Box::default())
     }
 
     /// Makes a catch-up segment, held once.
     pub fn marked(&mut self, bytes: Vec<u8>, marks: Vec<(u32, Place)>, then: Then) -> SegmentId {
-        self.insert(Bytes::Own(bytes.into()), then, marks.into())
+        self.insert(Bytes::Own(bytes.into()), 0, then, marks.into())
     }
 
     /// Makes a segment of a snapshot, held once.
     pub fn snapshot(&mut self, snapshot: Arc<Snapshot>) -> SegmentId {
         let then = Then::From(snapshot.place);
-        self.insert(Bytes::Snapshot(snapshot), then, Box::default())
+        self.insert(Bytes::Snapshot(snapshot), 0, then, Box::default())
     }
 
-    fn insert(&mut self, bytes: Bytes, then: Then, marks: Box<[(u32, Place)]>) -> SegmentId {
+    fn insert(&mut self, bytes: Bytes, owed: u32, then: Then, marks: Box<[(u32, Place)]>) -> SegmentId {
         if let Bytes::Own(own) = &bytes {
             self.own_bytes += own.len() + marks.len() * 16;
             self.charge.set(self.own_bytes);
         }
-        let prefix = Some(Prefix { bytes, refs: 1, then, marks });
+        let prefix = Some(Prefix { bytes, refs: 1, then, owed, marks });
         if let Some(id) = self.free.pop() {
             self.slots[id as usize] = prefix;
             return id;
@@ -99,9 +118,13 @@ impl Prefixes {
         let freed = self.slots[id as usize].take();
         self.free.push(id);
         let Some(Prefix { bytes, then, marks, .. }) = freed else { return };
-        if let Bytes::Own(own) = &bytes {
-            self.own_bytes -= own.len() + marks.len() * 16;
-            self.charge.set(self.own_bytes);
+        match bytes {
+            Bytes::Own(own) => {
+                self.own_bytes -= own.len() + marks.len() * 16;
+                self.charge.set(self.own_bytes);
+            }
+            Bytes::RestOf(other, _) => self.release(other),
+            Bytes::Snapshot(_) => {}
         }
         if let Then::Segment(next) = then {
             self.release(next);
@@ -113,6 +136,7 @@ impl Prefixes {
         match &self.get(id).bytes {
             Bytes::Own(own) => own,
             Bytes::Snapshot(snapshot) => snapshot.frame(),
+            Bytes::RestOf(other, offset) => &self.bytes(*other)[*offset as usize..],
         }
     }
 
@@ -139,20 +163,17 @@ impl Prefixes {
         if seen == 0 { 0 } else { marks[seen - 1].0 }
     }
 
-    /// Bytes of the half-sent frame at `offset` that are still to go, when the segment is one frame or a catch-up; and the place behind
-    /// it, if the segment knows places.
-    pub fn cut(&self, id: SegmentId, offset: u32) -> (&[u8], Option<Place>) {
+    /// Where the frame ends that a stream at `offset` has got in part; `offset` itself where there is none.
+    pub fn end_of_frame(&self, id: SegmentId, offset: u32) -> u32 {
         let prefix = self.get(id);
-        let bytes = self.bytes(id);
+        if offset <= prefix.owed {
+            return prefix.owed;
+        }
         if prefix.marks.is_empty() {
-            return (if offset == 0 { &[] } else { &bytes[offset as usize..] }, None);
+            return u32::try_from(self.bytes(id).len()).expect("a segment is smaller than 4 GiB");
         }
-        let whole = prefix.marks.partition_point(|(end, _)| *end <= offset);
-        let start = if whole == 0 { 0 } else { prefix.marks[whole - 1].0 };
-        match prefix.marks.get(whole) {
-            Some((end, after)) if offset > start => (&bytes[offset as usize..*end as usize], Some(*after)),
-            _ => (&[], whole.checked_sub(1).map(|last| prefix.marks[last].1)),
-        }
+        let whole = prefix.marks.partition_point(|(end, _)| *end < offset);
+        prefix.marks.get(whole).map_or(offset, |(end, _)| *end)
     }
 
     fn get(&self, id: SegmentId) -> &Prefix {
@@ -161,5 +182,98 @@ impl Prefixes {
 
     fn get_mut(&mut self, id: SegmentId) -> &mut Prefix {
         self.slots[id as usize].as_mut().expect("a segment lives as long as it is held")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Own(usize),
+        Marked(usize),
+        RestOf(usize),
+        Chain(usize),
+        Hold(usize),
+        Release(usize),
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let act = prop_oneof![
+            (1usize..50).prop_map(Act::Own),
+            (1usize..50).prop_map(Act::Marked),
+            any::<usize>().prop_map(Act::RestOf),
+            any::<usize>().prop_map(Act::Chain),
+            any::<usize>().prop_map(Act::Hold),
+            any::<usize>().prop_map(Act::Release),
+            any::<usize>().prop_map(Act::Release),
+        ];
+        proptest::collection::vec(act, 1..60)
+    }
+
+    proptest! {
+        #[test]
+        fn a_segment_lives_exactly_as_long_as_somebody_holds_it(acts in acts()) {
+            let ledger = Ledger::new(usize::MAX);
+            let mut prefixes = Prefixes::new(&ledger);
+            // One entry per hold of ours, with what the segment's bytes have to be.
+            let mut held: Vec<(SegmentId, Vec<u8>)> = Vec::new();
+            let mut fill = 0u8;
+            for act in acts {
+                fill = fill.wrapping_add(1);
+                match act {
+                    Act::Own(length) => held.push((prefixes.own(vec![fill; length], Then::Wait), vec![fill; length])),
+                    Act::Marked(length) => {
+                        let end = u32::try_from(length).expect("small");
+                        held.push((prefixes.marked(vec![fill; length], vec![(end, 7)], Then::From(9)), vec![fill; length]));
+                    }
+                    Act::RestOf(which) if !held.is_empty() => {
+                        let (id, bytes) = held[which % held.len()].clone();
+                        let offset = which % bytes.len();
+                        let rest = prefixes.rest_of(id, u32::try_from(offset).expect("small"), Then::Close);
+                        held.push((rest, bytes[offset..].to_vec()));
+                    }
+                    // A segment that another leads to is held by that other.
+                    Act::Chain(which) if !held.is_empty() => {
+                        let (next, _) = held.swap_remove(which % held.len());
+                        held.push((prefixes.own(vec![fill], Then::Segment(next)), vec![fill]));
+                    }
+                    Act::Hold(which) if !held.is_empty() => {
+                        let (id, bytes) = held[which % held.len()].clone();
+                        prefixes.hold(id);
+                        held.push((id, bytes));
+                    }
+                    Act::Release(which) if !held.is_empty() => {
+                        let index = which % held.len();
+                        prefixes.release(held.swap_remove(index).0);
+                    }
+                    _ => {}
+                }
+                for (id, bytes) in &held {
+                    prop_assert_eq!(prefixes.bytes(*id), &bytes[..]);
+                }
+            }
+            for (id, _) in held {
+                prefixes.release(id);
+            }
+            prop_assert_eq!(prefixes.len(), 0);
+            prop_assert_eq!(ledger.spent(Thing::Logs), 0);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_was_sent_in_part_ends_where_it_ends() {
+        let ledger = Ledger::new(usize::MAX);
+        let mut prefixes = Prefixes::new(&ledger);
+        let whole = prefixes.own(vec![0; 10], Then::Wait);
+        let marked = prefixes.marked(vec![0; 10], vec![(4, 1), (10, 2)], Then::From(2));
+        let owed = prefixes.behind(vec![0; 3], &[0; 7], Then::Close);
+        let ends = |id: SegmentId| [0, 2, 3, 4, 5, 10].map(|offset| prefixes.end_of_frame(id, offset));
+        assert_eq!(ends(whole), [0, 10, 10, 10, 10, 10]);
+        assert_eq!(ends(marked), [0, 4, 4, 4, 10, 10]);
+        assert_eq!(ends(owed), [3, 3, 3, 10, 10, 10]);
     }
 }

@@ -126,9 +126,8 @@ impl Core {
             self.prefixes.hold(segment);
             segment
         } else {
-            let whole = [&rest, self.prefixes.bytes(segment)].concat();
-            let then = self.prefixes.then(segment);
-            self.prefixes.own(whole, then)
+            let (bytes, then) = (self.prefixes.bytes(segment).to_vec(), self.prefixes.then(segment));
+            self.prefixes.behind(rest, &bytes, then)
         };
         self.slots.get_mut(name.id).at = At::Prefix(segment, 0);
         self.make_ready(name.id);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Core;
 use super::beat::Timer;
 use super::prefix::Then;
-use super::slot::{At, ENDING, HAS_ROWS, RESUMED, SlotId, SlotName};
+use super::slot::{At, HAS_ROWS, RESUMED, SlotId, SlotName};
 use super::view::{HeldSnapshot, ViewId, ViewKey};
 use crate::feed::block::Refused;
 use crate::feed::snapshot::Snapshot;
@@ -67,7 +67,6 @@ impl Core {
         scope: &Scope,
         result: &Result<Arc<Snapshot>, Refused>,
     ) {
-        self.answer_lists(&feed.key, scope, result);
         let Some(feed_id) = self.followed(feed) else { return };
         for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
             let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
@@ -83,10 +82,7 @@ impl Core {
         match result {
             Ok(snapshot) => {
                 let segment = self.hold_snapshot(view_id, snapshot.clone());
-                for name in waiting {
-                    if self.slots.named(name).is_none_or(|slot| slot.is(ENDING)) {
-                        continue;
-                    }
+                for name in waiting.into_iter().filter(|name| self.waits(*name)).collect::<Vec<_>>() {
                     match self.slots.get(name.id).at {
                         At::Waiting => self.give_snapshot(name.id, segment),
                         // A heartbeat is in its way; behind that it asks again.
@@ -94,14 +90,25 @@ impl Core {
                     }
                 }
             }
-            Err(why) => {
-                for name in waiting {
-                    if self.slots.named(name).is_some() {
-                        self.end_with_error(name.id, *why);
-                    }
-                }
+            Err(why) => self.end_waiting(waiting, *why),
+        }
+    }
+
+    fn end_waiting(&mut self, waiting: Vec<SlotName>, why: Refused) {
+        for name in waiting {
+            if self.waits(name) {
+                self.end_with_error(name.id, why);
             }
         }
+    }
+
+    /// Whether a stream that has waited for a snapshot still does.
+    fn waits(&self, name: SlotName) -> bool {
+        self.slots.named(name).is_some_and(|slot| match slot.at {
+            At::Waiting => true,
+            At::Prefix(segment, _) => self.prefixes.then(segment) == Then::Wait,
+            At::Log(_) | At::Behind(_) | At::Pausing => false,
+        })
     }
 
     fn hold_snapshot(&mut self, view_id: ViewId, snapshot: Arc<Snapshot>) -> u32 {
@@ -158,10 +165,7 @@ impl Core {
             return;
         }
         view.asked = None;
-        for waiting in std::mem::take(&mut view.waiting) {
-            if self.slots.named(waiting).is_some() {
-                self.end_with_error(waiting.id, Refused::Unavailable);
-            }
-        }
+        let waiting = std::mem::take(&mut view.waiting);
+        self.end_waiting(waiting, Refused::Unavailable);
     }
 }

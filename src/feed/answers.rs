@@ -36,7 +36,7 @@ impl Feed {
         let mut writer = self.lock();
         let refused = if writer.ended { Some(Refused::Gone) } else { self.status.load().refused() };
         if let Some(why) = refused {
-            return self.post_self(core, |feed| Mail::Snapshot(feed, scope, Err(why)));
+            return self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Err(why)));
         }
         if !writer.synced {
             let waiter = (core, scope);
@@ -45,13 +45,13 @@ impl Feed {
             }
             if writer.waiting.len() >= MOST_WAITING {
                 return self
-                    .post_self(core, |feed| Mail::Snapshot(feed, waiter.1, Err(Refused::Unavailable)));
+                    .post_self(core, |feed| Mail::Snapshot(feed, waiter.1, true, Err(Refused::Unavailable)));
             }
             writer.waiting.push(waiter);
             return;
         }
         let snapshot = self.snapshot(&mut writer, &scope, exact);
-        self.post_self(core, |feed| Mail::Snapshot(feed, scope, Ok(snapshot)));
+        self.post_self(core, |feed| Mail::Snapshot(feed, scope, exact, Ok(snapshot)));
     }
 
     /// Answers a core's wish for a row that changes nothing.

@@ -24,8 +24,8 @@ pub enum Mail {
     Grown(Arc<Feed>),
     /// The feed that the core asked for, or why there is none.
     Opened(FeedKey, Result<Arc<Feed>, Refusal>),
-    /// The snapshot that the core asked for.
-    Snapshot(Arc<Feed>, Scope, Result<Arc<Snapshot>, Refused>),
+    /// The snapshot that the core asked for; `true`: nothing was missing from it when it was sent, so that it serves lists.
+    Snapshot(Arc<Feed>, Scope, bool, Result<Arc<Snapshot>, Refused>),
     /// A row that changes nothing, as the core asked for.
     Specimen(Arc<Feed>, Scope, Specimen),
 }

@@ -247,6 +247,8 @@ fn write_joined<'a>(rows: impl Iterator<Item = &'a Row>, now: Timestamp, out: &m
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::kind::Rv;
 
@@ -324,5 +326,91 @@ mod tests {
         let text = String::from_utf8(out).expect("rows are text");
         let order: Vec<_> = text.split("name\":\"").skip(1).map(|rest| &rest[..1]).collect();
         assert_eq!((count, order), (3, vec!["b", "a", "c"]));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Put(usize, usize, u8),
+        Delete(usize, usize),
+        Replace(Vec<(usize, usize, u8)>),
+    }
+
+    const NAMESPACES: [&str; 4] = ["a", "a-b", "a0", "b"];
+    const NAMES: [&str; 3] = ["x", "y.z", "z-1"];
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let object = || (0..NAMESPACES.len(), 0..NAMES.len(), 0u8..3);
+        let act = prop_oneof![
+            5 => object().prop_map(|(a, b, c)| Act::Put(a, b, c)),
+            3 => object().prop_map(|(a, b, _)| Act::Delete(a, b)),
+            1 => proptest::collection::vec(object(), 0..8).prop_map(Act::Replace),
+        ];
+        proptest::collection::vec(act, 1..40)
+    }
+
+    /// What a client shows that applies what it is told to its rows.
+    fn apply(shown: &mut BTreeMap<u64, Vec<u8>>, delta: &Delta) {
+        match delta.op {
+            Op::Added => assert!(shown.insert(delta.object, delta.row.json.to_vec()).is_none()),
+            Op::Modified => {
+                assert_ne!(shown.insert(delta.object, delta.row.json.to_vec()), Some(delta.row.json.to_vec()))
+            }
+            Op::Deleted => assert!(shown.remove(&delta.object).is_some()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_sizes_and_deltas_are_those_of_a_plain_map(acts in acts()) {
+            let text = |value: u8| "v".repeat(usize::from(value) * 10);
+            let mut replica = Replica::new();
+            let mut model: BTreeMap<String, (usize, Vec<u8>)> = BTreeMap::new();
+            let mut shown = BTreeMap::new();
+            for act in acts {
+                let deltas: Vec<Delta> = match act {
+                    Act::Put(namespace, name, value) => {
+                        let object = object(NAMESPACES[namespace], NAMES[name], &text(value));
+                        let key = format!("{}/{}", NAMESPACES[namespace], NAMES[name]);
+                        model.insert(key, (namespace, object.row.json.to_vec()));
+                        replica.put(object).into_iter().collect()
+                    }
+                    Act::Delete(namespace, name) => {
+                        model.remove(&format!("{}/{}", NAMESPACES[namespace], NAMES[name]));
+                        replica.delete(object(NAMESPACES[namespace], NAMES[name], "last")).into_iter().collect()
+                    }
+                    Act::Replace(list) => {
+                        model.clear();
+                        let mut objects = BTreeMap::new();
+                        for (namespace, name, value) in list {
+                            let object = object(NAMESPACES[namespace], NAMES[name], &text(value));
+                            let key = format!("{}/{}", NAMESPACES[namespace], NAMES[name]);
+                            model.insert(key.clone(), (namespace, object.row.json.to_vec()));
+                            objects.insert(key, object);
+                        }
+                        replica.replace(objects.into_values().collect())
+                    }
+                };
+                deltas.iter().for_each(|delta| apply(&mut shown, delta));
+                let mut told: Vec<_> = shown.values().collect();
+                let mut known: Vec<_> = model.values().map(|(_, row)| row).collect();
+                told.sort();
+                known.sort();
+                prop_assert_eq!(told, known, "what was told adds up to what is known");
+                prop_assert_eq!(replica.len(), model.len());
+                prop_assert_eq!(replica.memory() == 0, model.is_empty());
+                let sizes = replica.list_sizes();
+                let all: usize = model.values().map(|(_, row)| row.len() + 1).sum();
+                prop_assert_eq!(sizes.all, all);
+                for (index, name) in NAMESPACES.iter().enumerate() {
+                    let mine: Vec<_> = model.values().filter(|(namespace, _)| *namespace == index).collect();
+                    let expected = mine.iter().map(|(_, row)| String::from_utf8_lossy(row)).collect::<Vec<_>>().join(",");
+                    prop_assert_eq!(rows(&replica, &Scope::Namespace((*name).into())), expected);
+                    let size = mine.iter().map(|(_, row)| row.len() + 1).sum::<usize>();
+                    prop_assert_eq!(sizes.by_namespace.get(*name).copied().unwrap_or(0), size);
+                }
+                let expected = model.values().map(|(_, row)| String::from_utf8_lossy(row)).collect::<Vec<_>>().join(",");
+                prop_assert_eq!(rows(&replica, &Scope::All), expected);
+            }
+        }
     }
 }

@@ -115,7 +115,7 @@ impl Feed {
         self.set_status(state, writer.synced);
         if let Some(why) = refused {
             for (core, scope) in std::mem::take(&mut writer.waiting) {
-                self.post_self(core, |feed| Mail::Snapshot(feed, scope, Err(why)));
+                self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Err(why)));
             }
         }
         match refused {
@@ -174,7 +174,7 @@ impl Feed {
             return;
         }
         for (core, scope) in std::mem::take(&mut writer.waiting) {
-            self.post_self(core, |feed| Mail::Snapshot(feed, scope, Err(Refused::Gone)));
+            self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Err(Refused::Gone)));
         }
         self.publish(&mut writer, Batch::default(), Content::Refused(Refused::Gone));
     }
@@ -195,7 +195,7 @@ impl Feed {
                 continue;
             }
             let snapshot = self.snapshot(writer, &scope, true);
-            self.post_self(core, |feed| Mail::Snapshot(feed, scope, Ok(snapshot)));
+            self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Ok(snapshot)));
         }
     }
 

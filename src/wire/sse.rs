@@ -273,4 +273,60 @@ mod tests {
             format!("retry: 3000\nevent: added\nid: 5\ndata: {{\"object\":{row}}}\n\ntail\r\n")
         );
     }
+
+    #[derive(Clone, Debug)]
+    enum Piece {
+        Chunk(Vec<u8>),
+        Wide(Vec<u8>),
+        Delta(Option<u128>, Vec<u8>),
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn stripping_undoes_every_way_of_framing(pieces in pieces()) {
+            let (mut chunks, mut payloads, mut plain) = (Vec::new(), Vec::new(), Vec::new());
+            for piece in pieces {
+                match piece {
+                    Piece::Chunk(payload) => {
+                        write_chunk(&mut chunks, &payload);
+                        payloads.extend(payload);
+                    }
+                    Piece::Wide(payload) => {
+                        let at = reserve_chunk(&mut chunks);
+                        chunks.extend_from_slice(&payload);
+                        close_chunk(&mut chunks, at);
+                        payloads.extend(payload);
+                    }
+                    Piece::Delta(id, row) => {
+                        let written = write_delta(&mut chunks, Op::Added, id.map(Rv), &row);
+                        let frame = &chunks[written.start..written.end];
+                        proptest::prop_assert_eq!(row_of(frame, written.row - written.start), &row[..]);
+                        let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+                        payloads.extend(format!("event: added\n{id}data: {{\"object\":").into_bytes());
+                        payloads.extend(row);
+                        payloads.extend(b"}\n\n");
+                    }
+                }
+            }
+            strip_chunks(&chunks, &mut plain);
+            proptest::prop_assert_eq!(plain, payloads);
+        }
+    }
+
+    fn pieces() -> impl proptest::strategy::Strategy<Value = Vec<Piece>> {
+        use proptest::prelude::*;
+        let bytes = || {
+            prop_oneof![
+                proptest::collection::vec(any::<u8>(), 1..40),
+                proptest::collection::vec(Just(b'\r'), 1..5),
+                (1usize..70_000).prop_map(|length| vec![b'x'; length]),
+            ]
+        };
+        let piece = prop_oneof![
+            bytes().prop_map(Piece::Chunk),
+            bytes().prop_map(Piece::Wide),
+            (any::<Option<u128>>(), bytes()).prop_map(|(id, row)| Piece::Delta(id, row)),
+        ];
+        proptest::collection::vec(piece, 0..6)
+    }
 }

@@ -34,6 +34,8 @@ pub struct Tab {
     body: Vec<u8>,
     in_body: bool,
     ended: bool,
+    /// Whether it went away by itself.
+    pub disconnected: bool,
     /// What it got, for a failure's message.
     pub heard: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl Tab {
             body: Vec::new(),
             in_body: false,
             ended: false,
+            disconnected: false,
             heard: Vec::new(),
         }
     }
@@ -71,12 +74,21 @@ impl Tab {
         self.body.clear();
         self.in_body = false;
         self.ended = false;
+        self.disconnected = false;
         self.heard.push(format!("--- connects with {:?}", self.id));
+    }
+
+    /// Whether its stream ended as streams do.
+    pub fn is_whole(&self) -> bool {
+        let last =
+            self.heard.last().is_some_and(|last| last.contains("server_shutdown") || last.contains("error"));
+        last && self.raw.is_empty() && self.body.is_empty() && (self.version == Version::Http10 || self.ended)
     }
 
     /// Closes its end.
     pub fn disconnect(&mut self) {
         self.stream = None;
+        self.disconnected = true;
     }
 
     /// Reads at most so many bytes. Returns whether there were any.

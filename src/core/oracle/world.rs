@@ -1,14 +1,16 @@
 //! A whole small world on one thread: a cluster with a history, a feed, the hub, one core and its tabs. Noitem happens by itself, so
 //! that every order of items can be tried.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::super::join::Opening;
 use super::super::start::{self, Driver};
-use super::super::{Core, Everywhere, listener, turn};
+use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
@@ -83,7 +85,7 @@ pub struct World {
 
 pub const NAMESPACES: [&str; 2] = ["a", "b"];
 pub const NAMES: [&str; 3] = ["x", "y", "z"];
-const PADS: [usize; 4] = [0, 30, 700, 3000];
+const PADS: [usize; 5] = [0, 30, 700, 3000, 20_000];
 
 impl World {
     pub fn new(events: bool, lag: usize, journal_bytes: usize) -> Self {
@@ -260,6 +262,17 @@ impl World {
         self.core.send_batch(&mut self.scratch);
     }
 
+    /// Every view beats, before anything else is due.
+    pub fn heartbeat(&mut self) {
+        let views: Vec<_> = (0u32..)
+            .zip(&self.core.views)
+            .filter_map(|(id, view)| Some((id, view.as_ref()?.serial)))
+            .collect();
+        for (id, serial) in views {
+            self.core.heartbeat(id, serial, Instant::now());
+        }
+    }
+
     /// Time passes for the core.
     pub fn pass(&mut self, time: Duration) {
         self.ahead += time;
@@ -313,6 +326,31 @@ impl World {
             request_id: "r".into(),
         };
         self.core.open(self.feed.key.clone(), opening);
+    }
+
+    /// Every stream is told that the server goes, and every tab listens to the end.
+    pub fn shut_down(&mut self) {
+        let names: Vec<_> = self.core.slots.iter().map(|(id, _)| self.core.slots.name(id)).collect();
+        for name in names {
+            self.core.drain_stream(name);
+        }
+        let mut quiet = 0;
+        while quiet < 3 {
+            self.turn();
+            let read = self.tabs.iter_mut().fold(false, |read, tab| tab.read(1 << 16) | read);
+            quiet = if read { 0 } else { quiet + 1 };
+        }
+        for tab in &self.tabs {
+            assert!(tab.stream.is_none(), "it is closed");
+            assert!(tab.disconnected || tab.is_whole(), "it ends between two events; heard {:#?}", tab.heard);
+        }
+    }
+
+    /// What a list of all namespaces answers, once it is here.
+    pub fn list(&mut self) -> Rc<RefCell<list::Answer>> {
+        let answer = Rc::default();
+        self.core.ask_list(self.feed.key.clone(), Scope::All, Rc::clone(&answer));
+        answer
     }
 
     /// Everyitem that was begun is brought to its end.
