@@ -353,7 +353,10 @@ mod tests {
         match delta.op {
             Op::Added => assert!(shown.insert(delta.object, delta.row.json.to_vec()).is_none()),
             Op::Modified => {
-                assert_ne!(shown.insert(delta.object, delta.row.json.to_vec()), Some(delta.row.json.to_vec()))
+                assert_ne!(
+                    shown.insert(delta.object, delta.row.json.to_vec()),
+                    Some(delta.row.json.to_vec())
+                );
             }
             Op::Deleted => assert!(shown.remove(&delta.object).is_some()),
         }
@@ -390,7 +393,9 @@ mod tests {
                         replica.replace(objects.into_values().collect())
                     }
                 };
-                deltas.iter().for_each(|delta| apply(&mut shown, delta));
+                for delta in &deltas {
+                    apply(&mut shown, delta);
+                }
                 let mut told: Vec<_> = shown.values().collect();
                 let mut known: Vec<_> = model.values().map(|(_, row)| row).collect();
                 told.sort();
