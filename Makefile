@@ -1,7 +1,7 @@
 # What a maintainer does by hand, under one name each. Nothing here needs more than rustup's cargo, gcc and make, unless it says so.
 
 CARGO ?= cargo
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 30
 
 .PHONY: help demo test test-sockets e2e fuzz lint deny bench
 
@@ -22,7 +22,8 @@ e2e: ## The same promises against a real kube-apiserver and etcd (needs Go).
 
 fuzz: ## Fuzzes each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz).
 	targets=$$($(CARGO) +nightly fuzz list) && for target in $$targets; do \
-		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+		mkdir -p fuzz/corpus/$$target && \
+		$(CARGO) +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
 lint: ## Format, clippy and docs, each without a warning.

@@ -110,14 +110,15 @@ impl Feed {
             return;
         }
         let is_new = self.status.load().state != state;
+        let (refused, syncing) = (state.refused(), state == State::Syncing);
         // First, so that whoever resumes while streams are told is told as well.
-        self.set_status(state.clone(), writer.synced);
-        if let Some(why) = state.refused() {
+        self.set_status(state, writer.synced);
+        if let Some(why) = refused {
             for (core, scope) in std::mem::take(&mut writer.waiting) {
                 self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Err(why)));
             }
         }
-        match state.refused() {
+        match refused {
             Some(why) if why != Refused::Unauthenticated => {
                 // Whoever comes once the refusal is over is not to hear of an absence that nothing has ended.
                 if let Some((_, true)) = writer.away.take() {
@@ -128,7 +129,7 @@ impl Feed {
                 }
             }
             // Foretop's own trouble takes no right from its users: to them the source is away.
-            _ if state != State::Syncing => {
+            _ if !syncing => {
                 writer.away.get_or_insert((Instant::now(), false));
             }
             _ => {}
