@@ -1,11 +1,13 @@
-//! What a client sends as `Last-Event-ID`: a place names exactly the text that was sent.
+//! `Last-Event-ID`: what is taken for a version prints as it was sent.
 #![no_main]
 
 use foretop::wire::id::ResumeId;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|value: &[u8]| {
-    if let Some(ResumeId::At(rv)) = ResumeId::parse(value) {
-        assert_eq!(rv.to_string().as_bytes(), value.trim_ascii());
+    match ResumeId::parse(value) {
+        Some(ResumeId::At(rv)) => assert_eq!(rv.to_string().as_bytes(), value.trim_ascii()),
+        Some(ResumeId::Foreign) => assert!(!value.trim_ascii().is_empty()),
+        None => assert!(value.trim_ascii().is_empty()),
     }
 });
