@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::access::{Access, Mapping};
 use crate::api::{self, Api};
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
 use crate::config::{Config, Mistakes};
@@ -93,6 +94,9 @@ impl Server {
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
         let authenticator = Arc::new(Authenticator::new(&config.auth));
+        let access = Access::new(Mapping::Shared);
+        let runtime = tokio::runtime::Handle::current();
+        let control = Arc::new(move |question| drop(runtime.spawn(question)));
         let (moved, to_serve) = mpsc::channel(api::WAITING);
         let elsewhere = Arc::new(move |connection| {
             // A control plane that does not keep up takes no more: the connection closes, and the client tries again.
@@ -104,6 +108,8 @@ impl Server {
             wait: config.feeds.wait,
             kinds: config.watch.kinds.clone().into(),
             authenticator: authenticator.clone(),
+            access: access.clone(),
+            control,
             hub: hub.clone(),
             ledger: ledger.clone(),
             elsewhere,
@@ -132,7 +138,7 @@ impl Server {
             .iter()
             .flat_map(|(cluster, kind)| {
                 let matching = specs.iter().filter(move |spec| cluster == "*" || **cluster == *spec.name);
-                matching.map(move |spec| FeedKey { cluster: spec.name.clone(), kind })
+                matching.map(move |spec| FeedKey::own(spec.name.clone(), kind))
             })
             .collect();
         for key in &keys {

@@ -61,7 +61,8 @@ async fn a_namespace_filters_and_an_empty_one_does_not() {
     let of = async |query: &str| ask(&house, &format!("{}{query}", list("pods"))).await.text();
     let only = format!("{{\"pods\":[{}]}}\n", pod_row("b", "x", "Running"));
     assert_eq!(of("?namespace=b").await, only);
-    assert_eq!(of("?other=a&namespace=b&namespace=a").await, only);
+    assert_eq!(of("?other=a&namespace=b").await, only);
+    assert_eq!(of("?namespace=b&namespace=a&namespace=b").await, of("").await, "repeated: these together");
     assert_eq!(of("?namespace=").await, of("").await);
     assert_eq!(of("?namespace=c").await, "{\"pods\":[]}\n");
     let bad = ask(&house, &format!("{}?namespace=No", list("pods"))).await;

@@ -56,7 +56,7 @@ fn reflect(spec: ClusterSpec, settings: Upstream) -> (Arc<Cluster>, Arc<Feed>, w
 }
 
 fn reflect_once_more(cluster: &Arc<Cluster>, settings: Arc<Upstream>) -> (Arc<Feed>, watch::Sender<bool>) {
-    let key = FeedKey { cluster: Arc::clone(&cluster.name), kind: kind::by_name("pods").unwrap() };
+    let key = FeedKey::own(Arc::clone(&cluster.name), kind::by_name("pods").unwrap());
     let feed = Feed::new(key, &Shared::without_cores());
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(reflector::run(Arc::clone(cluster), Arc::clone(&feed), settings, stopped));

@@ -1,20 +1,44 @@
 //! What they may see.
 //!
-//! Today there is one answer: whoever is authenticated sees what Foretop's own account sees. The question is nevertheless asked where
-//! a stream or list is opened, with all that an answer can depend on.
+//! An identity is mapped to the Kubernetes user that it asks as ([`mapping`]); whether that user may list and watch a scope is a [`Grant`]: a decision
+//! that lives as long as a stream depends on it, is asked again on a clock, and tells the cores when it changes. [`Access`] holds the grants of the
+//! process, on the control plane; a core reads a grant that it has without asking anybody.
+//!
+//! Invariants: no decision, no stream. A decision is never older than the documented bound while rows flow. What apiservers are asked depends on distinct
+//! users × scopes, never on tabs.
 
-use crate::feed::{FeedKey, Scope};
-use crate::identity::Identity;
+mod grant;
+mod mapping;
 
-/// An answer to "may they list and watch this scope?".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// They may.
-    Allowed,
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use grant::{Grant, GrantKey, Ruling, Wanted};
+pub use mapping::{Asker, Mapping};
+
+/// The grants of a process.
+pub struct Access {
+    /// How identities are mapped.
+    pub mapping: Mapping,
 }
 
-/// Whether this identity may list and watch this scope.
-#[must_use]
-pub fn decide(_who: &Identity, _what: &FeedKey, _scope: &Scope) -> Decision {
-    Decision::Allowed
+impl Access {
+    /// Grants by this mapping.
+    #[must_use]
+    pub fn new(mapping: Mapping) -> Arc<Self> {
+        Arc::new(Access { mapping })
+    }
+
+    /// How long a ruling may open streams without being asked again.
+    #[must_use]
+    pub fn life(&self, _ruling: &Ruling) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    /// The grant for this question, decided anew where what is known is too old. On the control plane; all who ask the same share one question.
+    #[expect(clippy::unused_async, reason = "nothing is asked yet")]
+    pub async fn decide(self: Arc<Self>, key: GrantKey) -> Arc<Grant> {
+        let ruling = Ruling::Allowed(key.wanted.as_shared());
+        Arc::new(Grant::new(key, ruling))
+    }
 }

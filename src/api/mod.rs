@@ -10,14 +10,13 @@ pub mod metrics;
 
 use std::convert::Infallible;
 use std::io::Cursor;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -33,7 +32,7 @@ use crate::core::{CoreHandle, Moved};
 use crate::feed::FeedKey;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
-use crate::identity::{Authenticator, Identity};
+use crate::identity::{Authenticator, Identified, Identity, Peer, Verified};
 use crate::kind::Kind;
 use crate::wire::refusal::Refusal;
 
@@ -154,7 +153,7 @@ struct Asker {
     identity: Identity,
 }
 
-fn routes(api: Arc<Api>, peer: SocketAddr) -> Router {
+fn routes(api: Arc<Api>, peer: Peer) -> Router {
     let known = Router::new()
         .route("/api/auth/whoami", get(auth::whoami))
         .route("/api/whoami", get(auth::short_whoami))
@@ -178,15 +177,24 @@ fn routes(api: Arc<Api>, peer: SocketAddr) -> Router {
 }
 
 async fn authenticate(
-    State((api, peer)): State<(Arc<Api>, SocketAddr)>,
+    State((api, peer)): State<(Arc<Api>, Peer)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    match api.authenticator.identify(peer.ip(), headers) {
-        Ok(identity) => {
+    let verified = match api.authenticator.identify(&peer, headers) {
+        Ok(Identified::As(verified)) => Ok(verified),
+        Ok(Identified::Stale(stale)) => api.authenticator.clone().refresh(stale).await,
+        Err(why) => Err(why),
+    };
+    match verified {
+        Ok(Verified { identity, cookies }) => {
             request.extensions_mut().insert(Asker { identity });
-            next.run(request).await
+            let mut response = next.run(request).await;
+            for cookie in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
         }
         Err(why) => refuse(why, accepts_json(&request)),
     }

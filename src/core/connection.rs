@@ -3,24 +3,29 @@
 //!
 //! Nothing here is ever cancelled: a read whose time is over is ended by shutting its socket down.
 
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::TcpStream;
 use rustix::net::Shutdown;
 
+use super::asking::ask;
 use super::deadlines::Deadline;
 use super::join::Opening;
 use super::list;
-use super::plan::{ListPlan, Manner, Plan, WatchPlan, has_etag};
+use super::plan::{Manner, Permit, Plan, Thing, Wish, has_etag};
 use super::request::{self, Parsed};
 use super::socket::{self, Shutdowner};
 use super::{Cell, Command, Moved};
+use crate::access::{GrantKey, Ruling};
 use crate::config;
-use crate::wire::head::{self, After, Version};
+use crate::feed::FeedKey;
+use crate::identity::{Identified, Peer};
+use crate::wire::head::{self, After, ListFields, Version};
+use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
 use crate::wire::sse;
 
@@ -28,7 +33,7 @@ use crate::wire::sse;
 struct Connection {
     core: Rc<Cell>,
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
     deadline: Rc<Deadline>,
     /// What was read and not used.
     read: Vec<u8>,
@@ -78,18 +83,12 @@ impl Connection {
                     self.refuse_as_stream(why, version, &manner).await;
                     false
                 }
-                Plan::List(list) => self.answer_list(list, &manner).await,
-                Plan::Watch(opening) => match self.begin_stream(*opening, &manner) {
-                    Ok(()) => return,
-                    Err((connection, why)) => {
+                Plan::Wish(wish) => match self.fulfil(*wish, &manner).await {
+                    Some((connection, keep)) => {
                         self = *connection;
-                        if self.core.get().everywhere.streams.refusal == config::Refusal::Event {
-                            self.refuse_as_stream(why, manner.version, &manner).await;
-                            false
-                        } else {
-                            self.refuse(why, &manner).await
-                        }
+                        keep
                     }
+                    None => return,
                 },
                 Plan::Elsewhere => return self.move_elsewhere(),
                 Plan::HandOver(core) => return self.hand_over(core),
@@ -149,25 +148,97 @@ impl Connection {
         };
         let mut core = self.core.get();
         let manner = Manner::of(&request, &mut core);
-        let plan = core.plan(&request, self.peer);
+        let plan = core.plan(&request, &self.peer);
         Some((plan, manner))
     }
 
-    async fn answer_list(&mut self, list: ListPlan, manner: &Manner) -> bool {
-        match list::list(&self.core, list.key, list.scope).await {
+    /// Gives somebody what they want, if they may have it. `None`: the connection has become a stream; else whether it takes another request.
+    async fn fulfil(mut self, wish: Wish, manner: &Manner) -> Option<(Box<Self>, bool)> {
+        let (is_watch, version) = (wish.is_watch(), wish.version);
+        let thing = wish.thing.clone();
+        let keep = match (self.permit(wish).await, thing) {
+            (Ok(permit), Thing::List { etags, without_body }) => {
+                self.answer_list(permit, (&etags, without_body), manner).await
+            }
+            (Ok(permit), Thing::Watch { resume }) => match self.begin_stream(permit, resume, manner) {
+                Ok(()) => return None,
+                Err((connection, why)) => {
+                    self = *connection;
+                    if self.core.get().everywhere.streams.refusal == config::Refusal::Event {
+                        self.refuse_as_stream(why, version, manner).await;
+                        false
+                    } else {
+                        self.refuse(why, manner).await
+                    }
+                }
+            },
+            // The contract: what an apiserver says is told inside the stream.
+            (Err(why @ (Refusal::Denied | Refusal::AuthzUnavailable)), _) if is_watch => {
+                self.refuse_as_stream(why, version, manner).await;
+                false
+            }
+            (Err(why), _) => self.refuse(why, manner).await,
+        };
+        Some((Box::new(self), keep))
+    }
+
+    /// Whether they may. The core goes on while the control plane asks.
+    async fn permit(&self, wish: Wish) -> Result<Permit, Refusal> {
+        let verified = match wish.who {
+            Identified::As(verified) => verified,
+            Identified::Stale(stale) => {
+                let authenticator = self.core.get().everywhere.authenticator.clone();
+                let refreshed = ask(&self.core, authenticator.refresh(stale)).await;
+                refreshed.unwrap_or(Err(Refusal::Unauthenticated))?
+            }
+        };
+        let access = self.core.get().everywhere.access.clone();
+        let asker = access.mapping.map(&verified.identity)?;
+        let key = GrantKey { cluster: wish.cluster, kind: wish.kind, asker, wanted: wish.wanted };
+        let known = self.core.get().known_grant(&key);
+        let grant = match known {
+            Some(grant) => grant,
+            None => {
+                let grant = ask(&self.core, access.decide(key)).await.ok_or(Refusal::AuthzUnavailable)?;
+                self.core.get().learn_grant(&grant);
+                grant
+            }
+        };
+        let ruling = grant.ruling();
+        let scope = match &ruling.0 {
+            Ruling::Allowed(scope) => scope.clone(),
+            Ruling::Denied { .. } => return Err(Refusal::Denied),
+            Ruling::Unavailable => return Err(Refusal::AuthzUnavailable),
+        };
+        let key = FeedKey::own(Arc::clone(&grant.key.cluster), grant.key.kind);
+        Ok(Permit { key, scope, grant, verified })
+    }
+
+    async fn answer_list(
+        &mut self,
+        permit: Permit,
+        (etags, without_body): (&[u8], bool),
+        manner: &Manner,
+    ) -> bool {
+        match list::list(&self.core, permit.key, permit.scope).await {
             Err(why) => self.refuse(why, manner).await,
             Ok(snapshot) => {
                 let after = manner.after();
-                if has_etag(&list.etags, snapshot.etag) {
+                let fields = ListFields {
+                    request_id: &manner.request_id,
+                    etag: snapshot.etag,
+                    after,
+                    cookies: &permit.verified.cookies,
+                };
+                if has_etag(etags, snapshot.etag) {
                     self.core.get().counters.not_modified.add(1);
-                    let head = head::not_modified(list.version, &manner.request_id, snapshot.etag, after);
+                    let head = head::not_modified(manner.version, &fields);
                     return self.write(head.into_bytes()).await && after == After::Keep;
                 }
                 let (open, rows, close) = snapshot.list_body();
                 let length = open.len() + rows.len() + close.len();
-                let mut head =
-                    head::list(list.version, &manner.request_id, snapshot.etag, length, after).into_bytes();
-                if list.without_body {
+                let mut head = head::list(manner.version, &fields, length).into_bytes();
+                if without_body {
                     return self.write(head).await && after == After::Keep;
                 }
                 head.extend_from_slice(open.as_bytes());
@@ -190,7 +261,7 @@ impl Connection {
     }
 
     async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
-        self.core.get().refused(why, self.peer);
+        self.core.get().refused(why, &self.peer);
         let after = if why.closes() { After::Close } else { manner.after() };
         let answer = head::refusal(
             manner.version,
@@ -205,8 +276,8 @@ impl Connection {
 
     /// A refusal that an `EventSource` understands: a stream that says when to come back, why, and ends.
     async fn refuse_as_stream(&mut self, why: Refusal, version: Version, manner: &Manner) {
-        self.core.get().refused(why, self.peer);
-        let mut answer = head::stream(version, &manner.request_id).into_bytes();
+        self.core.get().refused(why, &self.peer);
+        let mut answer = head::stream(version, &manner.request_id, &[]).into_bytes();
         let mut chunks = Vec::new();
         sse::write_retry(&mut chunks, self.core.get().retry_ms());
         let data = format!(r#"{{"message":"{}","code":"{}"}}"#, why.message(), why.code());
@@ -253,7 +324,7 @@ impl Connection {
     }
 
     /// Gives the socket away.
-    fn into_socket(self) -> (Rc<Cell>, OwnedFd, SocketAddr, Vec<u8>) {
+    fn into_socket(self) -> (Rc<Cell>, OwnedFd, Peer, Vec<u8>) {
         self.core.get().connections.remove(&self.deadline);
         (self.core, socket::take(self.stream), self.peer, self.read)
     }
@@ -273,24 +344,30 @@ impl Connection {
     }
 
     /// Makes a stream of the connection, if the user may have one more.
-    fn begin_stream(self, opening: WatchPlan, manner: &Manner) -> Result<(), (Box<Self>, Refusal)> {
-        let admitted = self.core.get().admit(&opening.who);
-        let user = match admitted {
-            Ok(user) => user,
+    fn begin_stream(
+        self,
+        permit: Permit,
+        resume: Option<ResumeId>,
+        manner: &Manner,
+    ) -> Result<(), (Box<Self>, Refusal)> {
+        let admitted = self.core.get().admit(&permit.verified.identity, &permit.grant);
+        let pass = match admitted {
+            Ok(pass) => pass,
             Err(why) => return Err((Box::new(self), why)),
         };
         let (core, socket, _, _) = self.into_socket();
         let mut core = core.get();
         core.set_options(&socket);
         core.open(
-            opening.key,
+            permit.key,
             Opening {
                 socket,
-                user,
-                version: opening.version,
-                scope: opening.scope,
-                resume: opening.resume,
+                pass,
+                version: manner.version,
+                scope: permit.scope,
+                resume,
                 request_id: manner.request_id.clone(),
+                cookies: permit.verified.cookies,
             },
         );
         Ok(())

@@ -1,6 +1,7 @@
 //! How a stream ends: with a last event, without one, or by reset.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Core;
@@ -9,6 +10,7 @@ use super::join::Opening;
 use super::prefix::Then;
 use super::slot::{ENDING, SlotId, SlotName};
 use super::view::ViewId;
+use crate::access::Grant;
 use crate::feed::block::Refused;
 use crate::wire::head::Version;
 use crate::wire::refusal::Refusal;
@@ -59,7 +61,7 @@ impl Core {
 
     /// Answers a stream that was accepted, whose feed there is not.
     pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
-        let Opening { socket, user, version, .. } = opening;
+        let Opening { socket, pass, version, .. } = opening;
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
         if version == Version::Http11 {
@@ -72,7 +74,7 @@ impl Core {
         let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
         // Whether or not it arrives, the connection closes.
         let _ = rustix::net::send(&socket, &bytes, flags);
-        self.limiter.release(user);
+        self.release(pass);
         self.counters.closed.add(1);
     }
 
@@ -104,7 +106,7 @@ impl Core {
         self.feed(feed).feed.following(core).count(false);
         self.log_closed(name, reason);
         let Some(slot) = self.slots.remove(id) else { return };
-        self.limiter.release(slot.user);
+        self.release(slot.pass);
         self.counters.closed.add(1);
         if reason == "ended" {
             // The last event is on its way: a plain close could overtake it with a reset.
@@ -136,6 +138,17 @@ impl Core {
                 self.feed_ids.remove(&followed.feed.key);
             }
         }
+    }
+
+    /// A decision that streams may depend on is another one now.
+    pub(super) fn ruled(&mut self, grant: &Arc<Grant>) {
+        let held: Vec<_> = self
+            .passes
+            .iter()
+            .filter(|(_, pass)| Arc::ptr_eq(&pass.grant, grant))
+            .map(|(id, _)| id)
+            .collect();
+        tracing::debug!(passes = held.len(), "grant.changed");
     }
 
     /// Stops accepting, and ends all streams one after another until `until`.

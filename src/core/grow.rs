@@ -36,6 +36,8 @@ impl Core {
                     self.grow(&feed);
                     self.got_specimen(&feed, &scope, &specimen);
                 }
+                Mail::Answer(ticket, answer) => self.answered(ticket, answer),
+                Mail::Ruled(grant) => self.ruled(&grant),
             }
         }
     }

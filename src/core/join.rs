@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Core;
 use super::beat::Timer;
+use super::pass::PassId;
 use super::prefix::{SegmentId, Then};
 use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
@@ -24,8 +25,8 @@ const COPIED: usize = 16 * 1024;
 pub struct Opening {
     /// The socket.
     pub socket: OwnedFd,
-    /// Whose it is; the stream is already counted for them.
-    pub user: u32,
+    /// By what right; the stream is already counted for its user.
+    pub pass: PassId,
     /// HTTP's version.
     pub version: Version,
     /// What it asks for.
@@ -34,12 +35,14 @@ pub struct Opening {
     pub resume: Option<ResumeId>,
     /// The request's id.
     pub request_id: String,
+    /// `Set-Cookie` lines for its head.
+    pub cookies: Box<[Box<str>]>,
 }
 
 impl Core {
     /// Opens a stream: its head goes out at once, before any apiserver is asked.
     pub(super) fn open(&mut self, key: FeedKey, opening: Opening) {
-        let mut first = head::stream(opening.version, &opening.request_id).into_bytes();
+        let mut first = head::stream(opening.version, &opening.request_id, &opening.cookies).into_bytes();
         let mut retry = Vec::new();
         sse::write_retry(&mut retry, self.retry_ms());
         match opening.version {
@@ -47,7 +50,7 @@ impl Core {
             Version::Http10 => sse::strip_chunks(&retry, &mut first),
         }
         if !send_whole(&opening.socket, &first) {
-            self.limiter.release(opening.user);
+            self.release(opening.pass);
             return;
         }
         self.counters.opened.add(1);
@@ -142,7 +145,7 @@ impl Core {
             socket: opening.socket,
             view,
             member,
-            user: opening.user,
+            pass: opening.pass,
             progress: second,
             generation: name.generation,
             flags: 0,

@@ -8,6 +8,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::beat::Timer;
 use super::{Core, Moved};
+use crate::identity::Peer;
 
 /// Connections that may wait for us in the kernel.
 const BACKLOG: i32 = 4096;
@@ -114,7 +115,7 @@ impl Core {
             }
             open += 1;
             let _ = socket.set_tcp_nodelay(true);
-            spawn(Moved { socket: socket.into(), peer, read: Vec::new() });
+            spawn(Moved { socket: socket.into(), peer: Peer::cleartext(peer), read: Vec::new() });
         }
         if let (Some(until), Some(listener)) = (pause, self.accepting.socket()) {
             tracing::warn!("core.no_descriptors: accepting pauses");

@@ -8,11 +8,13 @@
 //!
 //! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`request`] parses it, [`plan`] decides,
 //!   [`list`] answers lists, [`join`] opens streams; [`waiting`]: for a snapshot.
+//! - [`asking`]: what the control plane is asked; [`pass`]: by what right a stream is open.
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
 //! - [`specimen`]: the frame that says nothing new.
 //! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end. [`end`]: how a stream ends.
 //! - [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts.
 
+pub mod asking;
 pub mod beat;
 pub mod catchup;
 pub mod connection;
@@ -28,6 +30,7 @@ pub mod listener;
 pub mod log;
 #[cfg(test)]
 mod oracle;
+pub mod pass;
 pub mod plan;
 pub mod prefix;
 pub mod request;
@@ -42,7 +45,6 @@ pub mod waiting;
 
 use std::cell::{RefCell, RefMut};
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,6 +52,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender};
 use serde::Serialize;
 
+use self::asking::{Asking, Control};
 use self::beat::Timers;
 use self::counters::CoreCounters;
 use self::deadlines::Connections;
@@ -58,16 +61,18 @@ use self::join::Opening;
 use self::limiter::Limiter;
 use self::list::ListWaiter;
 use self::listener::Accepting;
+use self::pass::Passes;
 use self::prefix::Prefixes;
 use self::ring::Sender as Ring;
 use self::slot::{SlotName, Slots};
 use self::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
+use crate::access::{Access, Grant, GrantKey};
 use crate::config;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::{Charge, Ledger};
 use crate::feed::post::{Bell, CoreId, Mail};
 use crate::feed::{FeedKey, Scope};
-use crate::identity::Authenticator;
+use crate::identity::{Authenticator, Peer};
 
 /// What a core is told by `serve`, or by another core.
 pub enum Command {
@@ -86,7 +91,7 @@ pub struct Moved {
     /// The socket.
     pub socket: OwnedFd,
     /// The peer.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// What was read and not used.
     pub read: Vec<u8>,
 }
@@ -156,6 +161,10 @@ pub struct Everywhere {
     pub kinds: Arc<[&'static crate::kind::Kind]>,
     /// Who asks.
     pub authenticator: Arc<Authenticator>,
+    /// What they may see.
+    pub access: Arc<Access>,
+    /// Answers what no core can.
+    pub control: Control,
     /// Which feeds there are.
     pub hub: Arc<Hub>,
     /// The account of memory.
@@ -181,6 +190,10 @@ pub struct Core {
     connections: Connections,
     timers: Timers,
     limiter: Limiter,
+    passes: Passes,
+    /// Decisions that were asked for here, while they are fresh or a stream depends on them.
+    grants: HashMap<GrantKey, Arc<Grant>>,
+    asking: Asking,
     slots: Slots,
     prefixes: Prefixes,
     /// What the views' logs take, as of the last second.

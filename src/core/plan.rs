@@ -1,15 +1,15 @@
 //! What is to be done about a request: who asks, where their home is, whether there is such a thing, and whether they may.
 
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Core;
+use super::pass::PassId;
 use super::request::{self, Request, Route};
-use crate::access::{self, Decision};
+use crate::access::{Asker, Grant, GrantKey, Ruling, Wanted};
 use crate::config;
-use crate::feed::{FeedKey, Scope};
-use crate::identity::Identity;
+use crate::feed::{FeedKey, Namespaces, Scope};
+use crate::identity::{Identified, Identity, Peer, Verified};
 use crate::kind::{self, Kind};
 use crate::wire::head::{self, After, Version};
 use crate::wire::id::ResumeId;
@@ -19,26 +19,40 @@ use crate::wire::refusal::Refusal;
 pub(super) enum Plan {
     Refuse(Refusal),
     RefuseStream(Refusal, Version),
-    List(ListPlan),
-    Watch(Box<WatchPlan>),
+    Wish(Box<Wish>),
     Elsewhere,
     HandOver(usize),
 }
 
-pub(super) struct ListPlan {
-    pub key: FeedKey,
-    pub scope: Scope,
+/// A list or a stream that somebody wants, before it is known whether they may have it.
+pub(super) struct Wish {
+    pub cluster: Arc<str>,
+    pub kind: &'static Kind,
+    pub wanted: Wanted,
     pub version: Version,
-    pub etags: Vec<u8>,
-    pub without_body: bool,
+    pub thing: Thing,
+    pub who: Identified,
 }
 
-pub(super) struct WatchPlan {
+/// What is wanted.
+#[derive(Clone)]
+pub(super) enum Thing {
+    List { etags: Vec<u8>, without_body: bool },
+    Watch { resume: Option<ResumeId> },
+}
+
+/// A wish that is granted.
+pub(super) struct Permit {
     pub key: FeedKey,
     pub scope: Scope,
-    pub version: Version,
-    pub resume: Option<ResumeId>,
-    pub who: Identity,
+    pub grant: Arc<Grant>,
+    pub verified: Verified,
+}
+
+impl Wish {
+    pub fn is_watch(&self) -> bool {
+        matches!(self.thing, Thing::Watch { .. })
+    }
 }
 
 /// How an answer is given.
@@ -87,7 +101,7 @@ impl Core {
         format!("{:x}-{:016x}", self.id, fastrand::u64(..))
     }
 
-    pub(super) fn plan(&mut self, request: &Request<'_>, peer: SocketAddr) -> Plan {
+    pub(super) fn plan(&mut self, request: &Request<'_>, peer: &Peer) -> Plan {
         let (cluster, kind, is_watch) = match request.route() {
             Route::Elsewhere => return Plan::Elsewhere,
             Route::List { cluster, kind } => (cluster, kind, false),
@@ -102,7 +116,7 @@ impl Core {
             (true, config::Refusal::Event) => Plan::RefuseStream(why, request.version),
             _ => Plan::Refuse(why),
         };
-        let who = match self.everywhere.authenticator.identify(peer.ip(), headers) {
+        let who = match self.everywhere.authenticator.identify(peer, headers) {
             Ok(who) => who,
             Err(why) => return refuse(why),
         };
@@ -113,7 +127,7 @@ impl Core {
         if request.has_body {
             return Plan::Refuse(Refusal::BodyTooLarge);
         }
-        let home = self.home(&who);
+        let home = self.home(who.identity());
         if home != self.id {
             return Plan::HandOver(home);
         }
@@ -123,22 +137,34 @@ impl Core {
         if self.lame && is_watch {
             return Plan::RefuseStream(Refusal::Draining, request.version);
         }
-        let key = FeedKey { cluster: Arc::from(&*cluster), kind };
-        let Some(scope) = scope(request, kind) else {
+        let Some(wanted) = wanted(request, kind) else {
             // The contract: a namespace that cannot exist is told inside the stream.
             let why = Refusal::BadNamespace;
             return if is_watch { Plan::RefuseStream(why, request.version) } else { Plan::Refuse(why) };
         };
-        match access::decide(&who, &key, &scope) {
-            Decision::Allowed => {}
+        let thing = if is_watch {
+            Thing::Watch { resume: request.resume_id() }
+        } else {
+            let etags = request.header("if-none-match").unwrap_or_default().to_vec();
+            Thing::List { etags, without_body: !is_get }
+        };
+        let (cluster, version) = (Arc::from(&*cluster), request.version);
+        Plan::Wish(Box::new(Wish { cluster, kind, wanted, version, thing, who }))
+    }
+
+    /// The decision on this question, if it is here and young enough to open a stream by.
+    pub(super) fn known_grant(&self, key: &GrantKey) -> Option<Arc<Grant>> {
+        if key.asker == Asker::Own {
+            return Some(Arc::new(Grant::new(key.clone(), Ruling::Allowed(key.wanted.as_shared()))));
         }
-        let version = request.version;
-        if is_watch {
-            let resume = request.resume_id();
-            return Plan::Watch(Box::new(WatchPlan { key, scope, version, resume, who }));
-        }
-        let etags = request.header("if-none-match").unwrap_or_default().to_vec();
-        Plan::List(ListPlan { key, scope, version, etags, without_body: !is_get })
+        let grant = self.grants.get(key)?;
+        let ruling = grant.ruling();
+        (ruling.1.elapsed() < self.everywhere.access.life(&ruling.0)).then(|| grant.clone())
+    }
+
+    /// A decision that was asked for is here.
+    pub(super) fn learn_grant(&mut self, grant: &Arc<Grant>) {
+        self.grants.insert(grant.key.clone(), grant.clone());
     }
 
     /// The core on which a user's streams live.
@@ -148,7 +174,7 @@ impl Core {
     }
 
     /// One more stream for this user, if no limit stands in the way.
-    pub(super) fn admit(&mut self, who: &Identity) -> Result<u32, Refusal> {
+    pub(super) fn admit(&mut self, who: &Identity, grant: &Arc<Grant>) -> Result<PassId, Refusal> {
         let streams = &self.everywhere.streams;
         if self.slots.len() >= streams.per_core as usize || self.everywhere.ledger.is_full() {
             return Err(Refusal::Full);
@@ -157,7 +183,14 @@ impl Core {
             return Err(Refusal::TooManyConnects);
         }
         self.opened_now.1 += 1;
-        self.limiter.acquire(&who.subject).ok_or(Refusal::TooManyStreams)
+        let user = self.limiter.acquire(&who.subject).ok_or(Refusal::TooManyStreams)?;
+        Ok(self.passes.acquire(user, who, grant.clone()))
+    }
+
+    /// One stream less by this right.
+    pub(super) fn release(&mut self, pass: PassId) {
+        let user = self.passes.release(pass);
+        self.limiter.release(user);
     }
 
     /// So that lag shows in the stream's place and not in the kernel's memory.
@@ -171,16 +204,22 @@ impl Core {
         }
     }
 
-    pub(super) fn refused(&mut self, why: Refusal, peer: SocketAddr) {
+    pub(super) fn refused(&mut self, why: Refusal, peer: &Peer) {
         self.counters.refused.add(1);
-        tracing::debug!(%peer, code = why.code(), "request.refused");
+        tracing::debug!(peer = %peer.address, code = why.code(), "request.refused");
     }
 }
 
-/// The scope that a request names. `None`: a namespace that cannot exist.
-fn scope(request: &Request<'_>, kind: &Kind) -> Option<Scope> {
-    let Some(namespace) = request.namespace().filter(|_| kind.namespaced) else { return Some(Scope::All) };
-    request::is_namespace(&namespace).then(|| Scope::Namespace(Arc::from(&*namespace)))
+/// The namespaces that a request names. `None`: one of them cannot exist.
+fn wanted(request: &Request<'_>, kind: &Kind) -> Option<Wanted> {
+    if !kind.namespaced {
+        return Some(Wanted::Everything);
+    }
+    let names: Vec<Arc<str>> = request.namespaces().map(|name| Arc::from(&*name)).collect();
+    if !names.iter().all(|name| request::is_namespace(name)) {
+        return None;
+    }
+    Some(Namespaces::new(names).map_or(Wanted::Everything, Wanted::Namespaces))
 }
 
 /// Whether an `If-None-Match` header names this body.

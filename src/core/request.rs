@@ -176,15 +176,13 @@ impl<'a> Request<'a> {
         (!id.is_empty() && id.len() <= 128 && id.bytes().all(plain)).then_some(id)
     }
 
-    /// The first value of `namespace` in the query. `None`: absent or empty, which means all.
-    #[must_use]
-    pub fn namespace(&self) -> Option<Cow<'a, str>> {
-        let value = self.query.split('&').find_map(|pair| {
+    /// The values of `namespace` in the query that are not empty; none means all.
+    pub fn namespaces(&self) -> impl Iterator<Item = Cow<'a, str>> {
+        let values = self.query.split('&').filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (name == "namespace").then_some(value)
-        })?;
-        let value = unescape(value);
-        (!value.is_empty()).then_some(value)
+            (name == "namespace" && !value.is_empty()).then_some(value)
+        });
+        values.map(unescape)
     }
 
     /// What is asked for.
@@ -283,7 +281,7 @@ mod tests {
         with(head, |parsed| {
             let Parsed::Whole(request) = parsed else { panic!("{parsed:?}") };
             assert_eq!(request.route(), Route::Watch { cluster: "a-b".into(), kind: "pods" });
-            assert_eq!(request.namespace().as_deref(), Some("team-a"));
+            assert_eq!(request.namespaces().collect::<Vec<_>>(), ["team-a", "z"]);
             assert_eq!(request.resume_id(), Some(ResumeId::At(crate::kind::Rv(77))));
             assert!(request.accepts_json() && request.keep_alive && !request.has_body);
             assert_eq!(request.request_id(), Some("r.1"));

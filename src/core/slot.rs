@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::log::Cursor;
+use super::pass::PassId;
 use super::prefix::SegmentId;
 use crate::feed::block::Place;
 
@@ -67,8 +68,8 @@ pub struct Slot {
     pub view: u32,
     /// Its index among the view's members.
     pub member: u32,
-    /// Its user.
-    pub user: u32,
+    /// By what right it is open.
+    pub pass: PassId,
     /// When its socket last took a byte, in seconds since the core's start.
     pub progress: u32,
     /// How many streams had this index before.

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, bounded};
 use jiff::Timestamp;
 use socket2::Socket;
 
+use super::asking::Asking;
 use super::beat::Timers;
 use super::connection;
 use super::counters::CoreCounters;
@@ -19,6 +20,7 @@ use super::deadlines::Connections;
 use super::epoll::Epoll;
 use super::limiter::Limiter;
 use super::listener::Accepting;
+use super::pass::Passes;
 use super::prefix::Prefixes;
 use super::ring::Sender;
 use super::slot::{At, BLOCKED, ENDING, SlotId, SlotName, Slots};
@@ -168,6 +170,9 @@ impl Core {
         let mut core = Core {
             id,
             limiter: Limiter::new(everywhere.streams.per_user),
+            passes: Passes::default(),
+            grants: HashMap::new(),
+            asking: Asking::default(),
             prefixes: Prefixes::new(&everywhere.ledger),
             logs: everywhere.ledger.charge(Thing::Logs, 0),
             everywhere,
@@ -209,12 +214,12 @@ impl Core {
 
     fn stream_line(&mut self, id: SlotId) -> StreamLine {
         let slot = self.slots.get(id);
-        let (view_id, user, at) = (slot.view, slot.user, slot.at);
+        let (view_id, pass, at) = (slot.view, slot.pass, slot.at);
         let (number, sent, opened_ms) = (slot.number, slot.sent, slot.opened_ms);
         let flags = (slot.is(ENDING), slot.is(BLOCKED));
         let view = self.view(view_id);
         let feed = view.key.feed;
-        let namespace = view.key.scope.namespace().to_owned();
+        let namespace = view.key.scope.namespace();
         let lag = match at {
             At::Log(cursor) => view.log.lag(cursor),
             At::Prefix(segment, offset) => self.prefixes.bytes(segment).len() - offset as usize,
@@ -235,7 +240,7 @@ impl Core {
             .to_string();
         StreamLine {
             id: number,
-            actor: self.limiter.name(user).to_owned(),
+            actor: self.passes.get(pass).subject.to_string(),
             cluster: key.cluster.to_string(),
             kind: key.kind.name,
             namespace,
@@ -267,12 +272,12 @@ impl Core {
             return;
         }
         let slot = self.slots.get(name.id);
-        let (number, user, sent, view) = (slot.number, slot.user, slot.sent, slot.view);
+        let (number, pass, sent, view) = (slot.number, slot.pass, slot.sent, slot.view);
         let view = self.view(view);
         let (feed, scope) = (view.key.feed, view.key.scope.clone());
         let key = self.feed(feed).feed.key.clone();
         tracing::info!(
-            id = number, actor = self.limiter.name(user), cluster = %key.cluster, kind = key.kind.name,
+            id = number, actor = &*self.passes.get(pass).subject, cluster = %key.cluster, kind = key.kind.name,
             ns = scope.namespace(), bytes = sent, reason, "watch_stream.closed"
         );
     }

@@ -163,25 +163,29 @@ pub struct FollowedFeed {
     pub mirror: Mirror,
     /// Views of all namespaces.
     pub all: Vec<ViewId>,
-    /// Views of one namespace.
+    /// Views that show a namespace and not all of them.
     pub by_namespace: HashMap<Arc<str>, Vec<ViewId>>,
     /// Streams were told that the source is away.
     pub away: bool,
 }
 
 impl FollowedFeed {
-    /// Every view of the feed.
+    /// Every view of the feed, each once.
     pub fn views(&self) -> impl Iterator<Item = ViewId> {
-        self.all.iter().chain(self.by_namespace.values().flatten()).copied()
+        let mut views: Vec<ViewId> =
+            self.all.iter().chain(self.by_namespace.values().flatten()).copied().collect();
+        // A view of a set is in the list of each of its namespaces.
+        views.sort_unstable();
+        views.dedup();
+        views.into_iter()
     }
 
     /// Enters a view.
     pub fn add(&mut self, scope: &Scope, view: ViewId) {
         match scope {
             Scope::All => self.all.push(view),
-            Scope::Namespace(namespace) => {
-                self.by_namespace.entry(namespace.clone()).or_default().push(view);
-            }
+            Scope::Namespace(namespace) => self.enter(namespace, view),
+            Scope::Set(set) => set.names().iter().for_each(|namespace| self.enter(namespace, view)),
         }
     }
 
@@ -189,16 +193,22 @@ impl FollowedFeed {
     pub fn remove(&mut self, scope: &Scope, view: ViewId) -> bool {
         match scope {
             Scope::All => self.all.retain(|id| *id != view),
-            Scope::Namespace(namespace) => {
-                if let Some(views) = self.by_namespace.get_mut(namespace) {
-                    views.retain(|id| *id != view);
-                    if views.is_empty() {
-                        self.by_namespace.remove(namespace);
-                    }
-                }
-            }
+            Scope::Namespace(namespace) => self.leave(namespace, view),
+            Scope::Set(set) => set.names().iter().for_each(|namespace| self.leave(namespace, view)),
         }
         self.all.is_empty() && self.by_namespace.is_empty()
+    }
+
+    fn enter(&mut self, namespace: &Arc<str>, view: ViewId) {
+        self.by_namespace.entry(namespace.clone()).or_default().push(view);
+    }
+
+    fn leave(&mut self, namespace: &Arc<str>, view: ViewId) {
+        let Some(views) = self.by_namespace.get_mut(namespace) else { return };
+        views.retain(|id| *id != view);
+        if views.is_empty() {
+            self.by_namespace.remove(namespace);
+        }
     }
 }
 

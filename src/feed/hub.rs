@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use super::post::{CoreId, Mail};
+use super::post::{CoreId, Mail, Post};
 use super::{Feed, FeedKey, Scope, Shared};
 use crate::wire::refusal::Refusal;
 
@@ -108,6 +108,12 @@ impl Hub {
     #[must_use]
     pub fn knows(&self, cluster: &str) -> bool {
         self.sources.knows(cluster)
+    }
+
+    /// A core's mailbox.
+    #[must_use]
+    pub fn post(&self, core: CoreId) -> Post {
+        self.shared.posts[core].clone()
     }
 
     /// Asks for a feed; the answer is [`Mail::Opened`].

@@ -36,6 +36,7 @@ impl Tail {
         let evicted = match scope {
             Scope::All => self.evicted_any,
             Scope::Namespace(namespace) => self.evicted.get(namespace).copied(),
+            Scope::Set(set) => set.names().iter().filter_map(|name| self.evicted.get(name).copied()).max(),
         };
         rv >= self.base && !self.disowns(rv) && evicted.is_none_or(|newest| newest <= rv)
     }

@@ -12,9 +12,11 @@ pub mod block;
 mod counters;
 pub mod hub;
 pub mod journal;
+mod key;
 pub mod ledger;
 pub mod post;
 mod replica;
+mod scope;
 pub mod snapshot;
 mod state;
 #[cfg(test)]
@@ -31,51 +33,15 @@ use jiff::Timestamp;
 use self::block::{Block, Content};
 pub use self::counters::{Counter, Counters};
 use self::journal::{Bounds, Journal, Tail};
+pub use self::key::{Eyes, FeedKey, KubeUser};
 use self::ledger::{Charge, Ledger, Thing};
 use self::post::{CoreId, Following, Mail, Post};
 use self::replica::Replica;
+pub use self::scope::{Namespaces, Scope};
 use self::snapshot::Snapshot;
 pub use self::state::{State, Status};
 use crate::config;
-use crate::kind::{Kind, Rv};
-
-/// What a feed is a feed of.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FeedKey {
-    /// The cluster's name in the registry.
-    pub cluster: Arc<str>,
-    /// The kind.
-    pub kind: &'static Kind,
-}
-
-/// Which namespaces of a feed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scope {
-    /// All of them (and the only scope of cluster-scoped kinds).
-    All,
-    /// One.
-    Namespace(Arc<str>),
-}
-
-impl Scope {
-    /// The namespace as the contract shows it: empty for all.
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        match self {
-            Scope::All => "",
-            Scope::Namespace(namespace) => namespace,
-        }
-    }
-
-    /// Whether an object of this namespace belongs to it.
-    #[must_use]
-    pub fn holds(&self, namespace: &str) -> bool {
-        match self {
-            Scope::All => true,
-            Scope::Namespace(mine) => &**mine == namespace,
-        }
-    }
-}
+use crate::kind::Rv;
 
 /// All that exists of one (cluster, kind).
 pub struct Feed {

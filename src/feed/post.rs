@@ -3,6 +3,7 @@
 //! Nobody waits on a mailbox. It is bounded by what can be in it: a feed is in a core's mailbox at most once (its flag says so), and
 //! everything else is the answer to a question that the core asked.
 
+use std::any::Any;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::block::{Place, Refused};
 use super::snapshot::Snapshot;
 use super::{Feed, FeedKey, Scope};
+use crate::access::Grant;
 use crate::wire::refusal::Refusal;
 
 /// A core's number, from 0.
@@ -28,6 +30,10 @@ pub enum Mail {
     Snapshot(Arc<Feed>, Scope, bool, Result<Arc<Snapshot>, Refused>),
     /// A row that changes nothing, as the core asked for.
     Specimen(Arc<Feed>, Scope, Specimen),
+    /// The control plane's answer to the core's question of this number; `None`: it has given up.
+    Answer(u64, Option<Box<dyn Any + Send>>),
+    /// A decision that streams may depend on is another one now.
+    Ruled(Arc<Grant>),
 }
 
 /// A row as it is at a place: to a client that has seen all before the place, and of its scope nothing since, it says nothing new.

@@ -144,6 +144,13 @@ impl Replica {
                 bytes: sum.bytes + one.bytes,
             }),
             Scope::Namespace(namespace) => self.sizes.get(namespace).copied().unwrap_or_default(),
+            Scope::Set(set) => {
+                let sizes = set.names().iter().filter_map(|name| self.sizes.get(name));
+                sizes.fold(Size::default(), |sum, one| Size {
+                    rows: sum.rows + one.rows,
+                    bytes: sum.bytes + one.bytes,
+                })
+            }
         }
     }
 
@@ -182,13 +189,19 @@ impl Replica {
     fn scope<'a>(&'a self, scope: &Scope) -> Box<dyn Iterator<Item = &'a Row> + 'a> {
         match scope {
             Scope::All => Box::new(self.rows.values().map(|entry| &entry.row)),
-            Scope::Namespace(namespace) => {
-                // '0' is the byte after '/'.
-                let (from, to) = (format!("{namespace}/"), format!("{namespace}0"));
-                let range = (Bound::Included(from.as_str()), Bound::Excluded(to.as_str()));
-                Box::new(self.rows.range::<str, _>(range).map(|(_, entry)| &entry.row))
+            Scope::Namespace(namespace) => Box::new(self.namespace(namespace)),
+            Scope::Set(set) => {
+                let names: Vec<Arc<str>> = set.names().to_vec();
+                Box::new(names.into_iter().flat_map(|name| self.namespace(&name)))
             }
         }
+    }
+
+    fn namespace(&self, namespace: &str) -> impl Iterator<Item = &Row> + use<'_> {
+        // '0' is the byte after '/'.
+        let (from, to) = (format!("{namespace}/"), format!("{namespace}0"));
+        let range = (Bound::Included(from.as_str()), Bound::Excluded(to.as_str()));
+        self.rows.range::<str, _>(range).map(|(_, entry)| &entry.row)
     }
 
     fn intern(&mut self, namespace: &str) -> Arc<str> {

@@ -9,7 +9,7 @@ fn feed() -> Arc<Feed> {
         away_after: Duration::ZERO,
     };
     let kind = crate::kind::by_name("pods").expect("one of the 22");
-    Feed::new(FeedKey { cluster: "east".into(), kind }, &shared)
+    Feed::new(FeedKey::own("east".into(), kind), &shared)
 }
 
 /// Whether a core that begins to follow now tells newcomers that the source is away.

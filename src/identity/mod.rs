@@ -1,10 +1,17 @@
 //! Who asks. Verified locally on the core that read the request; no core waits for anybody here.
+//!
+//! [`Authenticator::identify`] is called for every request, on a core or on the control plane, and only computes. What needs the provider (a session
+//! whose turn it is to be refreshed) is [`Identified::Stale`]: the task of that one connection waits while the control plane asks.
 
-use std::net::IpAddr;
+mod peer;
+mod session;
+
 use std::sync::Arc;
 
 use crate::config::{Auth, AuthMode, Cidr};
 use crate::wire::refusal::Refusal;
+pub use peer::{Peer, TlsPeer};
+pub use session::{Revoked, SessionRef, UnixSeconds};
 
 /// Someone who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +22,46 @@ pub struct Identity {
     pub email: Arc<str>,
     /// Groups.
     pub groups: Arc<[Box<str>]>,
+    /// The session that it was read from; `None` where every request says anew who asks.
+    pub session: Option<SessionRef>,
+    /// When what proved it is over (a session's end, a token's `exp`), in seconds since the Unix epoch. Streams end by then.
+    pub until: Option<UnixSeconds>,
+}
+
+/// Someone who asks, and what their browser is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Who asks.
+    pub identity: Identity,
+    /// `Set-Cookie` lines for the answer: the session, renewed.
+    pub cookies: Box<[Box<str>]>,
+}
+
+/// What a request's credentials come to.
+#[derive(Debug)]
+pub enum Identified {
+    /// Known here and now.
+    As(Verified),
+    /// A good session that has to be refreshed with the provider first. See [`Authenticator::refresh`].
+    Stale(Stale),
+}
+
+impl Identified {
+    /// Who asks; of a stale session, who it was.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        match self {
+            Identified::As(verified) => &verified.identity,
+            Identified::Stale(stale) => &stale.identity,
+        }
+    }
+}
+
+/// A session that has to be refreshed with the provider before it counts.
+#[derive(Debug)]
+pub struct Stale {
+    /// Who asked when it was last refreshed.
+    pub identity: Identity,
 }
 
 /// The longest subject or group that is taken from a header.
@@ -48,6 +95,8 @@ impl Authenticator {
                 subject: auth.dev.subject.as_str().into(),
                 email: auth.dev.email.as_str().into(),
                 groups: auth.dev.groups.iter().map(|group| group.as_str().into()).collect(),
+                session: None,
+                until: None,
             }),
             AuthMode::Header => Authenticator::Header {
                 user: auth.header.user.clone(),
@@ -66,20 +115,38 @@ impl Authenticator {
         }
     }
 
-    /// Who asks, by the peer's address and the request's headers.
+    /// Refreshes a session with the provider, on the control plane. All who ask for the same session share one question.
+    ///
+    /// # Errors
+    /// [`Refusal::Unauthenticated`] where the provider has ended the session.
+    #[expect(clippy::unused_async, reason = "no mode has sessions yet")]
+    pub async fn refresh(self: Arc<Self>, stale: Stale) -> Result<Verified, Refusal> {
+        Ok(Verified { identity: stale.identity, cookies: Box::default() })
+    }
+
+    /// Who asks, by the peer and the request's headers.
     ///
     /// # Errors
     /// [`Refusal::Unauthenticated`] where the peer may not say who asks, or does not say it in one clear name.
     pub fn identify<'a>(
         &self,
-        peer: IpAddr,
+        peer: &Peer,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Identified, Refusal> {
+        let identity = self.identity(peer, headers)?;
+        Ok(Identified::As(Verified { identity, cookies: Box::default() }))
+    }
+
+    fn identity<'a>(
+        &self,
+        peer: &Peer,
         headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Identity, Refusal> {
         let (user, groups, trusted) = match self {
             Authenticator::Dev(identity) => return Ok(identity.clone()),
             Authenticator::Header { user, groups, trusted } => (user, groups, trusted),
         };
-        if !trusted.iter().any(|block| block.contains(peer)) {
+        if !trusted.iter().any(|block| block.contains(peer.address.ip())) {
             return Err(Refusal::Unauthenticated);
         }
         let mut subject = None;
@@ -102,7 +169,13 @@ impl Authenticator {
         if member_of.len() > MOST_GROUPS {
             return Err(Refusal::Unauthenticated);
         }
-        Ok(Identity { subject: subject.into(), email: "".into(), groups: member_of.into() })
+        Ok(Identity {
+            subject: subject.into(),
+            email: "".into(),
+            groups: member_of.into(),
+            session: None,
+            until: None,
+        })
     }
 }
 
@@ -126,7 +199,8 @@ mod tests {
     }
 
     fn ask(peer: &str, headers: &[(&'static str, &'static [u8])]) -> Result<Identity, Refusal> {
-        proxy().identify(peer.parse().expect("an address"), headers.iter().copied())
+        let address = std::net::SocketAddr::new(peer.parse().expect("an address"), 1);
+        proxy().identity(&Peer::cleartext(address), headers.iter().copied())
     }
 
     #[test]

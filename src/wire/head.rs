@@ -45,32 +45,33 @@ impl Version {
 
 /// The head of a stream: the contract's headers, in its spelling.
 #[must_use]
-pub fn stream(version: Version, request_id: &str) -> String {
+pub fn stream(version: Version, request_id: &str, cookies: &[Box<str>]) -> String {
     let (connection, framing) = match version {
         Version::Http10 => ("close", ""),
         Version::Http11 => ("keep-alive", "Transfer-Encoding: chunked\r\n"),
     };
     format!(
         "{} 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache, no-transform\r\n\
-         Connection: {connection}\r\nX-Accel-Buffering: no\r\nX-Request-Id: {request_id}\r\n{}{framing}\r\n",
+         Connection: {connection}\r\nX-Accel-Buffering: no\r\nX-Request-Id: {request_id}\r\n{}{}{framing}\r\n",
         version.text(),
         date(),
+        set_cookies(cookies),
     )
 }
 
 /// The head of a list that has not changed since the client's `ETag`.
 #[must_use]
-pub fn not_modified(version: Version, request_id: &str, etag: u128, after: After) -> String {
-    format!("{} 304 Not Modified\r\n{}\r\n", version.text(), list_fields(version, request_id, etag, after))
+pub fn not_modified(version: Version, answer: &ListFields<'_>) -> String {
+    format!("{} 304 Not Modified\r\n{}\r\n", version.text(), answer.text(version))
 }
 
 /// The head of a list of `length` bytes.
 #[must_use]
-pub fn list(version: Version, request_id: &str, etag: u128, length: usize, after: After) -> String {
+pub fn list(version: Version, answer: &ListFields<'_>, length: usize) -> String {
     format!(
         "{} 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{}\r\n",
         version.text(),
-        list_fields(version, request_id, etag, after)
+        answer.text(version)
     )
 }
 
@@ -80,14 +81,31 @@ pub fn etag_text(etag: u128) -> String {
     format!("\"{etag:032x}\"")
 }
 
-fn list_fields(version: Version, request_id: &str, etag: u128, after: After) -> String {
-    format!(
-        "ETag: {}\r\nCache-Control: private, no-cache\r\nVary: Cookie, Authorization\r\n\
-         X-Request-Id: {request_id}\r\n{}{}",
-        etag_text(etag),
-        date(),
-        connection(version, after),
-    )
+/// What the head of a list says beside its length.
+#[derive(Clone, Copy, Debug)]
+pub struct ListFields<'a> {
+    /// The request's id.
+    pub request_id: &'a str,
+    /// The list's `ETag`.
+    pub etag: u128,
+    /// Whether the connection takes another request.
+    pub after: After,
+    /// `Set-Cookie` lines.
+    pub cookies: &'a [Box<str>],
+}
+
+impl ListFields<'_> {
+    fn text(&self, version: Version) -> String {
+        format!(
+            "ETag: {}\r\nCache-Control: private, no-cache\r\nVary: Cookie, Authorization\r\n\
+             X-Request-Id: {}\r\n{}{}{}",
+            etag_text(self.etag),
+            self.request_id,
+            date(),
+            set_cookies(self.cookies),
+            connection(version, self.after),
+        )
+    }
 }
 
 /// A whole refusal: head and body (`without_body`: the answer to a HEAD).
@@ -124,6 +142,13 @@ pub fn refusal(
         head.push_str(&body);
     }
     head.into_bytes()
+}
+
+fn set_cookies(cookies: &[Box<str>]) -> String {
+    cookies.iter().fold(String::new(), |mut lines, cookie| {
+        let _ = write!(lines, "Set-Cookie: {cookie}\r\n");
+        lines
+    })
 }
 
 const fn connection(version: Version, after: After) -> &'static str {

@@ -11,6 +11,20 @@ pub enum Refusal {
     Unauthenticated,
     /// Foretop's account may not list or watch this kind there.
     Forbidden,
+    /// The user may not list and watch this.
+    Denied,
+    /// The identity maps to a Kubernetes name that no user may have.
+    IdentityRefused,
+    /// Nobody answers who could say what the user may see.
+    AuthzUnavailable,
+    /// A `Host` that is not this server's.
+    WrongHost,
+    /// A request that another site has made.
+    CrossSite,
+    /// Two sorts of credentials in one request.
+    TwoCredentials,
+    /// An unsafe method without a JSON body.
+    NotJson,
     /// No such cluster.
     UnknownCluster,
     /// No such route.
@@ -47,17 +61,23 @@ impl Refusal {
     #[must_use]
     pub const fn status(self) -> (u16, &'static str) {
         match self {
-            Refusal::BadRequest | Refusal::BadNamespace => (400, "Bad Request"),
+            Refusal::BadRequest | Refusal::BadNamespace | Refusal::TwoCredentials => (400, "Bad Request"),
             Refusal::Unauthenticated => (401, "Unauthorized"),
-            Refusal::Forbidden => (403, "Forbidden"),
+            Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
+                (403, "Forbidden")
+            }
             Refusal::UnknownCluster | Refusal::NotFound | Refusal::Absent => (404, "Not Found"),
             Refusal::MethodNotAllowed { .. } => (405, "Method Not Allowed"),
             Refusal::Timeout => (408, "Request Timeout"),
             Refusal::BodyTooLarge => (413, "Content Too Large"),
             Refusal::UriTooLong => (414, "URI Too Long"),
             Refusal::TooManyStreams | Refusal::TooManyConnects => (429, "Too Many Requests"),
+            Refusal::NotJson => (415, "Unsupported Media Type"),
+            Refusal::WrongHost => (421, "Misdirected Request"),
             Refusal::HeadTooLarge => (431, "Request Header Fields Too Large"),
-            Refusal::Full | Refusal::Unavailable | Refusal::Draining => (503, "Service Unavailable"),
+            Refusal::Full | Refusal::Unavailable | Refusal::AuthzUnavailable | Refusal::Draining => {
+                (503, "Service Unavailable")
+            }
         }
     }
 
@@ -69,6 +89,13 @@ impl Refusal {
             Refusal::BadNamespace => "bad_namespace",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::Forbidden => "forbidden",
+            Refusal::Denied => "denied",
+            Refusal::IdentityRefused => "identity_refused",
+            Refusal::AuthzUnavailable => "authz_unavailable",
+            Refusal::WrongHost => "wrong_host",
+            Refusal::CrossSite => "cross_site",
+            Refusal::TwoCredentials => "two_credentials",
+            Refusal::NotJson => "not_json",
             Refusal::UnknownCluster => "unknown_cluster",
             Refusal::NotFound => "not_found",
             Refusal::Absent => "absent",
@@ -92,7 +119,13 @@ impl Refusal {
             Refusal::BadRequest => "the request is not valid HTTP/1.1",
             Refusal::BadNamespace => "no namespace can have this name",
             Refusal::Unauthenticated => "unauthenticated",
-            Refusal::Forbidden | Refusal::Absent => "operation failed",
+            Refusal::Forbidden | Refusal::Denied | Refusal::Absent => "operation failed",
+            Refusal::IdentityRefused => "this identity maps to a Kubernetes name that no user may have",
+            Refusal::AuthzUnavailable => "the cluster does not say what this user may see",
+            Refusal::WrongHost => "this server does not answer to this Host; see server.publicUrl",
+            Refusal::CrossSite => "requests from other sites are not answered; see cors.allowedOrigins",
+            Refusal::TwoCredentials => "a session cookie and an Authorization header are in one request",
+            Refusal::NotJson => "this method needs Content-Type: application/json",
             Refusal::UnknownCluster => "cluster not found",
             Refusal::NotFound => "404 page not found",
             Refusal::MethodNotAllowed { .. } => "method not allowed",
@@ -115,6 +148,7 @@ impl Refusal {
             self,
             Refusal::Unauthenticated
                 | Refusal::Forbidden
+                | Refusal::Denied
                 | Refusal::UnknownCluster
                 | Refusal::NotFound
                 | Refusal::Absent
@@ -126,7 +160,11 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(self) -> Option<u32> {
         match self {
-            Refusal::TooManyStreams | Refusal::Full | Refusal::Unavailable | Refusal::Draining => Some(5),
+            Refusal::TooManyStreams
+            | Refusal::Full
+            | Refusal::Unavailable
+            | Refusal::AuthzUnavailable
+            | Refusal::Draining => Some(5),
             Refusal::TooManyConnects => Some(1),
             _ => None,
         }

@@ -9,14 +9,16 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::super::join::Opening;
+use super::super::pass::PassId;
 use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
+use crate::access::{Access, Asker, Grant, GrantKey, Mapping, Ruling, Wanted};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
 use crate::feed::{Feed, FeedKey, Scope, Shared, State};
-use crate::identity::Authenticator;
+use crate::identity::{Authenticator, Identity};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
 use crate::wire::head::Version;
 use crate::wire::id::ResumeId;
@@ -114,12 +116,14 @@ impl World {
             authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
             hub: hub.clone(),
             ledger: ledger.clone(),
+            access: Access::new(Mapping::Shared),
+            control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
         };
         let socket = listener::listen(([127, 0, 0, 1], 0).into()).expect("a listener");
         let core =
             Core::new(prepared.remove(0), socket, everywhere, handles.into(), Driver::Epoll).expect("a core");
-        let key = FeedKey { cluster: "c".into(), kind };
+        let key = FeedKey::own("c".into(), kind);
         let feed = hub.open(&key).expect("a feed");
         let mut world = World {
             runtime,
@@ -309,23 +313,40 @@ impl World {
 
     /// A tab without a stream opens one.
     pub fn connect(&mut self, index: usize) {
-        let tab = &mut self.tabs[index];
-        if tab.stream.is_some() {
+        if self.tabs[index].stream.is_some() {
             return;
         }
+        let pass = self.right();
+        let tab = &mut self.tabs[index];
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         socket2::SockRef::from(&ours).set_send_buffer_size(4096).expect("a small buffer");
         tab.connected(theirs);
-        let user = self.core.limiter.acquire(&"u".into()).expect("no limit");
         let opening = Opening {
             socket: ours.into(),
-            user,
+            pass,
             version: tab.version,
             scope: tab.scope.clone(),
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
             request_id: "r".into(),
+            cookies: Box::default(),
         };
         self.core.open(self.feed.key.clone(), opening);
+    }
+
+    /// The right by which every tab is open.
+    fn right(&mut self) -> PassId {
+        let who = Identity {
+            subject: "u".into(),
+            email: "".into(),
+            groups: Arc::default(),
+            session: None,
+            until: None,
+        };
+        let user = self.core.limiter.acquire(&who.subject).expect("no limit");
+        let key =
+            GrantKey { cluster: "c".into(), kind: self.kind, asker: Asker::Own, wanted: Wanted::Everything };
+        let grant = Grant::new(key, Ruling::Allowed(Scope::All));
+        self.core.passes.acquire(user, &who, Arc::new(grant))
     }
 
     /// Every stream is told that the server goes, and every tab listens to the end.

@@ -1,0 +1,108 @@
+//! Passes: by what right streams are open. Streams of one user, one session and one grant share a pass.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::limiter::UserId;
+use crate::access::{Grant, GrantKey};
+use crate::identity::{Identity, SessionRef, UnixSeconds};
+
+/// A pass's number in its core.
+pub type PassId = u32;
+
+/// By what right a stream is open.
+pub struct Pass {
+    /// Whose streams they are, for the limiter.
+    pub user: UserId,
+    /// The user's name.
+    pub subject: Arc<str>,
+    /// The decision that lets them see what they see.
+    pub grant: Arc<Grant>,
+    /// The session.
+    pub session: Option<SessionRef>,
+    /// When what proved who asks is over.
+    pub until: Option<UnixSeconds>,
+    /// Open streams.
+    pub streams: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct PassKey {
+    user: UserId,
+    grant: GrantKey,
+    session: Option<SessionRef>,
+    until: Option<UnixSeconds>,
+}
+
+/// The passes of a core.
+#[derive(Default)]
+pub struct Passes {
+    passes: Vec<Option<Pass>>,
+    by_key: HashMap<PassKey, PassId>,
+    free: Vec<PassId>,
+}
+
+impl Passes {
+    /// One more stream by this right.
+    pub fn acquire(&mut self, user: UserId, who: &Identity, grant: Arc<Grant>) -> PassId {
+        let key = PassKey { user, grant: grant.key.clone(), session: who.session.clone(), until: who.until };
+        if let Some(id) = self.by_key.get(&key).copied() {
+            let pass = self.get_mut(id);
+            pass.streams += 1;
+            // The newest decision is the one that is kept alive.
+            pass.grant = grant;
+            return id;
+        }
+        let pass = Some(Pass {
+            user,
+            subject: who.subject.clone(),
+            grant,
+            session: who.session.clone(),
+            until: who.until,
+            streams: 1,
+        });
+        let id = if let Some(id) = self.free.pop() {
+            self.passes[id as usize] = pass;
+            id
+        } else {
+            self.passes.push(pass);
+            PassId::try_from(self.passes.len() - 1).expect("fewer passes than 2^32")
+        };
+        self.by_key.insert(key, id);
+        id
+    }
+
+    /// One less. Returns whose it was.
+    pub fn release(&mut self, id: PassId) -> UserId {
+        let pass = self.get_mut(id);
+        let user = pass.user;
+        pass.streams -= 1;
+        if pass.streams == 0 {
+            let key = PassKey {
+                user,
+                grant: pass.grant.key.clone(),
+                session: pass.session.clone(),
+                until: pass.until,
+            };
+            self.by_key.remove(&key);
+            self.passes[id as usize] = None;
+            self.free.push(id);
+        }
+        user
+    }
+
+    /// A pass.
+    #[must_use]
+    pub fn get(&self, id: PassId) -> &Pass {
+        self.passes[id as usize].as_ref().expect("a pass lives while it has a stream")
+    }
+
+    fn get_mut(&mut self, id: PassId) -> &mut Pass {
+        self.passes[id as usize].as_mut().expect("a pass lives while it has a stream")
+    }
+
+    /// Every pass.
+    pub fn iter(&self) -> impl Iterator<Item = (PassId, &Pass)> {
+        (0u32..).zip(&self.passes).filter_map(|(id, pass)| Some((id, pass.as_ref()?)))
+    }
+}

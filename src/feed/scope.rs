@@ -1,0 +1,110 @@
+//! Which namespaces of a feed a view, a snapshot or a question is about.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::Xxh3;
+
+/// Which namespaces of a feed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// All of them (and the only scope of cluster-scoped kinds).
+    All,
+    /// One.
+    Namespace(Arc<str>),
+    /// These. Its ids name the set beside the version, since a place means something else in another set.
+    Set(Arc<Namespaces>),
+}
+
+/// A set of namespaces: sorted, without repetition, never empty. Equal sets are one view.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Namespaces {
+    /// A hash of the names, of 48 bits: what an id names the set by.
+    mark: u64,
+    names: Box<[Arc<str>]>,
+}
+
+/// Bits of a set's mark.
+const MARK: u64 = (1 << 48) - 1;
+
+impl Namespaces {
+    /// The set of these names. `None` where there are none.
+    #[must_use]
+    pub fn new(names: impl IntoIterator<Item = Arc<str>>) -> Option<Arc<Self>> {
+        let mut names: Vec<_> = names.into_iter().collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut hash = Xxh3::new();
+        for name in &names {
+            hash.update(name.as_bytes());
+            hash.update(b"/");
+        }
+        let mark = hash.digest() & MARK;
+        (!names.is_empty()).then(|| Arc::new(Namespaces { mark, names: names.into() }))
+    }
+
+    /// What an id names the set by.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// The names, in order.
+    #[must_use]
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    /// Whether a namespace is one of them.
+    #[must_use]
+    pub fn contains(&self, namespace: &str) -> bool {
+        self.names.binary_search_by(|name| (**name).cmp(namespace)).is_ok()
+    }
+}
+
+impl Hash for Namespaces {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.mark);
+    }
+}
+
+impl Scope {
+    /// The namespaces as the contract shows them: empty for all.
+    #[must_use]
+    pub fn namespace(&self) -> String {
+        match self {
+            Scope::All => String::new(),
+            Scope::Namespace(namespace) => namespace.to_string(),
+            Scope::Set(set) => set.names().join(","),
+        }
+    }
+
+    /// Whether an object of this namespace belongs to it.
+    #[must_use]
+    pub fn holds(&self, namespace: &str) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Namespace(mine) => &**mine == namespace,
+            Scope::Set(set) => set.contains(namespace),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(names: &[&str]) -> Option<Arc<Namespaces>> {
+        Namespaces::new(names.iter().map(|name| Arc::from(*name)))
+    }
+
+    #[test]
+    fn a_set_is_its_names_in_any_order() {
+        assert_eq!(set(&["b", "a", "b"]), set(&["a", "b"]));
+        assert_ne!(set(&["a", "b"]), set(&["a"]));
+        assert_ne!(set(&["ab"]).map(|set| set.mark()), set(&["a", "b"]).map(|set| set.mark()));
+        assert_eq!(set(&[]), None);
+        let set = set(&["team-b", "team-a"]).expect("two names");
+        assert!(set.contains("team-a") && set.contains("team-b") && !set.contains("team"));
+    }
+}
