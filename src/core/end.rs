@@ -10,7 +10,7 @@ use super::join::Opening;
 use super::prefix::Then;
 use super::slot::{ENDING, SlotId, SlotName};
 use super::view::ViewId;
-use crate::access::Grant;
+use crate::access::{Grant, Ruling};
 use crate::feed::block::Refused;
 use crate::wire::head::Version;
 use crate::wire::refusal::Refusal;
@@ -148,7 +148,14 @@ impl Core {
             .filter(|(_, pass)| Arc::ptr_eq(&pass.grant, grant))
             .map(|(id, _)| id)
             .collect();
-        tracing::debug!(passes = held.len(), "grant.changed");
+        let streams: Vec<SlotId> =
+            self.slots.iter().filter(|(_, slot)| held.contains(&slot.pass)).map(|(id, _)| id).collect();
+        for id in streams {
+            match &grant.ruling().0 {
+                Ruling::Allowed(scope) => self.rescope(id, scope),
+                Ruling::Denied { .. } | Ruling::Unavailable => self.close(id, "denied"),
+            }
+        }
     }
 
     /// Stops accepting, and ends all streams one after another until `until`.

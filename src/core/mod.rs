@@ -34,6 +34,7 @@ pub mod pass;
 pub mod plan;
 pub mod prefix;
 pub mod request;
+pub mod rescope;
 pub mod ring;
 pub mod slot;
 pub mod socket;
