@@ -6,6 +6,7 @@
 //! Every setting has a default, a range and a line in `docs/configuration.md`; a test keeps that page equal to this code. All of
 //! it comes from one table (`table`): a new setting is a field with its doc, a default, and a row in its section's `settings`.
 
+mod audit;
 mod auth;
 mod cidr;
 mod contradictions;
@@ -32,6 +33,7 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use audit::Audit;
 pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth};
 pub use cidr::{Cidr, NotACidr};
 pub use feeds::Feeds;
@@ -78,6 +80,8 @@ pub struct Config {
     pub memory: Memory,
     /// Shutting down.
     pub drain: Drain,
+    /// What is recorded of who saw what.
+    pub audit: Audit,
     /// Log output.
     pub log: Log,
     /// The registry file of clusters (`clusters:`).
@@ -109,6 +113,11 @@ impl Section for Config {
         table.section("upstream", "How apiservers are spoken to.", &mut self.upstream);
         table.section("memory", "Ceilings for the process.", &mut self.memory);
         table.section("drain", "Shutting down.", &mut self.drain);
+        table.section(
+            "audit",
+            "What is recorded of who saw what. Without an output there is no audit.",
+            &mut self.audit,
+        );
         table.section("log", "Log output, on standard output.", &mut self.log);
     }
 }

@@ -13,6 +13,7 @@ use super::super::pass::PassId;
 use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
+use crate::audit::{Audit, Origin};
 use crate::access::{Access, Asker, Grant, GrantKey, Mapping, Ruling, Wanted};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
@@ -117,6 +118,7 @@ impl World {
             hub: hub.clone(),
             ledger: ledger.clone(),
             access: Access::new(Mapping::Shared),
+            audit: Audit::off(),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
         };
@@ -327,7 +329,7 @@ impl World {
             version: tab.version,
             scope: tab.scope.clone(),
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
-            request_id: "r".into(),
+            from: Origin::unknown(),
             cookies: Box::default(),
         };
         self.core.open(self.feed.key.clone(), opening);
