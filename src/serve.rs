@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::access::{Access, Mapping};
+use crate::access::Access;
 use crate::api::{self, Api};
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
 use crate::config::{Config, Mistakes};
@@ -94,7 +94,7 @@ impl Server {
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
         let authenticator = Arc::new(Authenticator::new(&config.auth));
-        let access = Access::new(Mapping::Shared);
+        let access = Access::new(config);
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
         let (moved, to_serve) = mpsc::channel(api::WAITING);

@@ -13,7 +13,7 @@ use super::super::pass::PassId;
 use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
-use crate::access::{Access, Asker, Grant, GrantKey, Mapping, Ruling, Wanted};
+use crate::access::{Access, Asker, Grant, GrantKey, Ruling, Wanted};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
@@ -116,7 +116,7 @@ impl World {
             authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
             hub: hub.clone(),
             ledger: ledger.clone(),
-            access: Access::new(Mapping::Shared),
+            access: Access::new(&config::Config::default()),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
         };
