@@ -39,7 +39,7 @@ impl Rules<'_> {
             self.known.places.contains_key("auth.mode"),
             &["auth.mode"],
             || "nobody has said how identities come about".into(),
-            || "`header`, or `dev` to let everyone in as one user".into(),
+            || "`oidc`, `header`, `bearer`, or `dev` to let everyone in as one user".into(),
         );
         self.check(
             auth.mode != AuthMode::Dev
@@ -50,8 +50,10 @@ impl Rules<'_> {
             || format!("`127.0.0.1:{}`, or the flag `--insecure`", config.server.listen.port()),
         );
         self.check(
-            auth.mode != AuthMode::Header || !auth.header.trusted_peers.is_empty(),
-            &["auth.header.trustedPeers", "auth.mode"],
+            auth.mode != AuthMode::Header
+                || !auth.header.trusted_peers.is_empty()
+                || !auth.header.trusted_names.is_empty(),
+            &["auth.header.trustedPeers", "auth.header.trustedNames", "auth.mode"],
             || "`auth.mode: header` trusts nobody's headers, so nobody could sign in".into(),
             || "the addresses of the proxy, such as `10.0.0.0/8`".into(),
         );

@@ -113,7 +113,9 @@ impl World {
             server: config::Server::default(),
             wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
-            authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
+            authenticator: Arc::new(
+                Authenticator::new(&config::Config::default()).expect("dev needs nothing"),
+            ),
             hub: hub.clone(),
             ledger: ledger.clone(),
             access: Access::new(&config::Config::default()),
