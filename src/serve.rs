@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::access::{Access, Mapping};
+use crate::access::Access;
 use crate::api::{self, Api};
 use crate::audit::Audit;
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
@@ -19,7 +19,7 @@ use crate::core::{Command, CoreHandle, Everywhere};
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::{FeedKey, Shared};
-use crate::identity::Authenticator;
+use crate::identity::{AuthError, Authenticator};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,9 @@ pub enum ServeError {
     /// The registry file is bad at start-up, when there is no older registry to go on with.
     #[error("{0}")]
     Registry(Mistakes),
+    /// Nobody could be identified as the settings say.
+    #[error("{0}")]
+    Auth(#[from] AuthError),
     /// The audit's file cannot be opened.
     #[error("cannot write the audit to `audit.file`: {0}")]
     Audit(#[source] io::Error),
@@ -101,9 +104,9 @@ impl Server {
         };
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
+        let authenticator = Arc::new(Authenticator::new(config)?);
+        let access = Access::new(config);
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
-        let authenticator = Arc::new(Authenticator::new(&config.auth));
-        let access = Access::new(Mapping::Shared);
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
         let (moved, to_serve) = mpsc::channel(api::WAITING);
@@ -135,7 +138,8 @@ impl Server {
         tracing::info!(%address, cores = count, driver = driver.name(), "server.started");
         let api = Api::new(config, &hub, &clusters, &cores, authenticator, audit.clone(), ledger, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
-        let server = Server { address, hub, clusters, cores, driver, api, audit, drain: config.drain.clone() };
+        let server =
+            Server { address, hub, clusters, cores, driver, api, audit, drain: config.drain.clone() };
         server.prewarm(config);
         Ok(server)
     }

@@ -83,7 +83,11 @@ async fn every_denial_is_recorded() {
     let second = Stream::open(house.address(), &watch("nodes"), ANN).await;
     assert_eq!(second.head.status, 429);
     let denied = record(&file, "denied").await;
-    assert_eq!((&denied["reason"], &denied["actor"]), (&"too_many_streams".into(), &"ann".into()), "{denied}");
+    assert_eq!(
+        (&denied["reason"], &denied["actor"]),
+        (&"too_many_streams".into(), &"ann".into()),
+        "{denied}"
+    );
     assert_eq!((&denied["kind"], &denied["requestId"]), (&"nodes".into(), &"tab-7".into()), "{denied}");
     assert!(denied.get("namespaces").is_none(), "nodes are in no namespace: {denied}");
 
@@ -96,7 +100,10 @@ async fn every_denial_is_recorded() {
     assert_eq!(denied["namespaces"], serde_json::json!(["a"]), "{denied}");
 
     // What is allowed, and who is unknown, are no denials.
-    assert_eq!(tab::get(house.address(), &list("pods"), &[("X-Forwarded-User", "ann")]).await.head.status, 200);
+    assert_eq!(
+        tab::get(house.address(), &list("pods"), &[("X-Forwarded-User", "ann")]).await.head.status,
+        200
+    );
     assert_eq!(tab::get(house.address(), &list("pods"), &[]).await.head.status, 401);
     drop(first);
     record(&file, "stream.closed").await;

@@ -132,7 +132,10 @@ mod tests {
         let lines = || {
             let text = std::fs::read_to_string(&path).expect("the file");
             let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON");
-            text.lines().map(event).map(|line| (line["event"].clone(), line["records"].clone())).collect::<Vec<_>>()
+            text.lines()
+                .map(event)
+                .map(|line| (line["event"].clone(), line["records"].clone()))
+                .collect::<Vec<_>>()
         };
         writer.catch_up();
         let lost = ("audit.lost".into(), 3.into());

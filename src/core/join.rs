@@ -43,7 +43,8 @@ pub struct Opening {
 impl Core {
     /// Opens a stream: its head goes out at once, before any apiserver is asked.
     pub(super) fn open(&mut self, key: FeedKey, opening: Opening) {
-        let mut first = head::stream(opening.version, &opening.from.request_id, &opening.cookies).into_bytes();
+        let mut first =
+            head::stream(opening.version, &opening.from.request_id, &opening.cookies).into_bytes();
         let mut retry = Vec::new();
         sse::write_retry(&mut retry, self.retry_ms());
         match opening.version {

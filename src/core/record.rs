@@ -143,7 +143,9 @@ fn target(cluster: Arc<str>, kind: &'static Kind, scope: Scope) -> Target {
 }
 
 fn target_of(request: &Request<'_>) -> Option<Target> {
-    let (Route::List { cluster, kind } | Route::Watch { cluster, kind }) = request.route() else { return None };
+    let (Route::List { cluster, kind } | Route::Watch { cluster, kind }) = request.route() else {
+        return None;
+    };
     let kind = kind::by_name(kind)?;
     let wanted = wanted(request, kind).unwrap_or(Wanted::Everything);
     Some(target((&*cluster).into(), kind, wanted.as_shared()))

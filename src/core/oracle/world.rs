@@ -13,8 +13,8 @@ use super::super::pass::PassId;
 use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
+use crate::access::{Access, Asker, Grant, GrantKey, Ruling, Wanted};
 use crate::audit::{Audit, Origin};
-use crate::access::{Access, Asker, Grant, GrantKey, Mapping, Ruling, Wanted};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
@@ -114,10 +114,12 @@ impl World {
             server: config::Server::default(),
             wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
-            authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
+            authenticator: Arc::new(
+                Authenticator::new(&config::Config::default()).expect("dev needs nothing"),
+            ),
             hub: hub.clone(),
             ledger: ledger.clone(),
-            access: Access::new(Mapping::Shared),
+            access: Access::new(&config::Config::default()),
             audit: Audit::off(),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
