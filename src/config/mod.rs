@@ -17,6 +17,7 @@ mod grammar;
 mod journal;
 pub mod kinds;
 mod load;
+mod manage;
 mod mistake;
 mod process;
 mod reference;
@@ -43,6 +44,7 @@ pub use cidr::{Cidr, NotACidr};
 pub use feeds::Feeds;
 pub use journal::Journal;
 pub use load::{Loaded, load, read};
+pub use manage::Manage;
 pub use mistake::{Mistake, Mistakes};
 pub(crate) use mistake::{cut, quoted};
 pub use process::{Drain, Log, Memory};
@@ -88,6 +90,8 @@ pub struct Config {
     pub memory: Memory,
     /// Shutting down.
     pub drain: Drain,
+    /// The listener for those who run the process.
+    pub manage: Manage,
     /// What is recorded of who saw what.
     pub audit: Audit,
     /// Log output.
@@ -123,6 +127,7 @@ impl Section for Config {
         table.section("upstream", "How apiservers are spoken to.", &mut self.upstream);
         table.section("memory", "Ceilings for the process.", &mut self.memory);
         table.section("drain", "Shutting down.", &mut self.drain);
+        table.section("manage", "The listener for those who run the process.", &mut self.manage);
         table.section(
             "audit",
             "What is recorded of who saw what. Without an output there is no audit.",
