@@ -19,6 +19,7 @@ use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::Authenticator;
+use crate::identity::origin::Origins;
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,7 @@ impl Server {
         };
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
+        let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(&config.auth));
         let access = Access::new(Mapping::Shared);
         let runtime = tokio::runtime::Handle::current();
@@ -107,6 +109,7 @@ impl Server {
             server: config.server.clone(),
             wait: config.feeds.wait,
             kinds: config.watch.kinds.clone().into(),
+            origins: origins.clone(),
             authenticator: authenticator.clone(),
             access: access.clone(),
             control,
@@ -123,7 +126,7 @@ impl Server {
                 .map_err(|source| ServeError::Core { core, source })?;
         }
         tracing::info!(%address, cores = count, driver = driver.name(), "server.started");
-        let api = Api::new(config, &hub, &clusters, &cores, authenticator, ledger, driver);
+        let api = Api::new(config, &hub, &clusters, &cores, origins, authenticator, ledger, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
         let server = Server { address, hub, clusters, cores, driver, api, drain: config.drain.clone() };
         server.prewarm(config);

@@ -7,6 +7,7 @@ mod clusters;
 mod debug;
 mod health;
 pub mod metrics;
+mod origin;
 
 use std::convert::Infallible;
 use std::io::Cursor;
@@ -26,12 +27,13 @@ use tokio::sync::{Semaphore, mpsc};
 use tower::ServiceExt;
 
 use crate::cluster::Clusters;
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Cidr, Config};
 use crate::core::start::Driver;
 use crate::core::{CoreHandle, Moved};
 use crate::feed::FeedKey;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identified, Identity, Peer, Verified};
 use crate::kind::Kind;
 use crate::wire::refusal::Refusal;
@@ -50,6 +52,8 @@ pub struct Api {
     hub: Arc<Hub>,
     clusters: Arc<Clusters>,
     cores: Arc<[CoreHandle]>,
+    origins: Arc<Origins>,
+    trusted_proxies: Vec<Cidr>,
     authenticator: Arc<Authenticator>,
     ledger: Arc<Ledger>,
     driver: Driver,
@@ -70,6 +74,7 @@ impl Api {
         hub: &Arc<Hub>,
         clusters: &Arc<Clusters>,
         cores: &Arc<[CoreHandle]>,
+        origins: Arc<Origins>,
         authenticator: Arc<Authenticator>,
         ledger: Arc<Ledger>,
         driver: Driver,
@@ -78,6 +83,8 @@ impl Api {
             hub: hub.clone(),
             clusters: clusters.clone(),
             cores: cores.clone(),
+            origins,
+            trusted_proxies: config.server.trusted_proxies.clone(),
             authenticator,
             ledger,
             driver,
@@ -163,14 +170,18 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .route("/debug/feeds", get(debug::feeds))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state((api.clone(), peer), authenticate));
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), authenticate));
+    let meant_for_us = Router::new()
         .route("/metrics", get(metrics::metrics))
         .route("/api/auth/config", get(auth::config))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer), origin::admit));
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .method_not_allowed_fallback(method_not_allowed)
+        .merge(meant_for_us)
         .layer(DefaultBodyLimit::max(api.body_bytes))
         .layer(axum::middleware::from_fn(with_request_id))
         .with_state(api)

@@ -2,11 +2,13 @@
 
 mod list;
 mod number;
+mod origin;
 mod units;
 mod word;
 
 pub(crate) use list::{KindNames, Peers, Prewarm, Words};
 pub(crate) use number::{Size, Time, Whole};
+pub(crate) use origin::{Hosts, OptionalOrigin, OriginList};
 pub(crate) use units::{show_duration, show_size};
 pub(crate) use word::{Address, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};
 

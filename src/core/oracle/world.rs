@@ -18,6 +18,7 @@ use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
 use crate::feed::{Feed, FeedKey, Scope, Shared, State};
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identity};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
 use crate::wire::head::Version;
@@ -113,6 +114,7 @@ impl World {
             server: config::Server::default(),
             wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
+            origins: Arc::new(Origins::new(&config::Server::default(), &config::Cors::default())),
             authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
             hub: hub.clone(),
             ledger: ledger.clone(),
@@ -329,6 +331,7 @@ impl World {
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
             request_id: "r".into(),
             cookies: Box::default(),
+            sharing: Arc::default(),
         };
         self.core.open(self.feed.key.clone(), opening);
     }

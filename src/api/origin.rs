@@ -1,0 +1,93 @@
+//! Requests that are not meant for this server, or that another site has made, come no further than this. See [`crate::identity::origin`].
+//!
+//! Only `/healthz` and `/readyz` are outside of it: a kubelet asks for them by the pod's address, and they tell nothing.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::{Api, accepts_json, refuse};
+use crate::identity::origin::{Asked, Sharing};
+use crate::identity::{Peer, forwarded};
+use crate::wire::refusal::Refusal;
+
+/// Where a request comes from: an address that a trusted proxy vouches for, else the peer's.
+#[derive(Clone, Copy)]
+pub(super) struct Client(pub IpAddr);
+
+/// What pages of listed origins may send.
+const MAY_SEND: [(&str, &str); 3] = [
+    ("access-control-allow-methods", "GET, HEAD, POST"),
+    (
+        "access-control-allow-headers",
+        "Authorization, Cache-Control, Content-Type, If-None-Match, Last-Event-ID, X-Request-Id",
+    ),
+    ("access-control-max-age", "600"),
+];
+
+/// Routes that a provider posts a form to (OpenID Connect Back-Channel Logout, 2.5).
+const FORMS: [&str; 1] = ["/api/auth/backchannel-logout"];
+
+pub(super) async fn admit(
+    State((api, peer)): State<(Arc<Api>, Peer)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let asked = Asked {
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        authority: request.uri().authority().map(|authority| authority.as_str()),
+        peer: peer.address.ip(),
+    };
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let sharing = match api.origins.admit(&asked, headers) {
+        Ok(sharing) => sharing,
+        Err(why) => {
+            tracing::debug!(client = %client(&api, &peer, &request).0, code = why.code(), "request.refused");
+            return refuse(why, accepts_json(&request));
+        }
+    };
+    let mut response = if is_preflight(&request) {
+        (StatusCode::NO_CONTENT, MAY_SEND).into_response()
+    } else if takes_its_body(&request) {
+        let client = client(&api, &peer, &request);
+        request.extensions_mut().insert(client);
+        next.run(request).await
+    } else {
+        refuse(Refusal::NotJson, accepts_json(&request))
+    };
+    share(&mut response, &sharing);
+    response
+}
+
+fn client(api: &Api, peer: &Peer, request: &Request) -> Client {
+    let lines = request.headers().get_all("x-forwarded-for").iter();
+    let lines = lines.map(|line| ("x-forwarded-for", line.as_bytes()));
+    Client(forwarded::client(peer.address.ip(), &api.trusted_proxies, lines))
+}
+
+/// Whether a browser asks what another site's page may send (Fetch, 4.8).
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS && request.headers().contains_key("access-control-request-method")
+}
+
+/// A form of another site can send any body without asking first, but none that calls itself JSON.
+fn takes_its_body(request: &Request) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    request.method().is_safe()
+        || media.trim().eq_ignore_ascii_case("application/json")
+        || FORMS.contains(&request.uri().path())
+}
+
+fn share(response: &mut Response, sharing: &Sharing) {
+    for (name, value) in sharing.iter() {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().append(*name, value);
+        }
+    }
+}
