@@ -1,93 +1,56 @@
-//! Requests that are not meant for this server, or that another site has made, come no further than this. See [`crate::identity::origin`].
-//!
-//! Only `/healthz` and `/readyz` are outside of it: a kubelet asks for them by the pod's address, and they tell nothing.
+//! Where a request came from, and what is recorded when it is refused.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::{Api, accepts_json, refuse};
-use crate::identity::origin::{Asked, Sharing};
+use super::Api;
+use crate::audit::{Event, Origin, Record, Who};
+use crate::config::Cidr;
+use crate::core::record::is_denial;
 use crate::identity::{Peer, forwarded};
 use crate::wire::refusal::Refusal;
 
-/// Where a request comes from: an address that a trusted proxy vouches for, else the peer's.
-#[derive(Clone, Copy)]
-pub(super) struct Client(pub IpAddr);
-
-/// What pages of listed origins may send.
-const MAY_SEND: [(&str, &str); 3] = [
-    ("access-control-allow-methods", "GET, HEAD, POST"),
-    (
-        "access-control-allow-headers",
-        "Authorization, Cache-Control, Content-Type, If-None-Match, Last-Event-ID, X-Request-Id",
-    ),
-    ("access-control-max-age", "600"),
-];
-
-/// Routes that a provider posts a form to (OpenID Connect Back-Channel Logout, 2.5).
-const FORMS: [&str; 1] = ["/api/auth/backchannel-logout"];
-
-pub(super) async fn admit(
+/// Gives the request its id and its [`Origin`], which routes that record something take from its extensions; records it if it is denied.
+pub(super) async fn of_request(
     State((api, peer)): State<(Arc<Api>, Peer)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let asked = Asked {
-        method: request.method().as_str(),
-        path: request.uri().path(),
-        authority: request.uri().authority().map(|authority| authority.as_str()),
-        peer: peer.address.ip(),
-    };
-    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let sharing = match api.origins.admit(&asked, headers) {
-        Ok(sharing) => sharing,
-        Err(why) => {
-            tracing::debug!(client = %client(&api, &peer, &request).0, code = why.code(), "request.refused");
-            return refuse(why, accepts_json(&request));
-        }
-    };
-    let mut response = if is_preflight(&request) {
-        (StatusCode::NO_CONTENT, MAY_SEND).into_response()
-    } else if takes_its_body(&request) {
-        let client = client(&api, &peer, &request);
-        request.extensions_mut().insert(client);
-        next.run(request).await
-    } else {
-        refuse(Refusal::NotJson, accepts_json(&request))
-    };
-    share(&mut response, &sharing);
+    let request_id = request_id(request.headers());
+    let header = HeaderValue::try_from(&request_id).ok();
+    let client = client(&peer, &api.trusted_proxies, request.headers());
+    let origin = Origin { client: Some(client), request_id: request_id.into() };
+    let path: Box<str> = request.uri().path().into();
+    request.extensions_mut().insert(origin.clone());
+    let mut response = next.run(request).await;
+    if let Some(header) = header {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), header);
+    }
+    if let Some(why) = response.extensions().get::<Refusal>().filter(|why| is_denial(**why)) {
+        let event = Event::Denied { code: why.code(), path: Some(path) };
+        let who = response.extensions().get::<Who>().cloned();
+        api.audit.record(|| Record::new(event, who, origin));
+    }
     response
 }
 
-fn client(api: &Api, peer: &Peer, request: &Request) -> Client {
-    let lines = request.headers().get_all("x-forwarded-for").iter();
-    let lines = lines.map(|line| ("x-forwarded-for", line.as_bytes()));
-    Client(forwarded::client(peer.address.ip(), &api.trusted_proxies, lines))
+/// An address that a trusted proxy vouches for, else the peer's.
+fn client(peer: &Peer, trusted_proxies: &[Cidr], headers: &HeaderMap) -> IpAddr {
+    let lines = headers.get_all("x-forwarded-for").iter().map(|line| ("x-forwarded-for", line.as_bytes()));
+    forwarded::client(peer.address.ip(), trusted_proxies, lines)
 }
 
-/// Whether a browser asks what another site's page may send (Fetch, 4.8).
-fn is_preflight(request: &Request) -> bool {
-    request.method() == Method::OPTIONS && request.headers().contains_key("access-control-request-method")
-}
-
-/// A form of another site can send any body without asking first, but none that calls itself JSON.
-fn takes_its_body(request: &Request) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-    request.method().is_safe()
-        || media.trim().eq_ignore_ascii_case("application/json")
-        || FORMS.contains(&request.uri().path())
-}
-
-fn share(response: &mut Response, sharing: &Sharing) {
-    for (name, value) in sharing.iter() {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            response.headers_mut().append(*name, value);
-        }
-    }
+/// The id that the request brought, if it can be repeated without escaping; else one of ours.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    let plain = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    given.filter(plain).map_or_else(|| format!("c-{:016x}", fastrand::u64(..)), str::to_owned)
 }

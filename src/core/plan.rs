@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::Core;
 use super::pass::PassId;
+use super::record::Asked;
 use super::request::{self, Request, Route};
 use crate::access::{Asker, Grant, GrantKey, Ruling, Wanted};
+use crate::audit::Origin;
 use crate::config;
 use crate::feed::{FeedKey, Namespaces, Scope};
 use crate::identity::origin::Sharing;
@@ -71,6 +73,8 @@ pub(super) struct Manner {
     pub sharing: Sharing,
     /// Where the request comes from: an address that a trusted proxy vouches for, else the peer's.
     pub client: IpAddr,
+    /// What the audit is told of it, should it be denied.
+    pub asked: Option<Box<Asked>>,
 }
 
 impl Manner {
@@ -89,6 +93,7 @@ impl Manner {
                 &core.everywhere.server.trusted_proxies,
                 request.fields(),
             ),
+            asked: None,
         }
     }
 
@@ -102,7 +107,13 @@ impl Manner {
             length: 0,
             sharing: Sharing::default(),
             client: peer.address.ip(),
+            asked: None,
         }
+    }
+
+    /// From where it came, for the audit.
+    pub(super) fn origin(&self) -> Origin {
+        Origin { client: Some(self.client), request_id: self.request_id.as_str().into() }
     }
 
     pub(super) fn after(&self) -> After {
@@ -224,14 +235,15 @@ impl Core {
         }
     }
 
-    pub(super) fn refused(&mut self, why: Refusal, client: IpAddr) {
+    pub(super) fn refused(&mut self, why: Refusal, manner: &Manner) {
         self.counters.refused.add(1);
-        tracing::debug!(%client, code = why.code(), "request.refused");
+        self.record_denied(why, manner);
+        tracing::debug!(client = %manner.client, code = why.code(), "request.refused");
     }
 }
 
 /// The namespaces that a request names. `None`: one of them cannot exist.
-fn wanted(request: &Request<'_>, kind: &Kind) -> Option<Wanted> {
+pub(super) fn wanted(request: &Request<'_>, kind: &Kind) -> Option<Wanted> {
     if !kind.namespaced {
         return Some(Wanted::Everything);
     }

@@ -163,7 +163,7 @@ impl<'a> Request<'a> {
     }
 
     /// All header lines, as name and value.
-    pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&'a str, &'a [u8])> {
+    pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&'a str, &'a [u8])> + Clone {
         self.headers.iter().map(|header| (header.name, header.value))
     }
 

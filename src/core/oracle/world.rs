@@ -13,7 +13,8 @@ use super::super::pass::PassId;
 use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
-use crate::access::{Access, Asker, Grant, GrantKey, Mapping, Ruling, Wanted};
+use crate::access::{Access, Asker, Grant, GrantKey, Ruling, Wanted};
+use crate::audit::{Audit, Origin};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
@@ -115,10 +116,13 @@ impl World {
             wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
             origins: Arc::new(Origins::new(&config::Server::default(), &config::Cors::default())),
-            authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
+            authenticator: Arc::new(
+                Authenticator::new(&config::Config::default()).expect("dev needs nothing"),
+            ),
             hub: hub.clone(),
             ledger: ledger.clone(),
-            access: Access::new(Mapping::Shared),
+            access: Access::new(&config::Config::default()),
+            audit: Audit::off(),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
         };
@@ -329,7 +333,7 @@ impl World {
             version: tab.version,
             scope: tab.scope.clone(),
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
-            request_id: "r".into(),
+            from: Origin::unknown(),
             cookies: Box::default(),
             sharing: Arc::default(),
         };
