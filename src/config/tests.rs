@@ -302,7 +302,7 @@ fn contradictions_are_told_where_they_were_set() {
         ],
     );
     assert_mistakes(
-        "auth: {mode: header, header: {trustedPeers: 10.0.0.1}}\nserver:\n  listen: 0.0.0.0:80\n",
+        "auth: {mode: header, header: {trustedPeers: 10.0.0.1}}\nserver:\n  listen: 0.0.0.0:80\nauthorization: {mode: shared}\n",
         &[
             "foretop.yaml:3: server.listen: 0.0.0.0:80 is reached from beyond this machine, but without `server.publicUrl` only loopback names are answered; right would be a `server.publicUrl` beside it, such as `https://foretop.example`",
         ],
