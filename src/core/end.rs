@@ -104,7 +104,7 @@ impl Core {
         }
         let (core, feed) = (self.id, self.view(view_id).key.feed);
         self.feed(feed).feed.following(core).count(false);
-        self.log_closed(name, reason);
+        self.record_closed(name, reason);
         let Some(slot) = self.slots.remove(id) else { return };
         self.release(slot.pass);
         self.counters.closed.add(1);
