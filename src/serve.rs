@@ -20,6 +20,7 @@ use crate::core::{Command, CoreHandle, Everywhere};
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::{FeedKey, Shared};
+use crate::identity::origin::Origins;
 use crate::identity::{AuthError, Authenticator};
 
 /// Why a server does not start.
@@ -115,6 +116,7 @@ impl Server {
         };
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
+        let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
         let access = Access::new(config);
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
@@ -130,6 +132,7 @@ impl Server {
             server: config.server.clone(),
             wait: config.feeds.wait,
             kinds: config.watch.kinds.clone().into(),
+            origins: origins.clone(),
             authenticator: authenticator.clone(),
             access: access.clone(),
             audit: audit.clone(),
@@ -150,7 +153,8 @@ impl Server {
         let managed = manage.as_ref().and_then(|listener| listener.local_addr().ok());
         let manage_at = managed.map_or_else(|| "off".into(), |address| address.to_string());
         tracing::info!(%address, manage = manage_at, cores = count, driver = driver.name(), "server.started");
-        let api = Api::new(config, &hub, &clusters, &cores, authenticator, audit.clone(), ledger, driver);
+        let api =
+            Api::new(config, &hub, &clusters, &cores, origins, authenticator, audit.clone(), ledger, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
         if let Some(listener) = manage {
             tokio::spawn(api::manage::serve(api.clone(), listener));

@@ -14,6 +14,7 @@ use crate::audit::Origin;
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
 use crate::feed::{Feed, FeedKey, Scope};
+use crate::identity::origin::Sharing;
 use crate::wire::head::{self, Version};
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
@@ -38,13 +39,16 @@ pub struct Opening {
     pub from: Origin,
     /// `Set-Cookie` lines for its head.
     pub cookies: Box<[Box<str>]>,
+    /// Who may read it.
+    pub sharing: Sharing,
 }
 
 impl Core {
     /// Opens a stream: its head goes out at once, before any apiserver is asked.
     pub(super) fn open(&mut self, key: FeedKey, opening: Opening) {
         let mut first =
-            head::stream(opening.version, &opening.from.request_id, &opening.cookies).into_bytes();
+            head::stream(opening.version, &opening.from.request_id, &opening.cookies, &opening.sharing)
+                .into_bytes();
         let mut retry = Vec::new();
         sse::write_retry(&mut retry, self.retry_ms());
         match opening.version {
@@ -170,9 +174,13 @@ impl Core {
         let followed = self.feed(feed);
         let status = followed.feed.status();
         let shown = status.synced && status.refused().is_none();
-        let Some(ResumeId::At(rv)) = resume.filter(|_| shown) else { return self.want_snapshot(name) };
         let tail = followed.feed.tail();
         let scope = self.scope_of(name.id);
+        let rv = match resume {
+            // A version is a place only in the set that it was a version of.
+            Some(ResumeId::At(rv, mark)) if shown && mark == scope.mark() => rv,
+            _ => return self.want_snapshot(name),
+        };
         let end = self.feed(feed).mirror.end();
         match self.feed(feed).mirror.find(&tail, &scope, rv) {
             Found::At(place) => {
@@ -282,7 +290,7 @@ impl Core {
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "relist", r#"{"reason":"gone_410"}"#);
         let view = self.slots.get(id).view;
-        let notice = self.framed(view, bytes);
+        let notice = self.dressed(view, bytes);
         self.put_in_way(id, notice, Then::Snapshot);
     }
 
