@@ -18,11 +18,14 @@ use super::connection;
 use super::counters::CoreCounters;
 use super::deadlines::Connections;
 use super::epoll::Epoll;
+use super::grants::Grants;
 use super::limiter::Limiter;
 use super::listener::Accepting;
 use super::pass::Passes;
 use super::prefix::Prefixes;
+use super::reason::Reason;
 use super::ring::Sender;
+use super::sessions::Revocations;
 use super::slot::{At, BLOCKED, ENDING, SlotId, SlotName, Slots};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
@@ -171,7 +174,9 @@ impl Core {
             id,
             limiter: Limiter::new(everywhere.streams.per_user),
             passes: Passes::default(),
-            grants: HashMap::new(),
+            grants: Grants::default(),
+            ruled: HashMap::new(),
+            revocations: Revocations::default(),
             asking: Asking::default(),
             prefixes: Prefixes::new(&everywhere.ledger),
             logs: everywhere.ledger.charge(Thing::Logs, 0),
@@ -267,7 +272,7 @@ impl Core {
         );
     }
 
-    pub(super) fn log_closed(&mut self, name: SlotName, reason: &'static str) {
+    pub(super) fn log_closed(&mut self, name: SlotName, reason: Reason) {
         if self.slots.named(name).is_none() || !tracing::enabled!(tracing::Level::INFO) {
             return;
         }
@@ -278,7 +283,7 @@ impl Core {
         let key = self.feed(feed).feed.key.clone();
         tracing::info!(
             id = number, actor = &*self.passes.get(pass).subject, cluster = %key.cluster, kind = key.kind.name,
-            ns = scope.namespace(), bytes = sent, reason, "watch_stream.closed"
+            ns = scope.namespace(), bytes = sent, reason = reason.name(), "watch_stream.closed"
         );
     }
 }
