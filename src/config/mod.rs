@@ -6,7 +6,9 @@
 //! Every setting has a default, a range and a line in `docs/configuration.md`; a test keeps that page equal to this code. All of
 //! it comes from one table (`table`): a new setting is a field with its doc, a default, and a row in its section's `settings`.
 
+mod access;
 mod auth;
+mod authorization;
 mod cidr;
 mod contradictions;
 mod feeds;
@@ -32,7 +34,9 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use access::Access;
 pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth};
+pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
 pub use feeds::Feeds;
 pub use journal::Journal;
@@ -64,6 +68,10 @@ pub struct Config {
     pub server: Server,
     /// Who asks.
     pub auth: Auth,
+    /// As whom apiservers are asked about a user.
+    pub authorization: Authorization,
+    /// How users' rights are asked for.
+    pub access: Access,
     /// Which kinds have streams, and what is kept warm.
     pub watch: Watch,
     /// Limits and timing of streams.
@@ -94,6 +102,8 @@ impl Section for Config {
         );
         table.section("server", "Listening, cores, request heads.", &mut self.server);
         table.section("auth", "Who asks.", &mut self.auth);
+        table.section("authorization", "As whom apiservers are asked about a user.", &mut self.authorization);
+        table.section("access", "How users' rights are asked for.", &mut self.access);
         table.section("watch", "Which kinds have streams, and what is kept warm.", &mut self.watch);
         table.section("streams", "Limits and timing of streams.", &mut self.streams);
         table.section(
