@@ -106,8 +106,8 @@ proptest! {
         acts in proptest::collection::vec(act(), 1..60),
     ) {
         let mut world = World::new(false, lag, 1 << 20);
-        world.relist();
-        for act in &acts {
+        let full = [Act::Put(0, 0, 0, 3), Act::Relist, Act::Open(0, false, None), Act::Open(1, true, None), Act::Answer];
+        for act in full.iter().chain(&acts) {
             perform(&mut world, act);
         }
         lose_all(&mut world, way);
