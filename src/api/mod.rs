@@ -7,6 +7,7 @@ mod clusters;
 mod debug;
 mod health;
 pub mod metrics;
+mod origin;
 
 use std::convert::Infallible;
 use std::io::Cursor;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -25,6 +26,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
 use tower::ServiceExt;
 
+use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
 use crate::config::{AuthMode, Config};
 use crate::core::start::Driver;
@@ -51,6 +53,7 @@ pub struct Api {
     clusters: Arc<Clusters>,
     cores: Arc<[CoreHandle]>,
     authenticator: Arc<Authenticator>,
+    audit: Audit,
     ledger: Arc<Ledger>,
     driver: Driver,
     kinds: Vec<&'static Kind>,
@@ -71,6 +74,7 @@ impl Api {
         clusters: &Arc<Clusters>,
         cores: &Arc<[CoreHandle]>,
         authenticator: Arc<Authenticator>,
+        audit: Audit,
         ledger: Arc<Ledger>,
         driver: Driver,
     ) -> Arc<Self> {
@@ -79,6 +83,7 @@ impl Api {
             clusters: clusters.clone(),
             cores: cores.clone(),
             authenticator,
+            audit,
             ledger,
             driver,
             kinds: config.watch.kinds.clone(),
@@ -163,7 +168,7 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .route("/debug/feeds", get(debug::feeds))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state((api.clone(), peer), authenticate));
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), authenticate));
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -172,7 +177,7 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)
         .layer(DefaultBodyLimit::max(api.body_bytes))
-        .layer(axum::middleware::from_fn(with_request_id))
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer), origin::of_request))
         .with_state(api)
 }
 
@@ -190,8 +195,10 @@ async fn authenticate(
     };
     match verified {
         Ok(Verified { identity, cookies }) => {
+            let who = Who::of(&identity);
             request.extensions_mut().insert(Asker { identity });
             let mut response = next.run(request).await;
+            response.extensions_mut().insert(who);
             for cookie in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
@@ -199,20 +206,6 @@ async fn authenticate(
         }
         Err(why) => refuse(why, accepts_json(&request)),
     }
-}
-
-async fn with_request_id(request: Request, next: Next) -> Response {
-    let given = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
-    let plain = |id: &&str| {
-        (1..=128).contains(&id.len())
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    let id = given.filter(plain).map_or_else(|| format!("c-{:016x}", fastrand::u64(..)), str::to_owned);
-    let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::try_from(id) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
-    }
-    response
 }
 
 async fn not_found(request: Request) -> Response {
@@ -241,6 +234,7 @@ fn refuse(why: Refusal, accepts_json: bool) -> Response {
         ("cache-control", "no-store"),
     ];
     let mut response = (status, headers, body).into_response();
+    response.extensions_mut().insert(why);
     if why == Refusal::Unauthenticated {
         let realm = HeaderValue::from_static("Cookie realm=\"periscope\"");
         response.headers_mut().insert("www-authenticate", realm);

@@ -7,6 +7,7 @@
 //! it comes from one table (`table`): a new setting is a field with its doc, a default, and a row in its section's `settings`.
 
 mod access;
+mod audit;
 mod auth;
 mod authorization;
 mod cidr;
@@ -35,6 +36,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use access::Access;
+pub use audit::Audit;
 pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth};
 pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
@@ -86,6 +88,8 @@ pub struct Config {
     pub memory: Memory,
     /// Shutting down.
     pub drain: Drain,
+    /// What is recorded of who saw what.
+    pub audit: Audit,
     /// Log output.
     pub log: Log,
     /// The registry file of clusters (`clusters:`).
@@ -119,6 +123,11 @@ impl Section for Config {
         table.section("upstream", "How apiservers are spoken to.", &mut self.upstream);
         table.section("memory", "Ceilings for the process.", &mut self.memory);
         table.section("drain", "Shutting down.", &mut self.drain);
+        table.section(
+            "audit",
+            "What is recorded of who saw what. Without an output there is no audit.",
+            &mut self.audit,
+        );
         table.section("log", "Log output, on standard output.", &mut self.log);
     }
 }

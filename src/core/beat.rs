@@ -90,7 +90,7 @@ impl Core {
                 }
                 Timer::Close(name) => {
                     if self.slots.named(name).is_some() {
-                        self.close_ended(name.id);
+                        self.close(name.id, Reason::ClientGone);
                     }
                 }
                 Timer::CutOff(name) => {

@@ -149,7 +149,8 @@ impl Connection {
         let mut core = self.core.get();
         let manner = Manner::of(&request, &mut core);
         let plan = core.plan(&request, &self.peer);
-        Some((plan, manner))
+        let asked = core.asked(&request, &plan, &self.peer);
+        Some((plan, Manner { asked, ..manner }))
     }
 
     /// Gives somebody what they want, if they may have it. `None`: the connection has become a stream; else whether it takes another request.
@@ -264,7 +265,7 @@ impl Connection {
     }
 
     async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
-        self.core.get().refused(why, &self.peer);
+        self.core.get().refused(why, &self.peer, manner);
         let after = if why.closes() { After::Close } else { manner.after() };
         let answer = head::refusal(
             manner.version,
@@ -279,7 +280,7 @@ impl Connection {
 
     /// A refusal that an `EventSource` understands: a stream that says when to come back, why, and ends.
     async fn refuse_as_stream(&mut self, why: Refusal, version: Version, manner: &Manner) {
-        self.core.get().refused(why, &self.peer);
+        self.core.get().refused(why, &self.peer, manner);
         let mut answer = head::stream(version, &manner.request_id, &[]).into_bytes();
         let mut chunks = Vec::new();
         sse::write_retry(&mut chunks, self.core.get().retry_ms());
@@ -358,19 +359,13 @@ impl Connection {
             Ok(pass) => pass,
             Err(why) => return Err((Box::new(self), why)),
         };
-        let (core, socket, _, _) = self.into_socket();
+        let from = manner.origin(&self.peer);
+        let (core, socket, ..) = self.into_socket();
         let mut core = core.get();
         core.set_options(&socket);
         core.open(
             permit.key,
-            Opening {
-                socket,
-                pass,
-                version: manner.version,
-                resume,
-                request_id: manner.request_id.clone(),
-                cookies: permit.verified.cookies,
-            },
+            Opening { socket, pass, version: manner.version, resume, from, cookies: permit.verified.cookies },
         );
         Ok(())
     }

@@ -68,12 +68,6 @@ impl Core {
         tracing::debug!(stream = slot.number, reason = reason.name(), "stream.ending");
     }
 
-    /// Closes a stream that has had its last event, or had time for it.
-    pub(super) fn close_ended(&mut self, id: SlotId) {
-        let reason = self.slots.get(id).ending.unwrap_or(Reason::ClientGone);
-        self.close(id, reason);
-    }
-
     /// Answers a stream that was accepted, whose feed there is not.
     pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
         let mut bytes = Vec::new();
@@ -125,7 +119,9 @@ impl Core {
         }
         let (core, feed) = (self.id, self.view(view_id).key.feed);
         self.feed(feed).feed.following(core).count(false);
-        self.log_closed(name, reason);
+        // One that was ending ends for that reason, whatever closes it.
+        let reason = self.slots.get(id).ending.unwrap_or(reason);
+        self.record_closed(name, reason);
         let Some(slot) = self.slots.remove(id) else { return };
         self.release(slot.pass);
         self.counters.closed.add(1);

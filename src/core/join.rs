@@ -12,6 +12,7 @@ use super::reason::Reason;
 use super::sessions::unix_ms;
 use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
+use crate::audit::Origin;
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
 use crate::feed::{Feed, FeedKey, Scope};
@@ -33,8 +34,8 @@ pub struct Opening {
     pub version: Version,
     /// From where.
     pub resume: Option<ResumeId>,
-    /// The request's id.
-    pub request_id: String,
+    /// The request that it began with.
+    pub from: Origin,
     /// `Set-Cookie` lines for its head.
     pub cookies: Box<[Box<str>]>,
 }
@@ -42,7 +43,8 @@ pub struct Opening {
 impl Core {
     /// Opens a stream: its head goes out at once, before any apiserver is asked.
     pub(super) fn open(&mut self, key: FeedKey, opening: Opening) {
-        let mut first = head::stream(opening.version, &opening.request_id, &opening.cookies).into_bytes();
+        let mut first =
+            head::stream(opening.version, &opening.from.request_id, &opening.cookies).into_bytes();
         let mut retry = Vec::new();
         sse::write_retry(&mut retry, self.retry_ms());
         match opening.version {
@@ -171,7 +173,7 @@ impl Core {
         if self.epoll.add_stream(&self.slots.get(name.id).socket, name).is_err() {
             return self.close(name.id, Reason::NoEpoll);
         }
-        self.log_opened(name.id, &opening.request_id);
+        self.record_opened(name.id, opening.from);
         self.take_blocks(feed);
         if self.slots.named(name).is_none_or(|slot| slot.is(ENDING)) {
             return;

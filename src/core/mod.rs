@@ -8,8 +8,8 @@
 //!
 //! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`request`] parses it, [`plan`] decides,
 //!   [`list`] answers lists, [`join`] opens streams; [`waiting`]: for a snapshot.
-//! - [`asking`]: what the control plane is asked; [`grants`]: what it has decided; [`pass`]: by what right a stream is
-//!   open.
+//! - [`asking`]: what the control plane is asked; [`grants`]: what it has decided; [`pass`]: by what right a stream is open;
+//!   [`record`]: what is recorded of it.
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
 //! - [`specimen`]: the frame that says nothing new.
 //! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end.
@@ -38,6 +38,7 @@ pub mod pass;
 pub mod plan;
 pub mod prefix;
 pub mod reason;
+pub mod record;
 pub mod request;
 pub mod rescope;
 mod rights;
@@ -72,11 +73,13 @@ use self::list::ListWaiter;
 use self::listener::Accepting;
 use self::pass::Passes;
 use self::prefix::Prefixes;
+use self::record::Came;
 use self::ring::Sender as Ring;
 use self::sessions::Revocations;
 use self::slot::{SlotName, Slots};
 use self::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::access::{Access, Grant, GrantKey};
+use crate::audit::Audit;
 use crate::config;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::{Charge, Ledger};
@@ -175,6 +178,8 @@ pub struct Everywhere {
     pub authenticator: Arc<Authenticator>,
     /// What they may see.
     pub access: Arc<Access>,
+    /// What they saw.
+    pub audit: Audit,
     /// Answers what no core can.
     pub control: Control,
     /// Which feeds there are.
@@ -203,6 +208,8 @@ pub struct Core {
     timers: Timers,
     limiter: Limiter,
     passes: Passes,
+    /// By a stream's number, while there is an audit.
+    came: HashMap<u64, Came>,
     grants: Grants,
     /// Decisions that are other ones now, to be carried out in this turn.
     ruled: HashMap<GrantKey, Arc<Grant>>,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::Core;
 use super::pass::PassId;
+use super::record::Asked;
 use super::request::{self, Request, Route};
 use crate::access::{Grant, Wanted};
+use crate::audit::Origin;
 use crate::config;
 use crate::feed::{FeedKey, Namespaces, Scope};
 use crate::identity::{Identified, Identity, Peer, Verified};
@@ -65,6 +67,8 @@ pub(super) struct Manner {
     pub keep_alive: bool,
     /// Bytes of the head, which are used up with the answer.
     pub length: usize,
+    /// What the audit is told of it, should it be denied.
+    pub asked: Option<Box<Asked>>,
 }
 
 impl Manner {
@@ -77,6 +81,7 @@ impl Manner {
             // A body that is not read would be taken for the next request.
             keep_alive: request.keep_alive && !request.has_body,
             length: request.length,
+            asked: None,
         }
     }
 
@@ -88,7 +93,13 @@ impl Manner {
             without_body: false,
             keep_alive: false,
             length: 0,
+            asked: None,
         }
+    }
+
+    /// From where it came, for the audit.
+    pub(super) fn origin(&self, peer: &Peer) -> Origin {
+        Origin { client: Some(peer.address.ip()), request_id: self.request_id.as_str().into() }
     }
 
     pub(super) fn after(&self) -> After {
@@ -189,14 +200,15 @@ impl Core {
         }
     }
 
-    pub(super) fn refused(&mut self, why: Refusal, peer: &Peer) {
+    pub(super) fn refused(&mut self, why: Refusal, peer: &Peer, manner: &Manner) {
         self.counters.refused.add(1);
+        self.record_denied(why, peer, manner);
         tracing::debug!(peer = %peer.address, code = why.code(), "request.refused");
     }
 }
 
 /// The namespaces that a request names. `None`: one of them cannot exist.
-fn wanted(request: &Request<'_>, kind: &Kind) -> Option<Wanted> {
+pub(super) fn wanted(request: &Request<'_>, kind: &Kind) -> Option<Wanted> {
     if !kind.namespaced {
         return Some(Wanted::Everything);
     }

@@ -289,7 +289,7 @@ impl Core {
             }
             Then::Snapshot => self.snapshot_in_time(id),
             Then::Wait => self.waited(id),
-            Then::Close => self.close_ended(id),
+            Then::Close => self.close(id, Reason::ClientGone),
             Then::Segment(_) => {}
         }
     }

@@ -14,6 +14,7 @@ use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
 use crate::access::{Access, Asker, Grant, GrantKey, Ruling, Wanted};
+use crate::audit::{Audit, Origin};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
@@ -119,6 +120,7 @@ impl World {
             hub: hub.clone(),
             ledger: ledger.clone(),
             access: Access::new(&config::Config::default()),
+            audit: Audit::off(),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
         };
@@ -334,7 +336,7 @@ impl World {
             pass,
             version: tab.version,
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
-            request_id: "r".into(),
+            from: Origin::unknown(),
             cookies: Box::default(),
         };
         self.core.open(self.feed.key.clone(), opening);
