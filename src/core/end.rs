@@ -57,7 +57,7 @@ impl Core {
     /// These chunks are the last that a stream gets, behind the rest of what it has got in part.
     pub(super) fn put_end_in_way(&mut self, id: SlotId, chunks: Vec<u8>, reason: Reason) {
         let view = self.slots.get(id).view;
-        let mut bytes = self.framed(view, chunks);
+        let mut bytes = self.dressed(view, chunks);
         if self.view(view).key.framing == sse::Framing::Chunked {
             bytes.extend_from_slice(LAST_CHUNK);
         }

@@ -186,9 +186,13 @@ impl Core {
         let followed = self.feed(feed);
         let status = followed.feed.status();
         let shown = status.synced && status.refused().is_none();
-        let Some(ResumeId::At(rv)) = resume.filter(|_| shown) else { return self.want_snapshot(name) };
         let tail = followed.feed.tail();
         let scope = self.scope_of(name.id);
+        let rv = match resume {
+            // A version is a place only in the set that it was a version of.
+            Some(ResumeId::At(rv, mark)) if shown && mark == scope.mark() => rv,
+            _ => return self.want_snapshot(name),
+        };
         let end = self.feed(feed).mirror.end();
         match self.feed(feed).mirror.find(&tail, &scope, rv) {
             Found::At(place) => {
@@ -298,7 +302,7 @@ impl Core {
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "relist", r#"{"reason":"gone_410"}"#);
         let view = self.slots.get(id).view;
-        let notice = self.framed(view, bytes);
+        let notice = self.dressed(view, bytes);
         self.put_in_way(id, notice, Then::Snapshot);
     }
 

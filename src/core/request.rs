@@ -282,7 +282,7 @@ mod tests {
             let Parsed::Whole(request) = parsed else { panic!("{parsed:?}") };
             assert_eq!(request.route(), Route::Watch { cluster: "a-b".into(), kind: "pods" });
             assert_eq!(request.namespaces().collect::<Vec<_>>(), ["team-a", "z"]);
-            assert_eq!(request.resume_id(), Some(ResumeId::At(crate::kind::Rv(77))));
+            assert_eq!(request.resume_id(), Some(ResumeId::At(crate::kind::Rv(77), None)));
             assert!(request.accepts_json() && request.keep_alive && !request.has_body);
             assert_eq!(request.request_id(), Some("r.1"));
             assert_eq!(&head[request.length..], "rest");

@@ -86,7 +86,7 @@ pub struct World {
     feed_time: Duration,
 }
 
-pub const NAMESPACES: [&str; 2] = ["a", "b"];
+pub const NAMESPACES: [&str; 3] = ["a", "a-b", "b"];
 pub const NAMES: [&str; 3] = ["x", "y", "z"];
 const PADS: [usize; 5] = [0, 30, 700, 3000, 20_000];
 
@@ -303,17 +303,14 @@ impl World {
 
     /// A tab opens, with an id that another replica gave it or without one.
     pub fn open(&mut self, scope: usize, http10: bool, elsewhere: Option<usize>) {
-        let scope = match scope % 3 {
-            0 => Scope::All,
-            n => Scope::Namespace(NAMESPACES[n - 1].into()),
-        };
+        let scope = scope_of(scope);
         let version = if http10 { Version::Http10 } else { Version::Http11 };
         let mut tab = Tab::new(scope, version);
         if let Some(which) = elsewhere {
             let (rv, items) = self.history.iter().nth(which % self.history.len()).expect("never empty");
             tab.rows = rows(items, &tab.scope, self.kind.listing);
             tab.oldest = oldest(&tab.rows, self.kind.listing);
-            tab.id = Some(rv.to_string());
+            tab.id = Some(id_of(*rv, &tab.scope));
             tab.loaded = true;
         }
         self.tabs.push(tab);
@@ -461,6 +458,27 @@ impl World {
         assert_eq!(self.ledger.spent(Thing::Logs), 0);
         assert_eq!(self.ledger.spent(Thing::Snapshots), 0);
     }
+}
+
+/// Scopes by number: all namespaces, each one, each set.
+pub const SCOPES: usize = 1 + NAMESPACES.len() + (1 << NAMESPACES.len()) - 1;
+
+fn scope_of(number: usize) -> Scope {
+    match number % SCOPES {
+        0 => Scope::All,
+        n if n <= NAMESPACES.len() => Scope::Namespace(NAMESPACES[n - 1].into()),
+        n => set_of(n - NAMESPACES.len()),
+    }
+}
+
+/// The set of the namespaces whose bits are set.
+fn set_of(bits: usize) -> Scope {
+    let names = NAMESPACES.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+    Scope::Set(Namespaces::new(names.map(|(_, name)| Arc::from(*name))).expect("one bit is set"))
+}
+
+fn id_of(rv: u128, scope: &Scope) -> String {
+    scope.mark().map_or_else(|| rv.to_string(), |mark| format!("{rv}.{mark}"))
 }
 
 /// What a list shows.
