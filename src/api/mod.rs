@@ -8,6 +8,7 @@ mod debug;
 mod health;
 pub mod metrics;
 mod origin;
+mod sites;
 
 use std::convert::Infallible;
 use std::io::Cursor;
@@ -28,12 +29,13 @@ use tower::ServiceExt;
 
 use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Cidr, Config};
 use crate::core::start::Driver;
 use crate::core::{CoreHandle, Moved};
 use crate::feed::FeedKey;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identified, Identity, Peer, Verified};
 use crate::kind::Kind;
 use crate::wire::refusal::Refusal;
@@ -52,6 +54,8 @@ pub struct Api {
     hub: Arc<Hub>,
     clusters: Arc<Clusters>,
     cores: Arc<[CoreHandle]>,
+    origins: Arc<Origins>,
+    trusted_proxies: Vec<Cidr>,
     authenticator: Arc<Authenticator>,
     audit: Audit,
     ledger: Arc<Ledger>,
@@ -73,6 +77,7 @@ impl Api {
         hub: &Arc<Hub>,
         clusters: &Arc<Clusters>,
         cores: &Arc<[CoreHandle]>,
+        origins: Arc<Origins>,
         authenticator: Arc<Authenticator>,
         audit: Audit,
         ledger: Arc<Ledger>,
@@ -82,6 +87,8 @@ impl Api {
             hub: hub.clone(),
             clusters: clusters.clone(),
             cores: cores.clone(),
+            origins,
+            trusted_proxies: config.server.trusted_proxies.clone(),
             authenticator,
             audit,
             ledger,
@@ -169,13 +176,17 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), authenticate));
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
+    let meant_for_us = Router::new()
         .route("/metrics", get(metrics::metrics))
         .route("/api/auth/config", get(auth::config))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), sites::admit));
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .method_not_allowed_fallback(method_not_allowed)
+        .merge(meant_for_us)
         .layer(DefaultBodyLimit::max(api.body_bytes))
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer), origin::of_request))
         .with_state(api)

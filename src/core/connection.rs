@@ -70,7 +70,7 @@ impl Connection {
             match self.read_head().await {
                 Next::Head => {}
                 Next::Refused(why) => {
-                    let manner = Manner::unparsed();
+                    let manner = Manner::unparsed(&self.peer);
                     self.refuse(why, &manner).await;
                     return self.close_gently().await;
                 }
@@ -147,8 +147,8 @@ impl Connection {
             return None;
         };
         let mut core = self.core.get();
-        let manner = Manner::of(&request, &mut core);
-        let plan = core.plan(&request, &self.peer);
+        let mut manner = Manner::of(&request, &self.peer, &mut core);
+        let plan = core.plan(&request, &self.peer, &mut manner);
         let asked = core.asked(&request, &plan, &self.peer);
         Some((plan, Manner { asked, ..manner }))
     }
@@ -233,6 +233,7 @@ impl Connection {
                     etag: snapshot.etag,
                     after,
                     cookies: &permit.verified.cookies,
+                    sharing: &manner.sharing,
                 };
                 if has_etag(etags, snapshot.etag) {
                     self.core.get().counters.not_modified.add(1);
@@ -265,7 +266,7 @@ impl Connection {
     }
 
     async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
-        self.core.get().refused(why, &self.peer, manner);
+        self.core.get().refused(why, manner);
         let after = if why.closes() { After::Close } else { manner.after() };
         let answer = head::refusal(
             manner.version,
@@ -274,14 +275,15 @@ impl Connection {
             manner.accepts_json,
             manner.without_body,
             after,
+            &manner.sharing,
         );
         self.write(answer).await && after == After::Keep
     }
 
     /// A refusal that an `EventSource` understands: a stream that says when to come back, why, and ends.
     async fn refuse_as_stream(&mut self, why: Refusal, version: Version, manner: &Manner) {
-        self.core.get().refused(why, &self.peer, manner);
-        let mut answer = head::stream(version, &manner.request_id, &[]).into_bytes();
+        self.core.get().refused(why, manner);
+        let mut answer = head::stream(version, &manner.request_id, &[], &manner.sharing).into_bytes();
         let mut chunks = Vec::new();
         sse::write_retry(&mut chunks, self.core.get().retry_ms());
         let data = format!(r#"{{"message":"{}","code":"{}"}}"#, why.message(), why.code());
@@ -359,13 +361,21 @@ impl Connection {
             Ok(pass) => pass,
             Err(why) => return Err((Box::new(self), why)),
         };
-        let from = manner.origin(&self.peer);
+        let from = manner.origin();
         let (core, socket, ..) = self.into_socket();
         let mut core = core.get();
         core.set_options(&socket);
         core.open(
             permit.key,
-            Opening { socket, pass, version: manner.version, resume, from, cookies: permit.verified.cookies },
+            Opening {
+                socket,
+                pass,
+                version: manner.version,
+                resume,
+                from,
+                cookies: permit.verified.cookies,
+                sharing: manner.sharing.clone(),
+            },
         );
         Ok(())
     }

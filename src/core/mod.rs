@@ -85,6 +85,7 @@ use crate::feed::hub::Hub;
 use crate::feed::ledger::{Charge, Ledger};
 use crate::feed::post::{Bell, CoreId, Mail};
 use crate::feed::{FeedKey, Scope};
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Peer, Revoked};
 
 /// What a core is told by `serve`, or by another core.
@@ -174,6 +175,8 @@ pub struct Everywhere {
     pub wait: std::time::Duration,
     /// Kinds that have a stream.
     pub kinds: Arc<[&'static crate::kind::Kind]>,
+    /// Which origins are answered.
+    pub origins: Arc<Origins>,
     /// Who asks.
     pub authenticator: Arc<Authenticator>,
     /// What they may see.

@@ -41,7 +41,8 @@ impl Way {
 }
 
 fn rule(world: &mut World, ruling: &Ruling) {
-    for scope in [Scope::All, Scope::Namespace("a".into()), Scope::Namespace("b".into())] {
+    let scopes: Vec<Scope> = world.tabs.iter().map(|tab| tab.scope.clone()).collect();
+    for scope in scopes {
         world.core.ruled(Arc::new(Grant::new(world.question(&scope), ruling.clone())));
     }
     world.core.carry_out_rulings();
