@@ -85,6 +85,7 @@ use crate::feed::hub::Hub;
 use crate::feed::ledger::{Charge, Ledger};
 use crate::feed::post::{Bell, CoreId, Mail};
 use crate::feed::{FeedKey, Scope};
+use crate::identity::addresses::Addresses;
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Peer, Revoked};
 
@@ -208,6 +209,7 @@ pub struct Core {
     ring: Ring,
     accepting: Accepting,
     connections: Connections,
+    addresses: Addresses,
     timers: Timers,
     limiter: Limiter,
     passes: Passes,

@@ -30,6 +30,7 @@ use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
 use crate::feed::ledger::Thing;
 use crate::feed::post::{Bell, CoreId, Mail, Post};
+use crate::identity::addresses::Addresses;
 
 /// Commands (handed-over connections, mostly) that may wait for a core.
 const COMMANDS: usize = 4096;
@@ -178,6 +179,10 @@ impl Core {
             ruled: HashMap::new(),
             revocations: Revocations::default(),
             asking: Asking::default(),
+            addresses: Addresses::new(
+                everywhere.server.connections_per_address,
+                &everywhere.server.trusted_proxies,
+            ),
             prefixes: Prefixes::new(&everywhere.ledger),
             logs: everywhere.ledger.charge(Thing::Logs, 0),
             everywhere,
