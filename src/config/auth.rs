@@ -1,8 +1,8 @@
 //! Who asks.
 
-use super::Cidr;
 use super::grammar::{Choice, HeaderWord, MustBeSaid, Peers, Text, Words};
 use super::table::{Section, Table};
+use super::{Cidr, Oidc, Session};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -13,6 +13,10 @@ pub struct Auth {
     pub dev: DevIdentity,
     /// The trusted proxy of `header`.
     pub header: HeaderAuth,
+    /// The provider of `oidc`.
+    pub oidc: Oidc,
+    /// Sessions of `oidc`.
+    pub session: Session,
     /// Lets `dev` listen beyond loopback. Only the flag `--insecure` sets it.
     pub insecure: bool,
 }
@@ -62,6 +66,8 @@ impl Default for Auth {
                 groups: "X-Forwarded-Groups".into(),
                 trusted_peers: Vec::new(),
             },
+            oidc: Oidc::default(),
+            session: Session::default(),
             insecure: false,
         }
     }
@@ -80,6 +86,8 @@ impl Section for Auth {
         );
         table.section("dev", "The identity of everyone, in `auth.mode: dev`.", &mut self.dev);
         table.section("header", "The trusted proxy of `auth.mode: header`.", &mut self.header);
+        table.section("oidc", "The provider that browsers sign in with, in `auth.mode: oidc`.", &mut self.oidc);
+        table.section("session", "Sessions of signed-in browsers, in `auth.mode: oidc`.", &mut self.session);
     }
 }
 

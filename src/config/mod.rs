@@ -15,10 +15,13 @@ mod journal;
 pub mod kinds;
 mod load;
 mod mistake;
+mod oidc;
 mod process;
 mod reference;
 mod server;
+mod session;
 mod sources;
+mod state;
 mod streams;
 mod table;
 mod unknown;
@@ -39,10 +42,13 @@ pub use journal::Journal;
 pub use load::{Loaded, load, read};
 pub use mistake::{Mistake, Mistakes};
 pub(crate) use mistake::{cut, quoted};
+pub use oidc::Oidc;
 pub use process::{Drain, Log, Memory};
 pub use reference::reference;
 pub use server::Server;
+pub use session::Session;
 pub use sources::{File, Flag, Sources};
+pub use state::State;
 pub use streams::{Refusal, Streams};
 pub use upstream::Upstream;
 pub use watch::Watch;
@@ -76,6 +82,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// Ceilings for the process.
     pub memory: Memory,
+    /// What has to survive a restart.
+    pub state: State,
     /// Shutting down.
     pub drain: Drain,
     /// Log output.
@@ -108,6 +116,7 @@ impl Section for Config {
         );
         table.section("upstream", "How apiservers are spoken to.", &mut self.upstream);
         table.section("memory", "Ceilings for the process.", &mut self.memory);
+        table.section("state", "What has to survive a restart.", &mut self.state);
         table.section("drain", "Shutting down.", &mut self.drain);
         table.section("log", "Log output, on standard output.", &mut self.log);
     }

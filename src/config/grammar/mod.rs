@@ -5,10 +5,12 @@ mod number;
 mod units;
 mod word;
 
-pub(crate) use list::{KindNames, Peers, Prewarm, Words};
+pub(crate) use list::{KindNames, Paths, Peers, Prewarm, Words};
 pub(crate) use number::{Size, Time, Whole};
 pub(crate) use units::{show_duration, show_size};
-pub(crate) use word::{Address, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};
+pub(crate) use word::{
+    Address, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, OptionalText, ProviderUrl, Secret, Switch, Text,
+};
 
 use super::mistake::quoted;
 use super::yaml::{Node, Value};
