@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::access::{Access, Mapping};
+use crate::access::Access;
 use crate::api::{self, Api};
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
 use crate::config::{Config, Mistakes};
@@ -18,7 +18,7 @@ use crate::core::{Command, CoreHandle, Everywhere};
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::{FeedKey, Shared};
-use crate::identity::Authenticator;
+use crate::identity::{AuthError, Authenticator};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,9 @@ pub enum ServeError {
     /// The registry file is bad at start-up, when there is no older registry to go on with.
     #[error("{0}")]
     Registry(Mistakes),
+    /// Nobody could be identified as the settings say.
+    #[error("{0}")]
+    Auth(#[from] AuthError),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
@@ -93,8 +96,8 @@ impl Server {
         };
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
-        let authenticator = Arc::new(Authenticator::new(&config.auth));
-        let access = Access::new(Mapping::Shared);
+        let authenticator = Arc::new(Authenticator::new(config)?);
+        let access = Access::new(config);
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
         let (moved, to_serve) = mpsc::channel(api::WAITING);

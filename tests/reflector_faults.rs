@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use foretop::cluster::{Cluster, ClusterSpec, reflector};
 use foretop::config::Upstream;
-use foretop::feed::{Feed, FeedKey, Shared, State};
+use foretop::feed::{Eyes, Feed, FeedKey, KubeUser, Shared, State};
 use foretop::kind::{self, Rv};
 use foretop::sim::{self, Command, Fault, FaultRule, Options, Tuning};
 use serde_json::json;
@@ -440,4 +440,41 @@ async fn a_cluster_that_never_was_there_is_away_and_says_why() {
     drop(listener);
     let (_cluster, feed, _stop) = reflect(ClusterSpec::from_url("gone", &url), settings());
     until("it says why", || matches!(feed.state(), State::Away { why } if why.contains("refused"))).await;
+}
+
+/// A feed with a user's eyes sees what that user may see, where they look, and nothing else; and hears when that is taken away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_feed_with_a_users_eyes_lists_and_watches_as_that_user() {
+    let sim = simulate(None).await;
+    let (hers, _) = sim.names("pods").unwrap().swap_remove(0);
+    let table = sim::AccessTable {
+        default: false,
+        rules: vec![sim::AccessRule {
+            user: Some("ann".to_owned()),
+            namespace: Some(hers.clone()),
+            allow: true,
+            ..sim::AccessRule::default()
+        }],
+    };
+    sim.set_access(table.clone());
+    let settings = Arc::new(settings());
+    let spec = ClusterSpec::from_url("sim", &sim.url());
+    let cluster = Cluster::connect(Arc::new(spec), Arc::clone(&settings)).unwrap();
+    let user = Arc::new(KubeUser { name: "ann".into(), groups: Box::default() });
+    let look = |namespace: &str| {
+        let eyes = Eyes::Of { user: Arc::clone(&user), namespace: Some(namespace.into()) };
+        let key = FeedKey { cluster: Arc::clone(&cluster.name), kind: kind::by_name("pods").unwrap(), eyes };
+        let feed = Feed::new(key, &Shared::without_cores());
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(reflector::run(Arc::clone(&cluster), Arc::clone(&feed), Arc::clone(&settings), stopped));
+        (feed, stop)
+    };
+    let (mine, _mine) = look(&hers);
+    let (others, _others) = look("another");
+    until("her namespace is live", || mine.state() == State::Live).await;
+    until("another one is refused", || others.state() == State::Forbidden).await;
+    let rows = sim.names("pods").unwrap().into_iter().filter(|(namespace, _)| *namespace == hers).count();
+    assert!(rows > 0, "the simulation has pods there");
+    assert_eq!(mine.figures().rows, rows);
+    assert_eq!(others.figures().rows, 0);
 }

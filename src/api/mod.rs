@@ -181,8 +181,9 @@ async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let verified = match api.authenticator.identify(&peer, headers) {
+    let headers: Vec<_> =
+        request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let verified = match api.authenticator.identify(&peer, headers.iter().copied()) {
         Ok(Identified::As(verified)) => Ok(verified),
         Ok(Identified::Stale(stale)) => api.authenticator.clone().refresh(stale).await,
         Err(why) => Err(why),

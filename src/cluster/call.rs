@@ -79,6 +79,12 @@ impl<'a> Call<'a> {
         Call { verb, path, headers: HeaderMap::new(), body: Bytes::new(), limit }
     }
 
+    /// With these headers beside the usual ones.
+    fn with(mut self, headers: &HeaderMap) -> Self {
+        self.headers.clone_from(headers);
+        self
+    }
+
     fn request(&self, authorization: Option<&HeaderValue>) -> Result<Request<Body>, CallError> {
         let method = if self.verb == Verb::Create { Method::POST } else { Method::GET };
         let request = Request::builder().method(method).uri(self.path).body(Body::from(self.body.clone()));
@@ -134,17 +140,18 @@ impl Cluster {
     }
 
     /// One page of a list. Not tried again: its reflector knows better.
-    pub(super) async fn get_page(&self, path: &str) -> Result<Answer, CallError> {
+    pub(super) async fn get_page(&self, path: &str, headers: &HeaderMap) -> Result<Answer, CallError> {
         let limit = self.settings.page_timeout;
-        self.unary(&Call::get(Verb::List, path, limit), PAGE_BYTES).await
+        self.unary(&Call::get(Verb::List, path, limit).with(headers), PAGE_BYTES).await
     }
 
     /// Opens a watch; what refuses it comes as an answer.
     pub(super) async fn open_watch(
         self: &Arc<Self>,
         path: &str,
+        headers: &HeaderMap,
     ) -> Result<Result<Opened, Answer>, CallError> {
-        let call = Call::get(Verb::Watch, path, self.settings.answer_timeout);
+        let call = Call::get(Verb::Watch, path, self.settings.answer_timeout).with(headers);
         let (response, slot) =
             self.answered(&call, |access| access.slot(&self.settings), Slot::client).await?;
         if response.status() != StatusCode::OK {

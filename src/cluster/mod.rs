@@ -12,6 +12,7 @@ mod counters;
 mod credentials;
 mod dial;
 mod door;
+mod eyes;
 mod fault;
 mod known;
 mod lines;

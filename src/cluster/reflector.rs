@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::Cluster;
 use super::backoff::{doubled, jittered, up_to};
+use super::eyes::Look;
 use super::status::{self, outcome_of_initial_events};
 use super::step::{Act, Course, Outcome, Step, Wait};
 use crate::config;
@@ -43,7 +44,14 @@ pub async fn run(
     settings: Arc<config::Upstream>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut reflector = Reflector::new(cluster, feed, settings);
+    let look = match Look::of(&feed.key) {
+        Ok(look) => look,
+        Err(error) => {
+            tracing::error!(cluster = %cluster.name, kind = feed.key.kind.name, %error, "nobody can be impersonated by this name");
+            return feed.set_state(State::Forbidden);
+        }
+    };
+    let mut reflector = Reflector::new(cluster, feed, look, settings);
     tokio::select! {
         biased;
         _ = stop.wait_for(|stop| *stop) => {}
@@ -54,6 +62,7 @@ pub async fn run(
 struct Reflector {
     cluster: Arc<Cluster>,
     feed: Arc<Feed>,
+    look: Look,
     settings: Arc<config::Upstream>,
     course: Course,
     /// The newest version that the feed has.
@@ -71,10 +80,10 @@ struct Initial {
 }
 
 impl Reflector {
-    fn new(cluster: Arc<Cluster>, feed: Arc<Feed>, settings: Arc<config::Upstream>) -> Self {
+    fn new(cluster: Arc<Cluster>, feed: Arc<Feed>, look: Look, settings: Arc<config::Upstream>) -> Self {
         let position = feed.cursor();
         let course = Course::new(position.is_some());
-        Reflector { cluster, feed, settings, course, position, opened: None, told: None }
+        Reflector { cluster, feed, look, settings, course, position, opened: None, told: None }
     }
 
     async fn follow(&mut self) -> Infallible {
@@ -161,7 +170,7 @@ impl Reflector {
         let path = format!(
             "{}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true\
              &timeoutSeconds={seconds}",
-            self.feed.key.kind.api.path()
+            self.look.path
         );
         self.open(&path, Some(initial), limit).await
     }
@@ -174,7 +183,7 @@ impl Reflector {
         let (seconds, limit) = self.watch_time();
         let path = format!(
             "{}?watch=1&resourceVersion={position}&allowWatchBookmarks=true&timeoutSeconds={seconds}",
-            self.feed.key.kind.api.path()
+            self.look.path
         );
         let outcome = self.open(&path, None, limit).await;
         if matches!(outcome, Outcome::Ahead(_)) && self.newest().await.is_some_and(|newest| newest < position)
@@ -201,7 +210,7 @@ impl Reflector {
         if initial.is_none() {
             self.opened = Some(Instant::now());
         }
-        match self.cluster.open_watch(path).await {
+        match self.cluster.open_watch(path, &self.look.headers).await {
             Err(error) => error.into(),
             Ok(Err(refusal)) => {
                 let status = status::read(&refusal);

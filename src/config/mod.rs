@@ -6,7 +6,9 @@
 //! Every setting has a default, a range and a line in `docs/configuration.md`; a test keeps that page equal to this code. All of
 //! it comes from one table (`table`): a new setting is a field with its doc, a default, and a row in its section's `settings`.
 
+mod access;
 mod auth;
+mod authorization;
 mod cidr;
 mod contradictions;
 mod feeds;
@@ -15,11 +17,9 @@ mod journal;
 pub mod kinds;
 mod load;
 mod mistake;
-mod oidc;
 mod process;
 mod reference;
 mod server;
-mod session;
 mod sources;
 mod state;
 mod streams;
@@ -35,18 +35,18 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth};
+pub use access::Access;
+pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth, Oidc, Session};
+pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
 pub use feeds::Feeds;
 pub use journal::Journal;
 pub use load::{Loaded, load, read};
 pub use mistake::{Mistake, Mistakes};
 pub(crate) use mistake::{cut, quoted};
-pub use oidc::Oidc;
 pub use process::{Drain, Log, Memory};
 pub use reference::reference;
 pub use server::Server;
-pub use session::Session;
 pub use sources::{File, Flag, Sources};
 pub use state::State;
 pub use streams::{Refusal, Streams};
@@ -70,6 +70,10 @@ pub struct Config {
     pub server: Server,
     /// Who asks.
     pub auth: Auth,
+    /// As whom apiservers are asked about a user.
+    pub authorization: Authorization,
+    /// How users' rights are asked for.
+    pub access: Access,
     /// Which kinds have streams, and what is kept warm.
     pub watch: Watch,
     /// Limits and timing of streams.
@@ -102,6 +106,8 @@ impl Section for Config {
         );
         table.section("server", "Listening, cores, request heads.", &mut self.server);
         table.section("auth", "Who asks.", &mut self.auth);
+        table.section("authorization", "As whom apiservers are asked about a user.", &mut self.authorization);
+        table.section("access", "How users' rights are asked for.", &mut self.access);
         table.section("watch", "Which kinds have streams, and what is kept warm.", &mut self.watch);
         table.section("streams", "Limits and timing of streams.", &mut self.streams);
         table.section(

@@ -147,7 +147,8 @@ impl hkdf::KeyType for KeyLength {
 fn derive(secret: &[u8], purpose: &[u8]) -> XChaCha20Poly1305 {
     let mut key = [0; 32];
     let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, b"foretop").extract(secret);
-    let expanded = extracted.expand(&[purpose], KeyLength).expect("a short key is asked for");
+    let purpose = [purpose];
+    let expanded = extracted.expand(&purpose, KeyLength).expect("a short key is asked for");
     expanded.fill(&mut key).expect("as long as was asked for");
     XChaCha20Poly1305::new(&key.into())
 }

@@ -58,12 +58,16 @@ pub struct Api {
 }
 
 impl Api {
-    /// The path of the cluster-wide collection, such as `/apis/apps/v1/deployments`.
+    /// The path of the collection, such as `/apis/apps/v1/deployments`: of one namespace, or of all.
     #[must_use]
-    pub fn path(&self) -> String {
-        match self.group {
-            "" => format!("/api/{}/{}", self.version, self.plural),
-            group => format!("/apis/{group}/{}/{}", self.version, self.plural),
+    pub fn path(&self, namespace: Option<&str>) -> String {
+        let root = match self.group {
+            "" => format!("/api/{}", self.version),
+            group => format!("/apis/{group}/{}", self.version),
+        };
+        match namespace {
+            None => format!("{root}/{}", self.plural),
+            Some(namespace) => format!("{root}/namespaces/{namespace}/{}", self.plural),
         }
     }
 }
@@ -235,7 +239,7 @@ mod tests {
     #[test]
     fn no_two_kinds_share_a_name_a_place_or_a_wrapper() {
         let keys: [fn(&Kind) -> String; 3] =
-            [|kind| kind.name.to_owned(), |kind| kind.api.path(), |kind| kind.wrapper.to_owned()];
+            [|kind| kind.name.to_owned(), |kind| kind.api.path(None), |kind| kind.wrapper.to_owned()];
         for key in keys {
             let distinct: std::collections::HashSet<String> = all().iter().map(key).collect();
             assert_eq!(distinct.len(), all().len());
@@ -257,8 +261,8 @@ mod tests {
 
     #[test]
     fn the_core_group_has_a_path_of_its_own() {
-        assert_eq!(by_name("pvs").unwrap().api.path(), "/api/v1/persistentvolumes");
-        assert_eq!(by_name("deployments").unwrap().api.path(), "/apis/apps/v1/deployments");
+        assert_eq!(by_name("pvs").unwrap().api.path(None), "/api/v1/persistentvolumes");
+        assert_eq!(by_name("deployments").unwrap().api.path(None), "/apis/apps/v1/deployments");
         assert!(by_name("persistentvolumes").is_none());
     }
 }

@@ -21,7 +21,7 @@ pub const OPERATOR: &[(&str, &str)] = &[("X-Forwarded-User", "operator")];
 /// The rows that a fresh LIST shows.
 pub async fn list(cluster: &Cluster, kind: &str, namespace: Option<&str>) -> Rows {
     let known = kind::by_name(kind).expect("a kind of the registry");
-    let answer = get(cluster.addr(), &known.api.path(), &[]).await;
+    let answer = get(cluster.addr(), &known.api.path(None), &[]).await;
     assert_eq!(answer.head.status, 200, "{}", answer.text());
     let page = (known.decode_page)(&answer.body).expect("a list");
     let mut items = Vec::new();

@@ -32,7 +32,7 @@ impl Thing {
 
 /// The path of a kind's collection, in one namespace or in all.
 pub fn collection(kind: &Kind, namespace: Option<&str>) -> String {
-    let everywhere = kind.api.path();
+    let everywhere = kind.api.path(None);
     match (namespace, everywhere.strip_suffix(kind.api.plural)) {
         (Some(namespace), Some(group)) => format!("{group}namespaces/{namespace}/{}", kind.api.plural),
         _ => everywhere,

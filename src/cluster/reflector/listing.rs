@@ -37,12 +37,12 @@ impl Reflector {
     }
 
     async fn page(&self, size: u32, token: &str) -> Result<Page, Outcome> {
-        let mut path = format!("{}?limit={size}", self.feed.key.kind.api.path());
+        let mut path = format!("{}?limit={size}", self.look.path);
         if !token.is_empty() {
             path.push_str("&continue=");
             percent_encode(token, &mut path);
         }
-        let answer = self.cluster.get_page(&path).await?;
+        let answer = self.cluster.get_page(&path, &self.look.headers).await?;
         if answer.status != 200 {
             return Err(status::outcome(&status::read(&answer)));
         }

@@ -2,15 +2,17 @@
 
 mod list;
 mod number;
+mod provider;
+mod tiers;
 mod units;
 mod word;
 
 pub(crate) use list::{KindNames, Paths, Peers, Prewarm, Words};
 pub(crate) use number::{Size, Time, Whole};
+pub(crate) use provider::{OptionalText, ProviderUrl, Secret};
+pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
-pub(crate) use word::{
-    Address, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, OptionalText, ProviderUrl, Secret, Switch, Text,
-};
+pub(crate) use word::{Address, AnyText, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};
 
 use super::mistake::quoted;
 use super::yaml::{Node, Value};

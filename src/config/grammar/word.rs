@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
-
 use super::{Grammar, Wrong, is_not, scalar, verbatim};
 use crate::config::mistake::{nearest, quoted};
-use crate::config::yaml::Node;
+use crate::config::yaml::{Node, Value};
 
 /// `true` or `false`.
 #[derive(Clone, Copy, Debug)]
@@ -93,52 +91,13 @@ impl Grammar<String> for Text {
     }
 }
 
-/// Any text, or nothing.
+/// Any text, also none.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OptionalText;
+pub(crate) struct AnyText;
 
-impl Grammar<Option<String>> for OptionalText {
+impl Grammar<String> for AnyText {
     fn expected(&self) -> String {
-        "a text".into()
-    }
-
-    fn show(&self, value: &Option<String>) -> String {
-        value.clone().unwrap_or_default()
-    }
-
-    fn read(&self, given: &Node) -> Result<Option<String>, Vec<Wrong>> {
-        Text.read(given).map(Some)
-    }
-}
-
-/// A text that is never shown, not even where it is wrong.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Secret;
-
-impl Grammar<Option<SecretString>> for Secret {
-    fn expected(&self) -> String {
-        "a text in quotes".into()
-    }
-
-    fn show(&self, _: &Option<SecretString>) -> String {
-        String::new()
-    }
-
-    fn read(&self, given: &Node) -> Result<Option<SecretString>, Vec<Wrong>> {
-        match Text.read(given) {
-            Ok(text) => Ok(Some(text.into())),
-            Err(_) => Err(Wrong::new("is not a text")),
-        }
-    }
-}
-
-/// The URL of a provider: `https`, or `http` on this machine.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ProviderUrl;
-
-impl Grammar<String> for ProviderUrl {
-    fn expected(&self) -> String {
-        "an `https` URL without a query".into()
+        "a text, or none (`\"\"`)".into()
     }
 
     fn show(&self, value: &String) -> String {
@@ -146,18 +105,9 @@ impl Grammar<String> for ProviderUrl {
     }
 
     fn read(&self, given: &Node) -> Result<String, Vec<Wrong>> {
-        let text = scalar(given)?;
-        let Ok(url) = text.parse::<http::Uri>() else { return Err(is_not(text, "a URL")) };
-        let on_this_machine = matches!(url.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        let safe = match url.scheme_str() {
-            Some("https") => true,
-            Some("http") => on_this_machine,
-            _ => false,
-        };
-        if safe && url.query().is_none() {
-            Ok(text.to_owned())
-        } else {
-            Err(is_not(text, "an `https` URL without a query"))
+        match &given.value {
+            Value::Scalar(text) if text.trim().is_empty() => Ok(String::new()),
+            _ => Text.read(given),
         }
     }
 }

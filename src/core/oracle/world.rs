@@ -13,7 +13,7 @@ use super::super::pass::PassId;
 use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
-use crate::access::{Access, Asker, Grant, GrantKey, Mapping, Ruling, Wanted};
+use crate::access::{Access, Asker, Grant, GrantKey, Ruling, Wanted};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
@@ -113,10 +113,12 @@ impl World {
             server: config::Server::default(),
             wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
-            authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
+            authenticator: Arc::new(
+                Authenticator::new(&config::Config::default()).expect("dev needs nothing"),
+            ),
             hub: hub.clone(),
             ledger: ledger.clone(),
-            access: Access::new(Mapping::Shared),
+            access: Access::new(&config::Config::default()),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
         };

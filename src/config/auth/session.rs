@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::grammar::{Paths, Switch, Time};
-use super::table::{Section, Table};
-use super::{HOUR, MINUTE, SECOND};
+use crate::config::grammar::{Paths, Switch, Time};
+use crate::config::table::{Section, Table};
+use crate::config::{HOUR, MINUTE, SECOND};
 
 /// Sessions of signed-in browsers, in `auth.mode: oidc`.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::grammar::{OptionalPath, OptionalText, ProviderUrl, Secret, Text, Words};
-use super::table::{Section, Table};
+use crate::config::grammar::{OptionalPath, OptionalText, ProviderUrl, Secret, Text, Words};
+use crate::config::table::{Section, Table};
 
 /// The provider that browsers sign in with (OpenID Connect Core and Discovery 1.0).
 #[derive(Clone, Debug)]
@@ -28,8 +28,6 @@ pub struct Oidc {
     pub ca_file: Option<PathBuf>,
     /// Where the provider sends a browser that has signed out everywhere.
     pub post_logout_redirect: Option<String>,
-    /// Only members of one of these groups may sign in; empty: everyone whom the provider lets in.
-    pub allowed_groups: Vec<String>,
 }
 
 impl Default for Oidc {
@@ -44,7 +42,6 @@ impl Default for Oidc {
             provider_name: None,
             ca_file: None,
             post_logout_redirect: None,
-            allowed_groups: Vec::new(),
         }
     }
 }
@@ -107,12 +104,6 @@ impl Section for Oidc {
             OptionalText,
             "Where the provider sends a browser after `/api/auth/logout/everywhere`. `server.publicUrl` + `/api/auth/loggedout` if not set. The provider \
              must know it.",
-        );
-        table.setting(
-            "allowedGroups",
-            &mut self.allowed_groups,
-            Words,
-            "Only members of one of these groups may sign in, and stay signed in. Empty: everyone whom the provider lets in.",
         );
     }
 }
