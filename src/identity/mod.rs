@@ -4,8 +4,10 @@
 //! whose turn it is to be refreshed) is [`Identified::Stale`]: the task of that one connection waits while the control plane asks.
 
 pub mod cookies;
+pub mod forwarded;
 mod header;
 pub mod oidc;
+pub mod origin;
 mod peer;
 pub mod provider_http;
 pub mod revocation;
