@@ -39,8 +39,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use access::Access;
-pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth, Oidc, Session};
 pub use audit::Audit;
+pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth, Oidc, Session};
 pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
 pub use cors::Cors;

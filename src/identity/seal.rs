@@ -182,7 +182,11 @@ mod tests {
         let old = seals(&[OLD]).seal(Purpose::Session, b"ann");
         assert_eq!(seals(&[NEW, OLD]).open(Purpose::Session, &old).as_deref(), Some(&b"ann"[..]));
         let new = seals(&[NEW, OLD]).seal(Purpose::Session, b"ann");
-        assert_eq!(seals(&[NEW]).open(Purpose::Session, &new).as_deref(), Some(&b"ann"[..]), "the first seals");
+        assert_eq!(
+            seals(&[NEW]).open(Purpose::Session, &new).as_deref(),
+            Some(&b"ann"[..]),
+            "the first seals"
+        );
         assert_eq!(seals(&[NEW]).open(Purpose::Session, &old), None, "another deployment's");
     }
 

@@ -260,17 +260,16 @@ mod tests {
         assert_eq!(ann(None).life(1_000_000), Life::Over);
         assert_eq!(ann(Some(1800)).life(1800), Life::Over);
         let due = Session { refresh: refresh(100, 200), ..ann(Some(1800)) };
-        assert_eq!([99, 100, 199, 200].map(|now| due.life(now)), [
-            Life::Good,
-            Life::Stale,
-            Life::Stale,
-            Life::Over
-        ]);
+        assert_eq!(
+            [99, 100, 199, 200].map(|now| due.life(now)),
+            [Life::Good, Life::Stale, Life::Stale, Life::Over]
+        );
     }
 
     #[test]
     fn heads_bound_how_much_a_session_may_hold() {
-        let groups: Vec<Box<str>> = (0..300).map(|number| format!("group-of-people-{number:020}").into()).collect();
+        let groups: Vec<Box<str>> =
+            (0..300).map(|number| format!("group-of-people-{number:020}").into()).collect();
         let session = Session { groups: groups.into(), ..ann(None) };
         let with_head = |bytes| {
             let seals = Seals::new(std::iter::once(KEY));

@@ -100,7 +100,11 @@ impl Section for Auth {
         );
         table.section("dev", "The identity of everyone, in `auth.mode: dev`.", &mut self.dev);
         table.section("header", "The trusted proxy of `auth.mode: header`.", &mut self.header);
-        table.section("oidc", "The provider that browsers sign in with, in `auth.mode: oidc`.", &mut self.oidc);
+        table.section(
+            "oidc",
+            "The provider that browsers sign in with, in `auth.mode: oidc`.",
+            &mut self.oidc,
+        );
         table.section("session", "Sessions of signed-in browsers, in `auth.mode: oidc`.", &mut self.session);
     }
 }
