@@ -12,8 +12,8 @@ mod sites;
 
 use std::convert::Infallible;
 use std::io::Cursor;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -35,6 +35,7 @@ use crate::core::{CoreHandle, Moved};
 use crate::feed::FeedKey;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
+use crate::identity::addresses::{Addresses, Seat};
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identified, Identity, Peer, Verified};
 use crate::kind::Kind;
@@ -45,6 +46,9 @@ pub const WAITING: usize = 1024;
 
 /// Connections that are served at once.
 const AT_ONCE: usize = 256;
+
+/// Of these, from one address: a client that is slow with its bodies holds up only its like.
+const AT_ONCE_PER_ADDRESS: usize = 64;
 
 /// Time for one request and its answer.
 const TIME: Duration = Duration::from_secs(30);
@@ -127,12 +131,14 @@ impl Api {
 /// Serves the connections that cores move here.
 pub async fn serve(api: Arc<Api>, mut moved: mpsc::Receiver<Moved>) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
+    let addresses = Arc::new(Mutex::new(Addresses::new(AT_ONCE_PER_ADDRESS, &api.trusted_proxies)));
     while let Some(connection) = moved.recv().await {
+        let Some(seat) = Seat::take(&addresses, connection.peer.address.ip()) else { continue };
         let Ok(permit) = at_once.clone().acquire_owned().await else { return };
         let api = api.clone();
         tokio::spawn(async move {
             serve_one(api, connection).await;
-            drop(permit);
+            drop((permit, seat));
         });
     }
 }

@@ -55,7 +55,9 @@ enum Next {
 /// Serves a connection to its end.
 pub async fn serve(core: Rc<Cell>, accepted: Moved) {
     let Moved { socket, peer, read } = accepted;
-    let Ok(stream) = TcpStream::from_std(std::net::TcpStream::from(socket)) else { return };
+    let Ok(stream) = TcpStream::from_std(std::net::TcpStream::from(socket)) else {
+        return core.get().addresses.leave(peer.address.ip());
+    };
     let (deadline, limits) = {
         let mut core = core.get();
         (core.connections.add(Shutdowner::of(&stream)), core.everywhere.server.clone())
@@ -323,12 +325,12 @@ impl Connection {
 
     /// Forgets the connection; its socket closes with it.
     fn end(self) {
-        self.core.get().connections.remove(&self.deadline);
+        self.core.get().forget(&self.deadline, &self.peer);
     }
 
     /// Gives the socket away.
     fn into_socket(self) -> (Rc<Cell>, OwnedFd, Peer, Vec<u8>) {
-        self.core.get().connections.remove(&self.deadline);
+        self.core.get().forget(&self.deadline, &self.peer);
         (self.core, socket::take(self.stream), self.peer, self.read)
     }
 

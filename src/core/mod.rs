@@ -76,6 +76,7 @@ use crate::feed::hub::Hub;
 use crate::feed::ledger::{Charge, Ledger};
 use crate::feed::post::{Bell, CoreId, Mail};
 use crate::feed::{FeedKey, Scope};
+use crate::identity::addresses::Addresses;
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Peer};
 
@@ -197,6 +198,7 @@ pub struct Core {
     ring: Ring,
     accepting: Accepting,
     connections: Connections,
+    addresses: Addresses,
     timers: Timers,
     limiter: Limiter,
     passes: Passes,

@@ -4,6 +4,7 @@
 //! whose turn it is to be refreshed) is [`Identified::Stale`]: the task of that one connection waits while the control plane asks.
 
 pub mod cookies;
+pub mod addresses;
 pub mod forwarded;
 mod header;
 pub mod oidc;
