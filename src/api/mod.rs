@@ -248,7 +248,7 @@ fn refuse(why: Refusal, accepts_json: bool) -> Response {
     response
 }
 
-/// JSON as the reference writes it: HTML-sensitive characters escaped, and a newline at the end.
+/// JSON as the reference writes it: HTML-sensitive characters escaped, and a newline at the end. It is of this moment and for this user.
 fn json(value: &impl serde::Serialize) -> Response {
     let Ok(text) = serde_json::to_string(value) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -265,5 +265,5 @@ fn json(value: &impl serde::Serialize) -> Response {
         }
     }
     body.push('\n');
-    ([("content-type", "application/json")], body).into_response()
+    ([("content-type", "application/json"), ("cache-control", "no-store")], body).into_response()
 }
