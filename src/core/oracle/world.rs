@@ -14,9 +14,11 @@ use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
 use crate::access::{Access, Asker, Grant, GrantKey, Ruling, Wanted};
+use crate::cluster::Clusters;
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
+use crate::feed::post::Post;
 use crate::feed::{Feed, FeedKey, Scope, Shared, State};
 use crate::identity::{Authenticator, Identity};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
@@ -96,7 +98,8 @@ impl World {
         let ledger = Ledger::new(usize::MAX);
         let journal = config::Journal { max_bytes: journal_bytes, ..config::Journal::default() };
         let away_after = Duration::from_secs(15);
-        let shared = Shared { posts: posts.into(), ledger: ledger.clone(), journal, away_after };
+        let posts: Arc<[Post]> = posts.into();
+        let shared = Shared { posts: posts.clone(), ledger: ledger.clone(), journal, away_after };
         let limits = Limits { linger: Duration::from_hours(1), feeds: 10, journal_total: usize::MAX };
         let (hub, task) = Hub::new(Arc::new(NoSources), shared, limits);
         runtime.spawn(task);
@@ -118,7 +121,12 @@ impl World {
             ),
             hub: hub.clone(),
             ledger: ledger.clone(),
-            access: Access::new(&config::Config::default()),
+            access: Access::new(
+                &config::Config::default(),
+                Clusters::new(config::Upstream::default()),
+                hub.clone(),
+                posts,
+            ),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
         };
