@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::access::Access;
 use crate::api::{self, Api};
+use crate::audit::Audit;
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
 use crate::config::{Config, Mistakes};
 use crate::core::listener::listen;
@@ -19,6 +20,7 @@ use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::post::Post;
 use crate::feed::{FeedKey, Shared};
+use crate::identity::origin::Origins;
 use crate::identity::{AuthError, Authenticator};
 
 /// Why a server does not start.
@@ -46,10 +48,16 @@ pub enum ServeError {
     /// Nobody could be identified as the settings say.
     #[error("{0}")]
     Auth(#[from] AuthError),
+    /// The audit's file cannot be opened.
+    #[error("cannot write the audit to `audit.file`: {0}")]
+    Audit(#[source] io::Error),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
 }
+
+/// Time for the audit's last records to be written.
+const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 /// A server that runs.
 pub struct Server {
@@ -66,6 +74,7 @@ pub struct Server {
     /// What users may see.
     pub access: Arc<Access>,
     api: Arc<Api>,
+    audit: Audit,
     drain: crate::config::Drain,
 }
 
@@ -100,8 +109,10 @@ impl Server {
         };
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
+        let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
         let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
+        let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
         let (moved, to_serve) = mpsc::channel(api::WAITING);
@@ -114,8 +125,10 @@ impl Server {
             server: config.server.clone(),
             wait: config.feeds.wait,
             kinds: config.watch.kinds.clone().into(),
+            origins: origins.clone(),
             authenticator: authenticator.clone(),
             access: access.clone(),
+            audit: audit.clone(),
             control,
             hub: hub.clone(),
             ledger: ledger.clone(),
@@ -130,10 +143,11 @@ impl Server {
                 .map_err(|source| ServeError::Core { core, source })?;
         }
         tracing::info!(%address, cores = count, driver = driver.name(), "server.started");
-        let api = Api::new(config, &hub, &clusters, &cores, authenticator, ledger, driver);
+        let api =
+            Api::new(config, &hub, &clusters, &cores, origins, authenticator, audit.clone(), ledger, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
         let server =
-            Server { address, hub, clusters, cores, driver, access, api, drain: config.drain.clone() };
+            Server { address, hub, clusters, cores, driver, access, api, audit, drain: config.drain.clone() };
         server.prewarm(config);
         Ok(server)
     }
@@ -200,6 +214,7 @@ impl Server {
             }
         }
         tracing::info!(streams = streams(), "server.drained");
+        self.audit.flush(LAST_RECORDS);
     }
 
     fn tell(&self, command: impl Fn() -> Command) {

@@ -31,6 +31,8 @@ struct Whoami<'a> {
     mode: &'static str,
     authz_mode: &'static str,
     audit_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_scope: Option<&'static str>,
     expires_at: u64,
 }
 
@@ -41,7 +43,8 @@ pub(super) async fn whoami(State(api): State<Arc<Api>>, Extension(asker): Extens
         groups: asker.identity.groups.iter().map(|group| &**group).collect(),
         mode: api.mode.word(),
         authz_mode: "shared",
-        audit_enabled: false,
+        audit_enabled: api.audit.is_on(),
+        audit_scope: api.audit.is_on().then_some("self"),
         expires_at: 0,
     })
 }
@@ -56,10 +59,13 @@ struct ShortWhoami<'a> {
     tier: &'static str,
 }
 
-pub(super) async fn short_whoami(Extension(asker): Extension<Asker>) -> Response {
+pub(super) async fn short_whoami(
+    State(api): State<Arc<Api>>,
+    Extension(asker): Extension<Asker>,
+) -> Response {
     json(&ShortWhoami {
         actor: &asker.identity.subject,
-        audit_enabled: false,
+        audit_enabled: api.audit.is_on(),
         audit_scope: "self",
         mode: "shared",
         tier: "",

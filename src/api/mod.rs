@@ -7,6 +7,8 @@ mod clusters;
 mod debug;
 mod health;
 pub mod metrics;
+mod origin;
+mod sites;
 
 use std::convert::Infallible;
 use std::io::Cursor;
@@ -16,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -25,13 +27,15 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
 use tower::ServiceExt;
 
+use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Cidr, Config};
 use crate::core::start::Driver;
 use crate::core::{CoreHandle, Moved};
 use crate::feed::FeedKey;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identified, Identity, Peer, Verified};
 use crate::kind::Kind;
 use crate::wire::refusal::Refusal;
@@ -50,7 +54,10 @@ pub struct Api {
     hub: Arc<Hub>,
     clusters: Arc<Clusters>,
     cores: Arc<[CoreHandle]>,
+    origins: Arc<Origins>,
+    trusted_proxies: Vec<Cidr>,
     authenticator: Arc<Authenticator>,
+    audit: Audit,
     ledger: Arc<Ledger>,
     driver: Driver,
     kinds: Vec<&'static Kind>,
@@ -70,7 +77,9 @@ impl Api {
         hub: &Arc<Hub>,
         clusters: &Arc<Clusters>,
         cores: &Arc<[CoreHandle]>,
+        origins: Arc<Origins>,
         authenticator: Arc<Authenticator>,
+        audit: Audit,
         ledger: Arc<Ledger>,
         driver: Driver,
     ) -> Arc<Self> {
@@ -78,7 +87,10 @@ impl Api {
             hub: hub.clone(),
             clusters: clusters.clone(),
             cores: cores.clone(),
+            origins,
+            trusted_proxies: config.server.trusted_proxies.clone(),
             authenticator,
+            audit,
             ledger,
             driver,
             kinds: config.watch.kinds.clone(),
@@ -163,16 +175,20 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .route("/debug/feeds", get(debug::feeds))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state((api.clone(), peer), authenticate));
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), authenticate));
+    let meant_for_us = Router::new()
         .route("/metrics", get(metrics::metrics))
         .route("/api/auth/config", get(auth::config))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), sites::admit));
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .method_not_allowed_fallback(method_not_allowed)
+        .merge(meant_for_us)
         .layer(DefaultBodyLimit::max(api.body_bytes))
-        .layer(axum::middleware::from_fn(with_request_id))
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer), origin::of_request))
         .with_state(api)
 }
 
@@ -190,8 +206,10 @@ async fn authenticate(
     };
     match verified {
         Ok(Verified { identity, cookies }) => {
+            let who = Who::of(&identity);
             request.extensions_mut().insert(Asker { identity });
             let mut response = next.run(request).await;
+            response.extensions_mut().insert(who);
             for cookie in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
@@ -199,20 +217,6 @@ async fn authenticate(
         }
         Err(why) => refuse(why, accepts_json(&request)),
     }
-}
-
-async fn with_request_id(request: Request, next: Next) -> Response {
-    let given = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
-    let plain = |id: &&str| {
-        (1..=128).contains(&id.len())
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    let id = given.filter(plain).map_or_else(|| format!("c-{:016x}", fastrand::u64(..)), str::to_owned);
-    let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::try_from(id) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
-    }
-    response
 }
 
 async fn not_found(request: Request) -> Response {
@@ -241,6 +245,7 @@ fn refuse(why: Refusal, accepts_json: bool) -> Response {
         ("cache-control", "no-store"),
     ];
     let mut response = (status, headers, body).into_response();
+    response.extensions_mut().insert(why);
     if why == Refusal::Unauthenticated {
         let realm = HeaderValue::from_static("Cookie realm=\"periscope\"");
         response.headers_mut().insert("www-authenticate", realm);

@@ -119,7 +119,7 @@ impl Core {
         view.told = view.told.max(head);
         let mut bytes = Vec::new();
         sse::write_heartbeat(&mut bytes, moved.then_some(head));
-        let bytes = self.framed(id, bytes);
+        let bytes = self.dressed(id, bytes);
         self.view(id).log.append_notice(&bytes, end);
         self.schedule_lap(id, now);
         self.ping_waiting(id);
@@ -140,7 +140,7 @@ impl Core {
         }
         let mut bytes = Vec::new();
         sse::write_heartbeat(&mut bytes, None);
-        let bytes = self.framed(id, bytes);
+        let bytes = self.dressed(id, bytes);
         let segment = self.prefixes.own(bytes, Then::Wait);
         for slot in waiting {
             self.prefixes.hold(segment);

@@ -70,7 +70,7 @@ impl Connection {
             match self.read_head().await {
                 Next::Head => {}
                 Next::Refused(why) => {
-                    let manner = Manner::unparsed();
+                    let manner = Manner::unparsed(&self.peer);
                     self.refuse(why, &manner).await;
                     return self.close_gently().await;
                 }
@@ -147,9 +147,10 @@ impl Connection {
             return None;
         };
         let mut core = self.core.get();
-        let manner = Manner::of(&request, &mut core);
-        let plan = core.plan(&request, &self.peer);
-        Some((plan, manner))
+        let mut manner = Manner::of(&request, &self.peer, &mut core);
+        let plan = core.plan(&request, &self.peer, &mut manner);
+        let asked = core.asked(&request, &plan, &self.peer);
+        Some((plan, Manner { asked, ..manner }))
     }
 
     /// Gives somebody what they want, if they may have it. `None`: the connection has become a stream; else whether it takes another request.
@@ -229,6 +230,7 @@ impl Connection {
                     etag: snapshot.etag,
                     after,
                     cookies: &permit.verified.cookies,
+                    sharing: &manner.sharing,
                 };
                 if has_etag(etags, snapshot.etag) {
                     self.core.get().counters.not_modified.add(1);
@@ -261,7 +263,7 @@ impl Connection {
     }
 
     async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
-        self.core.get().refused(why, &self.peer);
+        self.core.get().refused(why, manner);
         let after = if why.closes() { After::Close } else { manner.after() };
         let answer = head::refusal(
             manner.version,
@@ -270,14 +272,15 @@ impl Connection {
             manner.accepts_json,
             manner.without_body,
             after,
+            &manner.sharing,
         );
         self.write(answer).await && after == After::Keep
     }
 
     /// A refusal that an `EventSource` understands: a stream that says when to come back, why, and ends.
     async fn refuse_as_stream(&mut self, why: Refusal, version: Version, manner: &Manner) {
-        self.core.get().refused(why, &self.peer);
-        let mut answer = head::stream(version, &manner.request_id, &[]).into_bytes();
+        self.core.get().refused(why, manner);
+        let mut answer = head::stream(version, &manner.request_id, &[], &manner.sharing).into_bytes();
         let mut chunks = Vec::new();
         sse::write_retry(&mut chunks, self.core.get().retry_ms());
         let data = format!(r#"{{"message":"{}","code":"{}"}}"#, why.message(), why.code());
@@ -355,7 +358,8 @@ impl Connection {
             Ok(pass) => pass,
             Err(why) => return Err((Box::new(self), why)),
         };
-        let (core, socket, _, _) = self.into_socket();
+        let from = manner.origin();
+        let (core, socket, ..) = self.into_socket();
         let mut core = core.get();
         core.set_options(&socket);
         core.open(
@@ -366,8 +370,9 @@ impl Connection {
                 version: manner.version,
                 scope: permit.scope,
                 resume,
-                request_id: manner.request_id.clone(),
+                from,
                 cookies: permit.verified.cookies,
+                sharing: manner.sharing.clone(),
             },
         );
         Ok(())

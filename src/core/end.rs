@@ -48,7 +48,7 @@ impl Core {
 
     fn end_with(&mut self, id: SlotId, chunks: Vec<u8>, reason: &'static str) {
         let view = self.slots.get(id).view;
-        let mut bytes = self.framed(view, chunks);
+        let mut bytes = self.dressed(view, chunks);
         if self.view(view).key.framing == sse::Framing::Chunked {
             bytes.extend_from_slice(LAST_CHUNK);
         }
@@ -104,7 +104,7 @@ impl Core {
         }
         let (core, feed) = (self.id, self.view(view_id).key.feed);
         self.feed(feed).feed.following(core).count(false);
-        self.log_closed(name, reason);
+        self.record_closed(name, reason);
         let Some(slot) = self.slots.remove(id) else { return };
         self.release(slot.pass);
         self.counters.closed.add(1);

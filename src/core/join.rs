@@ -10,9 +10,11 @@ use super::pass::PassId;
 use super::prefix::{SegmentId, Then};
 use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
+use crate::audit::Origin;
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
 use crate::feed::{Feed, FeedKey, Scope};
+use crate::identity::origin::Sharing;
 use crate::wire::head::{self, Version};
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
@@ -33,16 +35,20 @@ pub struct Opening {
     pub scope: Scope,
     /// From where.
     pub resume: Option<ResumeId>,
-    /// The request's id.
-    pub request_id: String,
+    /// The request that it began with.
+    pub from: Origin,
     /// `Set-Cookie` lines for its head.
     pub cookies: Box<[Box<str>]>,
+    /// Who may read it.
+    pub sharing: Sharing,
 }
 
 impl Core {
     /// Opens a stream: its head goes out at once, before any apiserver is asked.
     pub(super) fn open(&mut self, key: FeedKey, opening: Opening) {
-        let mut first = head::stream(opening.version, &opening.request_id, &opening.cookies).into_bytes();
+        let mut first =
+            head::stream(opening.version, &opening.from.request_id, &opening.cookies, &opening.sharing)
+                .into_bytes();
         let mut retry = Vec::new();
         sse::write_retry(&mut retry, self.retry_ms());
         match opening.version {
@@ -155,7 +161,7 @@ impl Core {
         if self.epoll.add_stream(&self.slots.get(name.id).socket, name).is_err() {
             return self.close(name.id, "no_epoll");
         }
-        self.log_opened(name.id, &opening.request_id);
+        self.record_opened(name.id, opening.from);
         self.take_blocks(feed);
         if self.slots.named(name).is_none_or(|slot| slot.is(ENDING)) {
             return;
@@ -168,9 +174,13 @@ impl Core {
         let followed = self.feed(feed);
         let status = followed.feed.status();
         let shown = status.synced && status.refused().is_none();
-        let Some(ResumeId::At(rv)) = resume.filter(|_| shown) else { return self.want_snapshot(name) };
         let tail = followed.feed.tail();
         let scope = self.scope_of(name.id);
+        let rv = match resume {
+            // A version is a place only in the set that it was a version of.
+            Some(ResumeId::At(rv, mark)) if shown && mark == scope.mark() => rv,
+            _ => return self.want_snapshot(name),
+        };
         let end = self.feed(feed).mirror.end();
         match self.feed(feed).mirror.find(&tail, &scope, rv) {
             Found::At(place) => {
@@ -280,7 +290,7 @@ impl Core {
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "relist", r#"{"reason":"gone_410"}"#);
         let view = self.slots.get(id).view;
-        let notice = self.framed(view, bytes);
+        let notice = self.dressed(view, bytes);
         self.put_in_way(id, notice, Then::Snapshot);
     }
 

@@ -8,7 +8,7 @@
 //!
 //! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`request`] parses it, [`plan`] decides,
 //!   [`list`] answers lists, [`join`] opens streams; [`waiting`]: for a snapshot.
-//! - [`asking`]: what the control plane is asked; [`pass`]: by what right a stream is open.
+//! - [`asking`]: what the control plane is asked; [`pass`]: by what right a stream is open; [`record`]: what is recorded of it.
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
 //! - [`specimen`]: the frame that says nothing new.
 //! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end. [`end`]: how a stream ends.
@@ -33,6 +33,7 @@ mod oracle;
 pub mod pass;
 pub mod plan;
 pub mod prefix;
+pub mod record;
 pub mod request;
 pub mod rescope;
 pub mod ring;
@@ -64,15 +65,18 @@ use self::list::ListWaiter;
 use self::listener::Accepting;
 use self::pass::Passes;
 use self::prefix::Prefixes;
+use self::record::Came;
 use self::ring::Sender as Ring;
 use self::slot::{SlotName, Slots};
 use self::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::access::{Access, Grant, GrantKey};
+use crate::audit::Audit;
 use crate::config;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::{Charge, Ledger};
 use crate::feed::post::{Bell, CoreId, Mail};
 use crate::feed::{FeedKey, Scope};
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Peer};
 
 /// What a core is told by `serve`, or by another core.
@@ -160,10 +164,14 @@ pub struct Everywhere {
     pub wait: std::time::Duration,
     /// Kinds that have a stream.
     pub kinds: Arc<[&'static crate::kind::Kind]>,
+    /// Which origins are answered.
+    pub origins: Arc<Origins>,
     /// Who asks.
     pub authenticator: Arc<Authenticator>,
     /// What they may see.
     pub access: Arc<Access>,
+    /// What they saw.
+    pub audit: Audit,
     /// Answers what no core can.
     pub control: Control,
     /// Which feeds there are.
@@ -192,6 +200,8 @@ pub struct Core {
     timers: Timers,
     limiter: Limiter,
     passes: Passes,
+    /// By a stream's number, while there is an audit.
+    came: HashMap<u64, Came>,
     /// Decisions that were asked for here, while they are fresh or a stream depends on them.
     grants: HashMap<GrantKey, Arc<Grant>>,
     asking: Asking,

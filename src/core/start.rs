@@ -23,7 +23,7 @@ use super::listener::Accepting;
 use super::pass::Passes;
 use super::prefix::Prefixes;
 use super::ring::Sender;
-use super::slot::{At, BLOCKED, ENDING, SlotId, SlotName, Slots};
+use super::slot::{At, BLOCKED, ENDING, SlotId, Slots};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
 use crate::feed::ledger::Thing;
@@ -171,6 +171,7 @@ impl Core {
             id,
             limiter: Limiter::new(everywhere.streams.per_user),
             passes: Passes::default(),
+            came: HashMap::new(),
             grants: HashMap::new(),
             asking: Asking::default(),
             prefixes: Prefixes::new(&everywhere.ledger),
@@ -212,7 +213,7 @@ impl Core {
         ids.into_iter().map(|id| self.stream_line(id)).collect()
     }
 
-    fn stream_line(&mut self, id: SlotId) -> StreamLine {
+    pub(super) fn stream_line(&mut self, id: SlotId) -> StreamLine {
         let slot = self.slots.get(id);
         let (view_id, pass, at) = (slot.view, slot.pass, slot.at);
         let (number, sent, opened_ms) = (slot.number, slot.sent, slot.opened_ms);
@@ -251,35 +252,6 @@ impl Core {
             view: view_id,
             state,
         }
-    }
-
-    pub(super) fn log_opened(&mut self, id: SlotId, request_id: &str) {
-        let line = self.stream_line(id);
-        tracing::info!(
-            id = line.id,
-            actor = line.actor,
-            cluster = line.cluster,
-            kind = line.kind,
-            ns = line.namespace,
-            request_id,
-            core = line.core,
-            "watch_stream.opened"
-        );
-    }
-
-    pub(super) fn log_closed(&mut self, name: SlotName, reason: &'static str) {
-        if self.slots.named(name).is_none() || !tracing::enabled!(tracing::Level::INFO) {
-            return;
-        }
-        let slot = self.slots.get(name.id);
-        let (number, pass, sent, view) = (slot.number, slot.pass, slot.sent, slot.view);
-        let view = self.view(view);
-        let (feed, scope) = (view.key.feed, view.key.scope.clone());
-        let key = self.feed(feed).feed.key.clone();
-        tracing::info!(
-            id = number, actor = &*self.passes.get(pass).subject, cluster = %key.cluster, kind = key.kind.name,
-            ns = scope.namespace(), bytes = sent, reason, "watch_stream.closed"
-        );
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Wire {
 
 /// A GET of HTTP/1.1 with these further header lines (each with its line end).
 pub fn get(path: &str, lines: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: foretop\r\n{lines}\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")
 }
 
 impl Wire {

@@ -163,7 +163,7 @@ impl Tab {
     }
 
     fn event(&mut self, event: &str, id: Option<&str>, data: &serde_json::Value) {
-        let number = id.map(|id| id.parse::<Rv>().expect("an id is a version").0);
+        let number = id.map(|id| self.version_of(id));
         match event {
             "snapshot" => self.snapshot(number.expect("a snapshot has an id"), data),
             "added" | "modified" | "deleted" => self.delta(event, number, &data["object"]),
@@ -178,6 +178,14 @@ impl Tab {
             "error" | "server_shutdown" => self.live = false,
             other => panic!("{other:?} is no event"),
         }
+    }
+
+    /// The version in an id, which names the set that it is a version of.
+    fn version_of(&self, id: &str) -> u128 {
+        let (version, mark) = id.split_once('.').map_or((id, None), |(version, mark)| (version, Some(mark)));
+        let due = self.scope.mark().map(|mark| mark.to_string());
+        assert_eq!(mark, due.as_deref(), "an id is of the tab's own set; heard {:#?}", self.heard);
+        version.parse::<Rv>().expect("an id is a version").0
     }
 
     fn raise_floor(&mut self, number: u128) {

@@ -14,12 +14,14 @@ use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
 use crate::access::{Access, Asker, Grant, GrantKey, Ruling, Wanted};
+use crate::audit::{Audit, Origin};
 use crate::cluster::Clusters;
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
 use crate::feed::post::Post;
-use crate::feed::{Feed, FeedKey, Scope, Shared, State};
+use crate::feed::{Feed, FeedKey, Namespaces, Scope, Shared, State};
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identity};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
 use crate::wire::head::Version;
@@ -87,7 +89,7 @@ pub struct World {
     feed_time: Duration,
 }
 
-pub const NAMESPACES: [&str; 2] = ["a", "b"];
+pub const NAMESPACES: [&str; 3] = ["a", "a-b", "b"];
 pub const NAMES: [&str; 3] = ["x", "y", "z"];
 const PADS: [usize; 5] = [0, 30, 700, 3000, 20_000];
 
@@ -116,6 +118,7 @@ impl World {
             server: config::Server::default(),
             wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
+            origins: Arc::new(Origins::new(&config::Server::default(), &config::Cors::default())),
             authenticator: Arc::new(
                 Authenticator::new(&config::Config::default()).expect("dev needs nothing"),
             ),
@@ -127,6 +130,7 @@ impl World {
                 hub.clone(),
                 posts,
             ),
+            audit: Audit::off(),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
         };
@@ -304,17 +308,14 @@ impl World {
 
     /// A tab opens, with an id that another replica gave it or without one.
     pub fn open(&mut self, scope: usize, http10: bool, elsewhere: Option<usize>) {
-        let scope = match scope % 3 {
-            0 => Scope::All,
-            n => Scope::Namespace(NAMESPACES[n - 1].into()),
-        };
+        let scope = scope_of(scope);
         let version = if http10 { Version::Http10 } else { Version::Http11 };
         let mut tab = Tab::new(scope, version);
         if let Some(which) = elsewhere {
             let (rv, items) = self.history.iter().nth(which % self.history.len()).expect("never empty");
             tab.rows = rows(items, &tab.scope, self.kind.listing);
             tab.oldest = oldest(&tab.rows, self.kind.listing);
-            tab.id = Some(rv.to_string());
+            tab.id = Some(id_of(*rv, &tab.scope));
             tab.loaded = true;
         }
         self.tabs.push(tab);
@@ -337,8 +338,9 @@ impl World {
             version: tab.version,
             scope: tab.scope.clone(),
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
-            request_id: "r".into(),
+            from: Origin::unknown(),
             cookies: Box::default(),
+            sharing: Arc::default(),
         };
         self.core.open(self.feed.key.clone(), opening);
     }
@@ -449,6 +451,27 @@ impl World {
         assert_eq!(self.ledger.spent(Thing::Logs), 0);
         assert_eq!(self.ledger.spent(Thing::Snapshots), 0);
     }
+}
+
+/// Scopes by number: all namespaces, each one, each set.
+pub const SCOPES: usize = 1 + NAMESPACES.len() + (1 << NAMESPACES.len()) - 1;
+
+fn scope_of(number: usize) -> Scope {
+    match number % SCOPES {
+        0 => Scope::All,
+        n if n <= NAMESPACES.len() => Scope::Namespace(NAMESPACES[n - 1].into()),
+        n => set_of(n - NAMESPACES.len()),
+    }
+}
+
+/// The set of the namespaces whose bits are set.
+fn set_of(bits: usize) -> Scope {
+    let names = NAMESPACES.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+    Scope::Set(Namespaces::new(names.map(|(_, name)| Arc::from(*name))).expect("one bit is set"))
+}
+
+fn id_of(rv: u128, scope: &Scope) -> String {
+    scope.mark().map_or_else(|| rv.to_string(), |mark| format!("{rv}.{mark}"))
 }
 
 /// What a list shows.
