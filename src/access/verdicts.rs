@@ -32,14 +32,14 @@ impl Verdicts {
 
     /// An answer. One to an older question than the one that is known says nothing.
     pub fn learn(&mut self, place: Where, allowed: bool, asked: Instant) {
+        if self.known.get(&place).is_some_and(|(_, at)| asked < *at) {
+            return;
+        }
         if place.is_none() && allowed {
             // While they see the whole cluster nobody asks about its namespaces: what is known of these grows old.
             *self = Verdicts::new(self.wanted.clone(), self.namespaced);
         }
-        let known = self.known.entry(place).or_insert((allowed, asked));
-        if asked >= known.1 {
-            *known = (allowed, asked);
-        }
+        self.known.insert(place, (allowed, asked));
     }
 
     /// Whether candidates are needed: they may not see the whole cluster.
