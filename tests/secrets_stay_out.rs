@@ -82,8 +82,12 @@ async fn what_is_planted_is_found_nowhere() {
     plant(&east);
     let kubeconfig = Cluster::kubeconfig(&[&east]);
     assert!(kubeconfig.contains(PLANTED), "the token is in use");
-    let files =
-        [("foretop.yaml", SETTINGS), ("clusters.yaml", CLUSTERS), ("kubeconfig", &kubeconfig), ("away", AWAY)];
+    let files = [
+        ("foretop.yaml", SETTINGS),
+        ("clusters.yaml", CLUSTERS),
+        ("kubeconfig", &kubeconfig),
+        ("away", AWAY),
+    ];
     let process = Process::start(&["serve", "--config", "foretop.yaml"], &files);
     let mut frames = String::new();
     let mut answers = String::new();
@@ -101,7 +105,8 @@ async fn what_is_planted_is_found_nowhere() {
         frames += &everything(&process, get(&all, ANN)).await;
     }
     let (namespace, name) = east.names("services").unwrap().swap_remove(0);
-    let bad = json!({"spec": {"ports": [{"port": PLANTED}], "type": {"planted-secret": PLANTED}, "clusterIP": 7}});
+    let bad =
+        json!({"spec": {"ports": [{"port": PLANTED}], "type": {"planted-secret": PLANTED}, "clusterIP": 7}});
     east.patch("services", &namespace, &name, &bad).unwrap();
     east.faults().add(Fault::WatchGone.on("services"));
     east.faults().add(Fault::Unauthorized.on("nodes"));
@@ -111,7 +116,13 @@ async fn what_is_planted_is_found_nowhere() {
     pods.until("the tainted pod's change", |_| true).await;
     pods.events(2).await;
 
-    for path in [list("pods"), watch("nodes"), "/api/clusters".into(), "/api/features".into(), "/api/auth/whoami".into()] {
+    for path in [
+        list("pods"),
+        watch("nodes"),
+        "/api/clusters".into(),
+        "/api/features".into(),
+        "/api/auth/whoami".into(),
+    ] {
         for careless in CARELESS {
             for who in [ANN, ""] {
                 let path = format!("{path}{query}");
@@ -133,7 +144,10 @@ async fn what_is_planted_is_found_nowhere() {
             answers += &tab::get(address, &format!("{path}{query}"), &headers).await.text();
         }
     }
-    assert!(answers.contains("foretop_streams") && answers.contains("\"actor\":\"ann\""), "the pages were read");
+    assert!(
+        answers.contains("foretop_streams") && answers.contains("\"actor\":\"ann\""),
+        "the pages were read"
+    );
     tokio::time::timeout(Duration::from_secs(30), away.until_end()).await.ok();
     for stream in [&pods, &events, &away] {
         frames += &stream.text;
@@ -145,7 +159,9 @@ async fn what_is_planted_is_found_nowhere() {
     drop((pods, events, away));
     let log = process.to_the_end();
     assert!(log.contains("TRACE") && log.contains("stream.closed"), "the log was read");
-    for (what, text) in [("a frame", &frames), ("an answer", &answers), ("the audit", &audit), ("the log", &log)] {
+    for (what, text) in
+        [("a frame", &frames), ("an answer", &answers), ("the audit", &audit), ("the log", &log)]
+    {
         found_not(what, text, PLANTED);
     }
     for (what, text) in [("an answer", &answers), ("the audit", &audit), ("the log", &log)] {
@@ -172,7 +188,16 @@ fn no_kind_decodes_what_may_be_secret() {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         read += 1;
-        for word in ["stringData", "string_data", "binaryData", "binary_data", "last-applied", "\"data\"", "configmaps", "secrets"] {
+        for word in [
+            "stringData",
+            "string_data",
+            "binaryData",
+            "binary_data",
+            "last-applied",
+            "\"data\"",
+            "configmaps",
+            "secrets",
+        ] {
             assert!(!text.contains(word), "{} in {}", word, path.display());
         }
     }
