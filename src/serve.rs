@@ -21,6 +21,7 @@ use crate::feed::ledger::Ledger;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
 use crate::identity::{AuthError, Authenticator};
+use crate::tls::{Listening, TlsError};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,9 @@ pub enum ServeError {
     /// The audit's file cannot be opened.
     #[error("cannot write the audit to `audit.file`: {0}")]
     Audit(#[source] io::Error),
+    /// The TLS listener cannot start.
+    #[error("server.tls: {0}")]
+    Tls(#[from] TlsError),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
@@ -62,6 +66,8 @@ const LAST_RECORDS: Duration = Duration::from_secs(2);
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens for TLS.
+    pub tls_address: Option<SocketAddr>,
     /// Its feeds.
     pub hub: Arc<Hub>,
     /// Its clusters.
@@ -71,6 +77,7 @@ pub struct Server {
     /// What its cores run on.
     pub driver: Driver,
     api: Arc<Api>,
+    tls: Option<Listening>,
     audit: Audit,
     drain: crate::config::Drain,
 }
@@ -142,8 +149,20 @@ impl Server {
         let api =
             Api::new(config, &hub, &clusters, &cores, origins, authenticator, audit.clone(), ledger, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
-        let server =
-            Server { address, hub, clusters, cores, driver, api, audit, drain: config.drain.clone() };
+        let tls = Listening::start(config, &cores)?;
+        let tls_address = tls.as_ref().map(|tls| tls.address);
+        let server = Server {
+            address,
+            tls_address,
+            hub,
+            clusters,
+            cores,
+            driver,
+            api,
+            tls,
+            audit,
+            drain: config.drain.clone(),
+        };
         server.prewarm(config);
         Ok(server)
     }
@@ -192,6 +211,9 @@ impl Server {
         self.api.set_draining();
         self.tell(|| Command::Lame);
         tokio::time::sleep(self.drain.lame).await;
+        if let Some(tls) = &self.tls {
+            tls.close();
+        }
         let until = Instant::now() + self.drain.window;
         self.tell(|| Command::Drain(until));
         let streams = || self.cores.iter().map(|core| core.counters.streams.get()).sum::<u64>();

@@ -26,6 +26,7 @@ mod server;
 mod sources;
 mod streams;
 mod table;
+mod tls;
 mod unknown;
 mod upstream;
 mod watch;
@@ -54,6 +55,7 @@ pub use reference::reference;
 pub use server::Server;
 pub use sources::{File, Flag, Sources};
 pub use streams::{Refusal, Streams};
+pub use tls::Tls;
 pub use upstream::Upstream;
 pub use watch::Watch;
 

@@ -161,6 +161,24 @@ impl Grammar<SocketAddr> for Address {
     }
 }
 
+/// An IP address and a port, or nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OptionalAddress;
+
+impl Grammar<Option<SocketAddr>> for OptionalAddress {
+    fn expected(&self) -> String {
+        Address.expected()
+    }
+
+    fn show(&self, value: &Option<SocketAddr>) -> String {
+        value.map(|address| address.to_string()).unwrap_or_default()
+    }
+
+    fn read(&self, given: &Node) -> Result<Option<SocketAddr>, Vec<Wrong>> {
+        Address.read(given).map(Some)
+    }
+}
+
 /// A path, or nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OptionalPath;
