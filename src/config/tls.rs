@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::grammar::{OptionalAddress, OptionalPath, Whole};
+use super::grammar::{AddressOrOff, OptionalPath, Whole};
 use super::table::{Section, Table};
 
 /// TLS on a listener of its own.
@@ -32,8 +32,8 @@ impl Section for Tls {
         table.setting(
             "listen",
             &mut self.listen,
-            OptionalAddress,
-            "Address of the TLS listener, beside that of `server.listen`; without it there is none.",
+            AddressOrOff,
+            "Address of the TLS listener, beside that of `server.listen`.",
         );
         table.setting(
             "certFile",

@@ -161,21 +161,24 @@ impl Grammar<SocketAddr> for Address {
     }
 }
 
-/// An IP address and a port, or nothing.
+/// An IP address and a port, or `off`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OptionalAddress;
+pub(crate) struct AddressOrOff;
 
-impl Grammar<Option<SocketAddr>> for OptionalAddress {
+impl Grammar<Option<SocketAddr>> for AddressOrOff {
     fn expected(&self) -> String {
-        Address.expected()
+        "an IP address and a port, or `off`".into()
     }
 
     fn show(&self, value: &Option<SocketAddr>) -> String {
-        value.map(|address| address.to_string()).unwrap_or_default()
+        value.map_or_else(|| "off".into(), |address| address.to_string())
     }
 
     fn read(&self, given: &Node) -> Result<Option<SocketAddr>, Vec<Wrong>> {
-        Address.read(given).map(Some)
+        match scalar(given)? {
+            "off" => Ok(None),
+            _ => Address.read(given).map(Some),
+        }
     }
 }
 
