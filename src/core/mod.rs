@@ -11,6 +11,7 @@
 //! - [`asking`]: what the control plane is asked; [`pass`]: by what right a stream is open; [`record`]: what is recorded of it.
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
 //! - [`specimen`]: the frame that says nothing new.
+//! - [`rescope`] moves a stream to another scope, as its user's rights change; [`gained`]: the rows that it comes to see by that.
 //! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end. [`end`]: how a stream ends.
 //! - [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts.
 
@@ -22,6 +23,7 @@ pub mod counters;
 pub mod deadlines;
 pub mod end;
 pub mod epoll;
+pub mod gained;
 pub mod grow;
 pub mod join;
 pub mod limiter;
@@ -59,6 +61,7 @@ use self::beat::Timers;
 use self::counters::CoreCounters;
 use self::deadlines::Connections;
 use self::epoll::Epoll;
+use self::gained::Gains;
 use self::join::Opening;
 use self::limiter::Limiter;
 use self::list::ListWaiter;
@@ -206,6 +209,7 @@ pub struct Core {
     prefixes: Prefixes,
     /// What the views' logs take, as of the last second.
     logs: Charge,
+    gains: Gains,
     views: Vec<Option<View>>,
     free_views: Vec<ViewId>,
     view_ids: HashMap<ViewKey, ViewId>,

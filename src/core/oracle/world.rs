@@ -84,6 +84,7 @@ pub struct World {
     pub tabs: Vec<Tab>,
     ahead: Duration,
     feed_time: Duration,
+    connections: usize,
 }
 
 pub const NAMESPACES: [&str; 3] = ["a", "a-b", "b"];
@@ -146,6 +147,7 @@ impl World {
             tabs: Vec::new(),
             ahead: Duration::ZERO,
             feed_time: Duration::ZERO,
+            connections: 0,
         };
         world.remember();
         world
@@ -317,8 +319,11 @@ impl World {
         if self.tabs[index].stream.is_some() {
             return;
         }
-        let pass = self.right();
+        self.connections += 1;
+        let who = format!("connection-{}", self.connections);
+        let pass = self.right(&who);
         let tab = &mut self.tabs[index];
+        tab.who = who;
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         socket2::SockRef::from(&ours).set_send_buffer_size(4096).expect("a small buffer");
         tab.connected(theirs);
@@ -332,12 +337,29 @@ impl World {
             cookies: Box::default(),
         };
         self.core.open(self.feed.key.clone(), opening);
+        self.tabs[index].read_head();
     }
 
-    /// The right by which every tab is open.
-    fn right(&mut self) -> PassId {
+    /// What a tab's user may see is another set of namespaces now, or all of them.
+    pub fn rescope(&mut self, index: usize, number: usize) {
+        let scope = if number == 0 { Scope::All } else { set_of(number) };
+        let tab = &self.tabs[index];
+        if matches!(tab.scope, Scope::Namespace(_)) || tab.stream.is_none() {
+            return;
+        }
+        let passes = &self.core.passes;
+        let slot = self.core.slots.iter().find(|(_, slot)| *passes.get(slot.pass).subject == *tab.who);
+        // One that waits for its feed joins by the right that it has then.
+        let Some((id, slot)) = slot else { return };
+        let sent = usize::try_from(slot.sent).expect("small");
+        self.tabs[index].rescoped(scope.clone(), sent);
+        self.core.rescope(id, &scope);
+    }
+
+    /// The right by which a connection is open.
+    fn right(&mut self, subject: &str) -> PassId {
         let who = Identity {
-            subject: "u".into(),
+            subject: subject.into(),
             email: "".into(),
             groups: Arc::default(),
             session: None,
@@ -391,7 +413,7 @@ impl World {
         self.drain();
     }
 
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         let mut quiet = 0;
         while quiet < 3 {
             self.answer();
@@ -442,6 +464,9 @@ impl World {
     }
 }
 
+/// What a user may see that rights come and go for: all namespaces, or a set of them.
+pub const UNIONS: usize = 1 << NAMESPACES.len();
+
 /// Scopes by number: all namespaces, each one, each set.
 pub const SCOPES: usize = 1 + NAMESPACES.len() + (1 << NAMESPACES.len()) - 1;
 
@@ -454,7 +479,7 @@ fn scope_of(number: usize) -> Scope {
 }
 
 /// The set of the namespaces whose bits are set.
-fn set_of(bits: usize) -> Scope {
+pub fn set_of(bits: usize) -> Scope {
     let names = NAMESPACES.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
     Scope::Set(Namespaces::new(names.map(|(_, name)| Arc::from(*name))).expect("one bit is set"))
 }
