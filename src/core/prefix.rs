@@ -182,6 +182,11 @@ impl Prefixes {
         if seen == 0 { 0 } else { marks[seen - 1].0 }
     }
 
+    /// How many bytes at its beginning are the rest of something that was sent in part.
+    pub fn owed(&self, id: SegmentId) -> u32 {
+        self.get(id).owed
+    }
+
     /// Where the frame ends that a stream at `offset` has got in part; `offset` itself where there is none.
     pub fn end_of_frame(&self, id: SegmentId, offset: u32) -> u32 {
         let prefix = self.get(id);
@@ -197,11 +202,6 @@ impl Prefixes {
         }
         let whole = prefix.marks.partition_point(|(end, _)| *end < offset);
         prefix.marks.get(whole).map_or(offset, |(end, _)| *end)
-    }
-
-    /// Whether a stream at `offset` has still to get the rest of something that was sent in part before this segment.
-    pub fn owes(&self, id: SegmentId, offset: u32) -> bool {
-        offset < self.get(id).owed
     }
 
     fn get(&self, id: SegmentId) -> &Prefix {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Core;
 use super::plan::{Manner, Plan, wanted};
+use super::reason::Reason;
 use super::request::{Request, Route};
 use super::slot::{SlotId, SlotName};
 use crate::access::Wanted;
@@ -63,10 +64,11 @@ impl Core {
     }
 
     /// A stream is about to be closed.
-    pub(super) fn record_closed(&mut self, name: SlotName, reason: &'static str) {
+    pub(super) fn record_closed(&mut self, name: SlotName, reason: Reason) {
         if self.slots.named(name).is_none() {
             return;
         }
+        let reason = reason.name();
         let slot = self.slots.get(name.id);
         let (stream, bytes, opened_ms) = (slot.number, slot.sent, slot.opened_ms);
         let (view, pass) = (slot.view, slot.pass);
@@ -120,7 +122,7 @@ impl Core {
     }
 
     /// A request is refused.
-    pub(super) fn record_denied(&self, why: Refusal, peer: &Peer, manner: &Manner) {
+    pub(super) fn record_denied(&self, why: Refusal, manner: &Manner) {
         if !is_denial(why) {
             return;
         }
@@ -128,7 +130,7 @@ impl Core {
             let asked = manner.asked.as_deref().cloned();
             let (who, target) = asked.map_or((None, None), |asked| (asked.who, asked.target));
             let event = Event::Denied { code: why.code(), path: None };
-            Record::new(event, who, manner.origin(peer)).about(target)
+            Record::new(event, who, manner.origin()).about(target)
         });
     }
 }

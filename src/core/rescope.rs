@@ -5,11 +5,9 @@
 //! socket is closed, for nothing of a row leaves here once the right to it is gone. In the new view its ids have another mark, so that a
 //! client that comes back with one of the old gets a snapshot.
 
-use std::os::fd::AsFd;
-use std::time::Duration;
-
 use super::Core;
 use super::prefix::Then;
+use super::reason::Reason;
 use super::slot::{AHEAD, At, ENDING, SlotId};
 use super::view::{ViewId, ViewKey};
 use crate::feed::Scope;
@@ -25,8 +23,8 @@ impl Core {
         }
         tracing::debug!(stream = self.slots.get(id).number, "stream.rescoped");
         let only_gains = scope.covers(&old);
-        if !only_gains && self.owes_part_of_a_row(id) {
-            return self.cut_off(id);
+        if !only_gains && self.owes_rest(id) {
+            return self.reset(id, Reason::ScopeChanged);
         }
         if self.slots.get(id).is(ENDING) {
             return;
@@ -106,27 +104,5 @@ impl Core {
             At::Prefix(segment, _) => matches!(self.prefixes.then(segment), Then::Snapshot | Then::Wait),
             At::Log(_) | At::Behind(_) => false,
         }
-    }
-
-    /// Whether the stream has got the beginning of something that may be a row, and not its end.
-    fn owes_part_of_a_row(&mut self, id: SlotId) -> bool {
-        let slot = self.slots.get(id);
-        let view = slot.view;
-        match slot.at {
-            At::Log(cursor) => !self.view(view).log.is_between_frames(cursor),
-            At::Prefix(segment, offset) => match self.prefixes.then(segment) {
-                // Behind the rest of a frame there are only notices.
-                Then::Snapshot | Then::Wait | Then::Close => self.prefixes.owes(segment, offset),
-                Then::From(_) | Then::Segment(_) => self.prefixes.end_of_frame(segment, offset) != offset,
-            },
-            At::Behind(_) | At::Waiting | At::Pausing => false,
-        }
-    }
-
-    /// Closes a stream so that nothing more of it is sent, not even by the kernel.
-    fn cut_off(&mut self, id: SlotId) {
-        let socket = self.slots.get(id).socket.as_fd();
-        let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
-        self.close(id, "rescoped");
     }
 }

@@ -3,8 +3,11 @@
 //! [`Authenticator::identify`] is called for every request, on a core or on the control plane, and only computes. What needs the provider (a session
 //! whose turn it is to be refreshed) is [`Identified::Stale`]: the task of that one connection waits while the control plane asks.
 
+pub mod addresses;
+pub mod forwarded;
 mod header;
 pub mod oidc;
+pub mod origin;
 mod peer;
 mod session;
 

@@ -2,12 +2,14 @@
 
 mod list;
 mod number;
+mod origin;
 mod tiers;
 mod units;
 mod word;
 
 pub(crate) use list::{KindNames, Peers, Prewarm, Words};
 pub(crate) use number::{Size, Time, Whole};
+pub(crate) use origin::{Hosts, OptionalOrigin, OriginList};
 pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
 pub(crate) use word::{Address, AnyText, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};

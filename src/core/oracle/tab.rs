@@ -34,13 +34,14 @@ pub struct Tab {
     body: Vec<u8>,
     in_body: bool,
     ended: bool,
+    /// Bytes that it has read of this connection.
+    pub received: usize,
+    /// How many of them its head took.
+    head: usize,
     /// Whether it went away by itself.
     pub disconnected: bool,
     /// By what name its connection is known.
     pub who: String,
-    /// Bytes that came on this connection, and how many of them its head took.
-    received: usize,
-    head: usize,
     /// What this connection may show now: what comes behind so many bytes is another scope's.
     right: Scope,
     rights: VecDeque<(usize, Scope)>,
@@ -58,7 +59,6 @@ impl Tab {
     pub fn new(scope: Scope, version: Version) -> Self {
         Tab {
             who: String::new(),
-            received: 0,
             head: 0,
             right: scope.clone(),
             rights: VecDeque::new(),
@@ -79,6 +79,7 @@ impl Tab {
             body: Vec::new(),
             in_body: false,
             ended: false,
+            received: 0,
             disconnected: false,
             heard: Vec::new(),
         }
@@ -96,8 +97,8 @@ impl Tab {
         self.body.clear();
         self.in_body = false;
         self.ended = false;
-        self.disconnected = false;
         self.received = 0;
+        self.disconnected = false;
         self.right = self.scope.clone();
         self.rights.clear();
         self.scopes = vec![self.scope.clone()];
@@ -112,10 +113,11 @@ impl Tab {
         self.head = self.received;
     }
 
-    /// Its user may see another scope from now on. So many bytes were sent behind the head.
-    pub fn rescoped(&mut self, scope: Scope, sent: usize) {
-        self.heard.push(format!("--- rescoped to {scope:?} after {sent} bytes"));
+    /// Its user may see another scope from now on. So many bytes were sent behind the head; `None`: all that ever will be.
+    pub fn rescoped(&mut self, scope: Scope, sent: Option<usize>) {
+        self.heard.push(format!("--- rescoped to {scope:?} after {sent:?} bytes"));
         self.scope = scope.clone();
+        let Some(sent) = sent else { return };
         self.scopes.push(scope.clone());
         self.rights.push_back((self.head + sent, scope));
         self.follow_rights();
@@ -142,8 +144,9 @@ impl Tab {
         if self.cut_off {
             return true;
         }
-        let last =
-            self.heard.last().is_some_and(|last| last.contains("server_shutdown") || last.contains("error"));
+        let last = self.heard.last().is_some_and(|last| {
+            ["server_shutdown", "error", "auth_expired"].iter().any(|event| last.contains(event))
+        });
         last && self.raw.is_empty() && self.body.is_empty() && (self.version == Version::Http10 || self.ended)
     }
 
@@ -247,7 +250,7 @@ impl Tab {
                     self.floor = None;
                 }
             }
-            "error" | "server_shutdown" => self.live = false,
+            "error" | "server_shutdown" | "auth_expired" => self.live = false,
             other => panic!("{other:?} is no event"),
         }
     }

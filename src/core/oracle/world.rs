@@ -18,8 +18,9 @@ use crate::audit::{Audit, Origin};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
-use crate::feed::{Feed, FeedKey, Namespaces, Scope, Shared, State};
-use crate::identity::{Authenticator, Identity};
+use crate::feed::{Feed, FeedKey, KubeUser, Namespaces, Scope, Shared, State};
+use crate::identity::origin::Origins;
+use crate::identity::{Authenticator, Identity, SessionRef};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
 use crate::wire::head::Version;
 use crate::wire::id::ResumeId;
@@ -115,6 +116,7 @@ impl World {
             server: config::Server::default(),
             wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
+            origins: Arc::new(Origins::new(&config::Server::default(), &config::Cors::default())),
             authenticator: Arc::new(
                 Authenticator::new(&config::Config::default()).expect("dev needs nothing"),
             ),
@@ -257,6 +259,11 @@ impl World {
         self.feed = self.hub.open(&self.feed.key.clone()).expect("a feed");
     }
 
+    /// There is no feed until somebody asks for one.
+    pub fn remove_feed(&mut self) {
+        self.hub.end_cluster("c");
+    }
+
     /// The hub answers what it was asked.
     pub fn answer(&mut self) {
         self.runtime.block_on(async {
@@ -320,10 +327,9 @@ impl World {
             return;
         }
         self.connections += 1;
-        let who = format!("connection-{}", self.connections);
-        let pass = self.right(&who);
+        self.tabs[index].who = format!("connection-{}", self.connections);
+        let pass = self.right(index);
         let tab = &mut self.tabs[index];
-        tab.who = who;
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         socket2::SockRef::from(&ours).set_send_buffer_size(4096).expect("a small buffer");
         tab.connected(theirs);
@@ -331,10 +337,10 @@ impl World {
             socket: ours.into(),
             pass,
             version: tab.version,
-            scope: tab.scope.clone(),
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
             from: Origin::unknown(),
             cookies: Box::default(),
+            sharing: Arc::default(),
         };
         self.core.open(self.feed.key.clone(), opening);
         self.tabs[index].read_head();
@@ -347,28 +353,50 @@ impl World {
         if matches!(tab.scope, Scope::Namespace(_)) || tab.stream.is_none() {
             return;
         }
-        let passes = &self.core.passes;
-        let slot = self.core.slots.iter().find(|(_, slot)| *passes.get(slot.pass).subject == *tab.who);
-        // One that waits for its feed joins by the right that it has then.
-        let Some((id, slot)) = slot else { return };
-        let sent = usize::try_from(slot.sent).expect("small");
+        let key = self.question(index);
+        let sent = self.sent_by(&key);
         self.tabs[index].rescoped(scope.clone(), sent);
-        self.core.rescope(id, &scope);
+        self.core.ruled(Arc::new(Grant::new(key, Ruling::Allowed(scope))));
+        self.core.carry_out_rulings();
     }
 
-    /// The right by which a connection is open.
-    fn right(&mut self, subject: &str) -> PassId {
-        let who = Identity {
-            subject: subject.into(),
+    /// Bytes that a connection was sent behind its head. `None`: it is closed.
+    fn sent_by(&self, key: &GrantKey) -> Option<usize> {
+        let is_by = |pass| self.core.passes.get(pass).grant.key == *key;
+        if self.core.opening.values().flatten().any(|opening| is_by(opening.pass)) {
+            return Some(0);
+        }
+        let (_, slot) = self.core.slots.iter().find(|(_, slot)| is_by(slot.pass))?;
+        Some(usize::try_from(slot.sent).expect("small"))
+    }
+
+    /// Whose tabs they all are.
+    fn who() -> Identity {
+        Identity {
+            subject: "u".into(),
             email: "".into(),
             groups: Arc::default(),
-            session: None,
-            until: None,
+            session: Some(SessionRef { id: 7, began: 100, until: u64::MAX / 1000 }),
+            until: Some(u64::MAX / 1000),
+        }
+    }
+
+    /// What is asked for a tab's connection. Each is a user of its own to the cluster, so that their rights change one by one.
+    pub fn question(&self, index: usize) -> GrantKey {
+        let tab = &self.tabs[index];
+        let user = KubeUser { name: tab.who.as_str().into(), groups: Box::default() };
+        let wanted = match &tab.scope {
+            Scope::All | Scope::Set(_) => Wanted::Everything,
+            Scope::Namespace(name) => Wanted::Namespaces(Namespaces::new([name.clone()]).expect("one name")),
         };
+        GrantKey { cluster: "c".into(), kind: self.kind, asker: Asker::User(Arc::new(user)), wanted }
+    }
+
+    /// The right by which a tab's connection is open.
+    fn right(&mut self, index: usize) -> PassId {
+        let who = Self::who();
         let user = self.core.limiter.acquire(&who.subject).expect("no limit");
-        let key =
-            GrantKey { cluster: "c".into(), kind: self.kind, asker: Asker::Own, wanted: Wanted::Everything };
-        let grant = Grant::new(key, Ruling::Allowed(Scope::All));
+        let grant = Grant::new(self.question(index), Ruling::Allowed(self.tabs[index].scope.clone()));
         self.core.passes.acquire(user, &who, Arc::new(grant))
     }
 
