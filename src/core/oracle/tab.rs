@@ -115,9 +115,9 @@ impl Tab {
 
     /// Its user may see another scope from now on. So many bytes were sent behind the head; `None`: all that ever will be.
     pub fn rescoped(&mut self, scope: Scope, sent: Option<usize>) {
-        self.heard.push(format!("--- rescoped to {scope:?} after {sent:?} bytes"));
         self.scope = scope.clone();
         let Some(sent) = sent else { return };
+        self.heard.push(format!("--- rescoped to {scope:?} after {sent} bytes"));
         self.scopes.push(scope.clone());
         self.rights.push_back((self.head + sent, scope));
         self.follow_rights();
