@@ -78,6 +78,15 @@ impl Access {
         })
     }
 
+    /// Grants of no cluster, which nobody is told of.
+    #[cfg(test)]
+    pub(crate) fn alone(config: &Config) -> Arc<Self> {
+        let clusters = Clusters::new(config.upstream.clone());
+        let limits = crate::feed::hub::Limits { linger: Duration::ZERO, feeds: 0, journal_total: 0 };
+        let (hub, _) = Hub::new(clusters.clone(), crate::feed::Shared::without_cores(), limits);
+        Access::new(config, clusters, hub, Arc::new([]))
+    }
+
     /// How long a ruling may open streams without being asked again.
     #[must_use]
     pub fn life(&self, ruling: &Ruling) -> Duration {

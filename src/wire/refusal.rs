@@ -5,6 +5,8 @@
 pub enum Refusal {
     /// The head is not HTTP, or contradicts itself.
     BadRequest,
+    /// Cleartext where TLS is spoken.
+    NeedsTls,
     /// A namespace of a name that cannot exist.
     BadNamespace,
     /// No identity.
@@ -68,6 +70,7 @@ impl Refusal {
             Refusal::BadChecks
             | Refusal::TooManyChecks
             | Refusal::BadRequest
+            | Refusal::NeedsTls
             | Refusal::BadNamespace
             | Refusal::TwoCredentials => (400, "Bad Request"),
             Refusal::Unauthenticated => (401, "Unauthorized"),
@@ -94,6 +97,7 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         match self {
             Refusal::BadRequest => "bad_request",
+            Refusal::NeedsTls => "needs_tls",
             Refusal::BadNamespace => "bad_namespace",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::Forbidden => "forbidden",
@@ -127,6 +131,7 @@ impl Refusal {
     pub const fn message(self) -> &'static str {
         match self {
             Refusal::BadRequest => "the request is not valid HTTP/1.1",
+            Refusal::NeedsTls => "this port speaks TLS; ask it by https://",
             Refusal::BadNamespace => "no namespace can have this name",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::Forbidden | Refusal::Denied | Refusal::Absent => "operation failed",
@@ -190,6 +195,7 @@ impl Refusal {
         matches!(
             self,
             Refusal::BadRequest
+                | Refusal::NeedsTls
                 | Refusal::Timeout
                 | Refusal::BodyTooLarge
                 | Refusal::UriTooLong
