@@ -235,9 +235,8 @@ fn refuse(why: Refusal, accepts_json: bool) -> Response {
     ];
     let mut response = (status, headers, body).into_response();
     response.extensions_mut().insert(why);
-    if why == Refusal::Unauthenticated {
-        let realm = HeaderValue::from_static("Cookie realm=\"periscope\"");
-        response.headers_mut().insert("www-authenticate", realm);
+    if let Some(challenge) = why.challenge() {
+        response.headers_mut().insert("www-authenticate", HeaderValue::from_static(challenge));
     }
     response
 }

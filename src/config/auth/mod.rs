@@ -1,7 +1,9 @@
 //! Who asks.
 
+mod bearer;
 mod header;
 
+pub use bearer::BearerAuth;
 pub use header::HeaderAuth;
 
 use super::grammar::{Choice, MustBeSaid, Text, Words};
@@ -16,6 +18,8 @@ pub struct Auth {
     pub dev: DevIdentity,
     /// The trusted proxy of `header`.
     pub header: HeaderAuth,
+    /// Bearer tokens of API clients.
+    pub bearer: BearerAuth,
     /// Lets `dev` listen beyond loopback. Only the flag `--insecure` sets it.
     pub insecure: bool,
 }
@@ -67,6 +71,7 @@ impl Default for Auth {
                 groups: vec!["dev".into()],
             },
             header: HeaderAuth::default(),
+            bearer: BearerAuth::default(),
             insecure: false,
         }
     }
@@ -90,6 +95,11 @@ impl Section for Auth {
         );
         table.section("dev", "The identity of everyone, in `auth.mode: dev`.", &mut self.dev);
         table.section("header", "The trusted proxy of `auth.mode: header`.", &mut self.header);
+        table.section(
+            "bearer",
+            "Bearer tokens of API clients, in `auth.mode: bearer`, or beside `oidc` or `header`.",
+            &mut self.bearer,
+        );
     }
 }
 

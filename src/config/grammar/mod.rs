@@ -2,15 +2,20 @@
 
 mod list;
 mod number;
+mod provider;
 mod tiers;
 mod units;
+mod url;
 mod word;
 
 pub(crate) use list::{KindNames, Peers, Prewarm, Words};
 pub(crate) use number::{Size, Time, Whole};
+pub(crate) use provider::ProviderUrl;
 pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
-pub(crate) use word::{Address, AnyText, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};
+pub use url::is_safe_url;
+pub(crate) use url::OptionalUrl;
+pub(crate) use word::{Address, AnyText, Choice, Choices, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};
 
 use super::mistake::quoted;
 use super::yaml::{Node, Value};
