@@ -19,6 +19,7 @@ use crate::core::{Command, CoreHandle, Everywhere};
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::{FeedKey, Shared};
+use crate::identity::origin::Origins;
 use crate::identity::{AuthError, Authenticator};
 
 /// Why a server does not start.
@@ -104,7 +105,11 @@ impl Server {
         };
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
+        let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
+        if let Some(bearer) = authenticator.bearer() {
+            tokio::spawn(bearer.clone().follow_keys());
+        }
         let access = Access::new(config);
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
@@ -119,6 +124,7 @@ impl Server {
             server: config.server.clone(),
             wait: config.feeds.wait,
             kinds: config.watch.kinds.clone().into(),
+            origins: origins.clone(),
             authenticator: authenticator.clone(),
             access: access.clone(),
             audit: audit.clone(),
@@ -136,7 +142,8 @@ impl Server {
                 .map_err(|source| ServeError::Core { core, source })?;
         }
         tracing::info!(%address, cores = count, driver = driver.name(), "server.started");
-        let api = Api::new(config, &hub, &clusters, &cores, authenticator, audit.clone(), ledger, driver);
+        let api =
+            Api::new(config, &hub, &clusters, &cores, origins, authenticator, audit.clone(), ledger, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
         let server =
             Server { address, hub, clusters, cores, driver, api, audit, drain: config.drain.clone() };

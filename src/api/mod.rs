@@ -8,11 +8,12 @@ mod debug;
 mod health;
 pub mod metrics;
 mod origin;
+mod sites;
 
 use std::convert::Infallible;
 use std::io::Cursor;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -28,12 +29,14 @@ use tower::ServiceExt;
 
 use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Cidr, Config};
 use crate::core::start::Driver;
 use crate::core::{CoreHandle, Moved};
 use crate::feed::FeedKey;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
+use crate::identity::addresses::{Addresses, Seat};
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identified, Identity, Peer, Verified};
 use crate::kind::Kind;
 use crate::wire::refusal::Refusal;
@@ -44,6 +47,9 @@ pub const WAITING: usize = 1024;
 /// Connections that are served at once.
 const AT_ONCE: usize = 256;
 
+/// Of these, from one address: a client that is slow with its bodies holds up only its like.
+const AT_ONCE_PER_ADDRESS: usize = 64;
+
 /// Time for one request and its answer.
 const TIME: Duration = Duration::from_secs(30);
 
@@ -52,6 +58,8 @@ pub struct Api {
     hub: Arc<Hub>,
     clusters: Arc<Clusters>,
     cores: Arc<[CoreHandle]>,
+    origins: Arc<Origins>,
+    trusted_proxies: Vec<Cidr>,
     authenticator: Arc<Authenticator>,
     audit: Audit,
     ledger: Arc<Ledger>,
@@ -73,6 +81,7 @@ impl Api {
         hub: &Arc<Hub>,
         clusters: &Arc<Clusters>,
         cores: &Arc<[CoreHandle]>,
+        origins: Arc<Origins>,
         authenticator: Arc<Authenticator>,
         audit: Audit,
         ledger: Arc<Ledger>,
@@ -82,6 +91,8 @@ impl Api {
             hub: hub.clone(),
             clusters: clusters.clone(),
             cores: cores.clone(),
+            origins,
+            trusted_proxies: config.server.trusted_proxies.clone(),
             authenticator,
             audit,
             ledger,
@@ -120,12 +131,14 @@ impl Api {
 /// Serves the connections that cores move here.
 pub async fn serve(api: Arc<Api>, mut moved: mpsc::Receiver<Moved>) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
+    let addresses = Arc::new(Mutex::new(Addresses::new(AT_ONCE_PER_ADDRESS, &api.trusted_proxies)));
     while let Some(connection) = moved.recv().await {
+        let Some(seat) = Seat::take(&addresses, connection.peer.address.ip()) else { continue };
         let Ok(permit) = at_once.clone().acquire_owned().await else { return };
         let api = api.clone();
         tokio::spawn(async move {
             serve_one(api, connection).await;
-            drop(permit);
+            drop((permit, seat));
         });
     }
 }
@@ -169,13 +182,17 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), authenticate));
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
+    let meant_for_us = Router::new()
         .route("/metrics", get(metrics::metrics))
         .route("/api/auth/config", get(auth::config))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), sites::admit));
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .method_not_allowed_fallback(method_not_allowed)
+        .merge(meant_for_us)
         .layer(DefaultBodyLimit::max(api.body_bytes))
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer), origin::of_request))
         .with_state(api)
@@ -197,6 +214,10 @@ async fn authenticate(
         Ok(Verified { identity, cookies }) => {
             let who = Who::of(&identity);
             request.extensions_mut().insert(Asker { identity });
+            // Whoever answers goes by the identity: what it was read from has done its work, and what others have put there does none.
+            for name in api.authenticator.credentials() {
+                request.headers_mut().remove(name);
+            }
             let mut response = next.run(request).await;
             response.extensions_mut().insert(who);
             for cookie in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {

@@ -1,5 +1,6 @@
 //! Where a request came from, and what is recorded when it is refused.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -9,8 +10,9 @@ use axum::response::Response;
 
 use super::Api;
 use crate::audit::{Event, Origin, Record, Who};
+use crate::config::Cidr;
 use crate::core::record::is_denial;
-use crate::identity::Peer;
+use crate::identity::{Peer, forwarded};
 use crate::wire::refusal::Refusal;
 
 /// Gives the request its id and its [`Origin`], which routes that record something take from its extensions; records it if it is denied.
@@ -21,7 +23,8 @@ pub(super) async fn of_request(
 ) -> Response {
     let request_id = request_id(request.headers());
     let header = HeaderValue::try_from(&request_id).ok();
-    let origin = Origin { client: Some(peer.address.ip()), request_id: request_id.into() };
+    let client = client(&peer, &api.trusted_proxies, request.headers());
+    let origin = Origin { client: Some(client), request_id: request_id.into() };
     let path: Box<str> = request.uri().path().into();
     request.extensions_mut().insert(origin.clone());
     let mut response = next.run(request).await;
@@ -34,6 +37,12 @@ pub(super) async fn of_request(
         api.audit.record(|| Record::new(event, who, origin));
     }
     response
+}
+
+/// An address that a trusted proxy vouches for, else the peer's.
+fn client(peer: &Peer, trusted_proxies: &[Cidr], headers: &HeaderMap) -> IpAddr {
+    let lines = headers.get_all("x-forwarded-for").iter().map(|line| ("x-forwarded-for", line.as_bytes()));
+    forwarded::client(peer.address.ip(), trusted_proxies, lines)
 }
 
 /// The id that the request brought, if it can be repeated without escaping; else one of ours.

@@ -51,6 +51,25 @@ impl Rules<'_> {
             || format!("`127.0.0.1:{}`, or the flag `--insecure`", config.server.listen.port()),
         );
         self.check(
+            auth.mode != AuthMode::Oidc || config.server.public_url.is_some(),
+            &["server.publicUrl", "auth.mode"],
+            || "`auth.mode: oidc` must tell the provider where to send browsers back to".into(),
+            || "the URL that browsers know, such as `https://foretop.example`".into(),
+        );
+        self.check(
+            auth.mode == AuthMode::Dev
+                || config.server.public_url.is_some()
+                || config.server.listen.ip().to_canonical().is_loopback(),
+            &["server.listen", "server.publicUrl"],
+            || {
+                format!(
+                    "{} is reached from beyond this machine, but without `server.publicUrl` only loopback names are answered",
+                    config.server.listen
+                )
+            },
+            || "a `server.publicUrl` beside it, such as `https://foretop.example`".into(),
+        );
+        self.check(
             auth.mode != AuthMode::Header
                 || !auth.header.trusted_peers.is_empty()
                 || !auth.header.trusted_names.is_empty(),

@@ -12,12 +12,14 @@ mod auth;
 mod authorization;
 mod cidr;
 mod contradictions;
+mod cors;
 mod feeds;
 mod grammar;
 mod journal;
 pub mod kinds;
 mod load;
 mod mistake;
+mod origin;
 mod process;
 mod reference;
 mod server;
@@ -40,12 +42,14 @@ pub use audit::Audit;
 pub use auth::{Auth, AuthMode, BearerAuth, DevIdentity, HeaderAuth};
 pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
+pub use cors::Cors;
 pub use feeds::Feeds;
 pub use journal::Journal;
 pub use grammar::is_safe_url;
 pub use load::{Loaded, load, read};
 pub use mistake::{Mistake, Mistakes};
 pub(crate) use mistake::{cut, quoted};
+pub use origin::{Authority, HostName, NotAnOrigin, Origin};
 pub use process::{Drain, Log, Memory};
 pub use reference::reference;
 pub use server::Server;
@@ -69,6 +73,8 @@ const HOUR: Duration = Duration::from_hours(1);
 pub struct Config {
     /// Listening, cores, request heads.
     pub server: Server,
+    /// Other sites' pages that may ask.
+    pub cors: Cors,
     /// Who asks.
     pub auth: Auth,
     /// As whom apiservers are asked about a user.
@@ -106,6 +112,7 @@ impl Section for Config {
             "The registry of clusters, a file of its own, read again when it changes. A relative path starts at the working directory.",
         );
         table.section("server", "Listening, cores, request heads.", &mut self.server);
+        table.section("cors", "Other sites' pages that may ask.", &mut self.cors);
         table.section("auth", "Who asks.", &mut self.auth);
         table.section("authorization", "As whom apiservers are asked about a user.", &mut self.authorization);
         table.section("access", "How users' rights are asked for.", &mut self.access);

@@ -44,7 +44,8 @@ fn every_part_of_a_file_is_read() {
 clustersFile: clusters.yaml
 auth: {mode: header, header: {trustedPeers: [10.0.0.0/8, \"::1\"]}}
 authorization: {mode: tier, groupTiers: {ops: admin, \"cn=dev,dc=example\": write}}
-server: {listen: \"0.0.0.0:9000\", cores: 4}
+server: {listen: \"0.0.0.0:9000\", cores: 4, publicUrl: \"https://Foretop.example:443\", hosts: [\"a.svc:80\", \"[::1]\"]}
+cors: {allowedOrigins: [\"https://portal.example\"]}
 streams:
   perUser: 0
   stall: 1h30m
@@ -62,6 +63,9 @@ watch: {kinds: off}
     assert_eq!(config.auth.mode, AuthMode::Header);
     assert!(config.auth.header.trusted_peers[1].contains("::1".parse().expect("an address")));
     assert_eq!((config.server.listen.port(), config.server.cores), (9000, 4));
+    assert_eq!(config.server.public_url, "https://foretop.example".parse().ok());
+    assert_eq!(config.server.hosts, ["a.svc:80", "[::1]"].map(|host| host.parse().expect("a host")));
+    assert_eq!(config.cors.allowed_origins, ["https://portal.example".parse().expect("an origin")]);
     let streams = config.streams;
     assert_eq!((streams.per_user, streams.refusal, streams.notsent_lowat), (0, Refusal::Event, 32 << 10));
     assert_eq!((streams.stall, streams.window), (Duration::from_mins(90), Duration::ZERO));
@@ -71,7 +75,7 @@ watch: {kinds: off}
     assert!(config.watch.kinds.is_empty());
     let ops = ("ops".to_owned(), Tier::Admin);
     assert_eq!(config.authorization.group_tiers, [ops, ("cn=dev,dc=example".to_owned(), Tier::Write)]);
-    assert_eq!(loaded.set, 18);
+    assert_eq!(loaded.set, 21);
     assert_eq!(loaded.warnings, Vec::<String>::new());
 }
 
@@ -295,6 +299,21 @@ fn contradictions_are_told_where_they_were_set() {
         "auth: {mode: dev}\nserver:\n  listen: 0.0.0.0:80\n",
         &[
             "foretop.yaml:3: server.listen: `auth.mode: dev` would let everyone who reaches 0.0.0.0:80 in; right would be `127.0.0.1:80`, or the flag `--insecure`",
+        ],
+    );
+    assert_mistakes(
+        "auth: {mode: header, header: {trustedPeers: 10.0.0.1}}\nserver:\n  listen: 0.0.0.0:80\nauthorization: {mode: shared}\n",
+        &[
+            "foretop.yaml:3: server.listen: 0.0.0.0:80 is reached from beyond this machine, but without `server.publicUrl` only loopback names are answered; right would be a `server.publicUrl` beside it, such as `https://foretop.example`",
+        ],
+    );
+    assert_mistakes(
+        "auth: {mode: dev}\nserver:\n  publicUrl: foretop.example/\n  hosts: [\"a:b\"]\ncors:\n  allowedOrigins:\n    - https://portal.example/\n    - \"*\"\n",
+        &[
+            "foretop.yaml:3: server.publicUrl: `foretop.example/` does not start with `https://` or `http://`; right would be `https://foretop.example`",
+            "foretop.yaml:4: server.hosts: `a:b` has no port of 0 to 65535 behind its colon; right would be a list of host names, each with a port or without",
+            "foretop.yaml:7: cors.allowedOrigins: `https://portal.example/` has something behind host and port; right would be `https://portal.example`",
+            "foretop.yaml:8: cors.allowedOrigins: `*` does not start with `https://` or `http://`; right would be a list of origins such as `https://portal.example`",
         ],
     );
     assert_mistakes(

@@ -55,7 +55,9 @@ enum Next {
 /// Serves a connection to its end.
 pub async fn serve(core: Rc<Cell>, accepted: Moved) {
     let Moved { socket, peer, read } = accepted;
-    let Ok(stream) = TcpStream::from_std(std::net::TcpStream::from(socket)) else { return };
+    let Ok(stream) = TcpStream::from_std(std::net::TcpStream::from(socket)) else {
+        return core.get().addresses.leave(peer.address.ip());
+    };
     let (deadline, limits) = {
         let mut core = core.get();
         (core.connections.add(Shutdowner::of(&stream)), core.everywhere.server.clone())
@@ -70,7 +72,7 @@ impl Connection {
             match self.read_head().await {
                 Next::Head => {}
                 Next::Refused(why) => {
-                    let manner = Manner::unparsed();
+                    let manner = Manner::unparsed(&self.peer);
                     self.refuse(why, &manner).await;
                     return self.close_gently().await;
                 }
@@ -147,8 +149,8 @@ impl Connection {
             return None;
         };
         let mut core = self.core.get();
-        let manner = Manner::of(&request, &mut core);
-        let plan = core.plan(&request, &self.peer);
+        let mut manner = Manner::of(&request, &self.peer, &mut core);
+        let plan = core.plan(&request, &self.peer, &mut manner);
         let asked = core.asked(&request, &plan, &self.peer);
         Some((plan, Manner { asked, ..manner }))
     }
@@ -230,6 +232,7 @@ impl Connection {
                     etag: snapshot.etag,
                     after,
                     cookies: &permit.verified.cookies,
+                    sharing: &manner.sharing,
                 };
                 if has_etag(etags, snapshot.etag) {
                     self.core.get().counters.not_modified.add(1);
@@ -262,7 +265,7 @@ impl Connection {
     }
 
     async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
-        self.core.get().refused(why, &self.peer, manner);
+        self.core.get().refused(why, manner);
         let after = if why.closes() { After::Close } else { manner.after() };
         let answer = head::refusal(
             manner.version,
@@ -271,14 +274,15 @@ impl Connection {
             manner.accepts_json,
             manner.without_body,
             after,
+            &manner.sharing,
         );
         self.write(answer).await && after == After::Keep
     }
 
     /// A refusal that an `EventSource` understands: a stream that says when to come back, why, and ends.
     async fn refuse_as_stream(&mut self, why: Refusal, version: Version, manner: &Manner) {
-        self.core.get().refused(why, &self.peer, manner);
-        let mut answer = head::stream(version, &manner.request_id, &[]).into_bytes();
+        self.core.get().refused(why, manner);
+        let mut answer = head::stream(version, &manner.request_id, &[], &manner.sharing).into_bytes();
         let mut chunks = Vec::new();
         sse::write_retry(&mut chunks, self.core.get().retry_ms());
         let data = format!(r#"{{"message":"{}","code":"{}"}}"#, why.message(), why.code());
@@ -321,12 +325,12 @@ impl Connection {
 
     /// Forgets the connection; its socket closes with it.
     fn end(self) {
-        self.core.get().connections.remove(&self.deadline);
+        self.core.get().forget(&self.deadline, &self.peer);
     }
 
     /// Gives the socket away.
     fn into_socket(self) -> (Rc<Cell>, OwnedFd, Peer, Vec<u8>) {
-        self.core.get().connections.remove(&self.deadline);
+        self.core.get().forget(&self.deadline, &self.peer);
         (self.core, socket::take(self.stream), self.peer, self.read)
     }
 
@@ -356,7 +360,7 @@ impl Connection {
             Ok(pass) => pass,
             Err(why) => return Err((Box::new(self), why)),
         };
-        let from = manner.origin(&self.peer);
+        let from = manner.origin();
         let (core, socket, ..) = self.into_socket();
         let mut core = core.get();
         core.set_options(&socket);
@@ -370,6 +374,7 @@ impl Connection {
                 resume,
                 from,
                 cookies: permit.verified.cookies,
+                sharing: manner.sharing.clone(),
             },
         );
         Ok(())

@@ -14,6 +14,7 @@ use crate::audit::Origin;
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
 use crate::feed::{Feed, FeedKey, Scope};
+use crate::identity::origin::Sharing;
 use crate::wire::head::{self, Version};
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
@@ -38,13 +39,16 @@ pub struct Opening {
     pub from: Origin,
     /// `Set-Cookie` lines for its head.
     pub cookies: Box<[Box<str>]>,
+    /// Who may read it.
+    pub sharing: Sharing,
 }
 
 impl Core {
     /// Opens a stream: its head goes out at once, before any apiserver is asked.
     pub(super) fn open(&mut self, key: FeedKey, opening: Opening) {
         let mut first =
-            head::stream(opening.version, &opening.from.request_id, &opening.cookies).into_bytes();
+            head::stream(opening.version, &opening.from.request_id, &opening.cookies, &opening.sharing)
+                .into_bytes();
         let mut retry = Vec::new();
         sse::write_retry(&mut retry, self.retry_ms());
         match opening.version {

@@ -76,6 +76,8 @@ use crate::feed::hub::Hub;
 use crate::feed::ledger::{Charge, Ledger};
 use crate::feed::post::{Bell, CoreId, Mail};
 use crate::feed::{FeedKey, Scope};
+use crate::identity::addresses::Addresses;
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Peer};
 
 /// What a core is told by `serve`, or by another core.
@@ -163,6 +165,8 @@ pub struct Everywhere {
     pub wait: std::time::Duration,
     /// Kinds that have a stream.
     pub kinds: Arc<[&'static crate::kind::Kind]>,
+    /// Which origins are answered.
+    pub origins: Arc<Origins>,
     /// Who asks.
     pub authenticator: Arc<Authenticator>,
     /// What they may see.
@@ -194,6 +198,7 @@ pub struct Core {
     ring: Ring,
     accepting: Accepting,
     connections: Connections,
+    addresses: Addresses,
     timers: Timers,
     limiter: Limiter,
     passes: Passes,

@@ -1,5 +1,6 @@
 //! What is to be done about a request: who asks, where their home is, whether there is such a thing, and whether they may.
 
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use crate::access::{Asker, Grant, GrantKey, Ruling, Wanted};
 use crate::audit::Origin;
 use crate::config;
 use crate::feed::{FeedKey, Namespaces, Scope};
-use crate::identity::{Identified, Identity, Peer, Verified};
+use crate::identity::origin::Sharing;
+use crate::identity::{Identified, Identity, Peer, Verified, forwarded};
 use crate::kind::{self, Kind};
 use crate::wire::head::{self, After, Version};
 use crate::wire::id::ResumeId;
@@ -67,12 +69,16 @@ pub(super) struct Manner {
     pub keep_alive: bool,
     /// Bytes of the head, which are used up with the answer.
     pub length: usize,
+    /// Who may read the answer.
+    pub sharing: Sharing,
+    /// Where the request comes from: an address that a trusted proxy vouches for, else the peer's.
+    pub client: IpAddr,
     /// What the audit is told of it, should it be denied.
     pub asked: Option<Box<Asked>>,
 }
 
 impl Manner {
-    pub(super) fn of(request: &Request<'_>, core: &mut Core) -> Self {
+    pub(super) fn of(request: &Request<'_>, peer: &Peer, core: &mut Core) -> Self {
         Manner {
             version: request.version,
             request_id: request.request_id().map_or_else(|| core.next_request_id(), str::to_owned),
@@ -81,11 +87,17 @@ impl Manner {
             // A body that is not read would be taken for the next request.
             keep_alive: request.keep_alive && !request.has_body,
             length: request.length,
+            sharing: Sharing::default(),
+            client: forwarded::client(
+                peer.address.ip(),
+                &core.everywhere.server.trusted_proxies,
+                request.fields(),
+            ),
             asked: None,
         }
     }
 
-    pub(super) fn unparsed() -> Self {
+    pub(super) fn unparsed(peer: &Peer) -> Self {
         Manner {
             version: Version::Http11,
             request_id: "-".into(),
@@ -93,13 +105,15 @@ impl Manner {
             without_body: false,
             keep_alive: false,
             length: 0,
+            sharing: Sharing::default(),
+            client: peer.address.ip(),
             asked: None,
         }
     }
 
     /// From where it came, for the audit.
-    pub(super) fn origin(&self, peer: &Peer) -> Origin {
-        Origin { client: Some(peer.address.ip()), request_id: self.request_id.as_str().into() }
+    pub(super) fn origin(&self) -> Origin {
+        Origin { client: Some(self.client), request_id: self.request_id.as_str().into() }
     }
 
     pub(super) fn after(&self) -> After {
@@ -112,7 +126,7 @@ impl Core {
         format!("{:x}-{:016x}", self.id, fastrand::u64(..))
     }
 
-    pub(super) fn plan(&mut self, request: &Request<'_>, peer: &Peer) -> Plan {
+    pub(super) fn plan(&mut self, request: &Request<'_>, peer: &Peer, manner: &mut Manner) -> Plan {
         let (cluster, kind, is_watch) = match request.route() {
             Route::Elsewhere => return Plan::Elsewhere,
             Route::List { cluster, kind } => (cluster, kind, false),
@@ -122,12 +136,18 @@ impl Core {
         if is_watch && !self.everywhere.kinds.contains(&kind) {
             return Plan::Elsewhere;
         }
-        let headers = request.headers.iter().map(|header| (header.name, header.value));
+        if request.is_preflight() {
+            return Plan::Elsewhere;
+        }
+        match self.everywhere.origins.admit(&request.asked(peer), request.fields()) {
+            Ok(sharing) => manner.sharing = sharing,
+            Err(why) => return Plan::Refuse(why),
+        }
         let refuse = |why| match (is_watch, self.everywhere.streams.refusal) {
             (true, config::Refusal::Event) => Plan::RefuseStream(why, request.version),
             _ => Plan::Refuse(why),
         };
-        let who = match self.everywhere.authenticator.identify(peer, headers) {
+        let who = match self.everywhere.authenticator.identify(peer, request.fields()) {
             Ok(who) => who,
             Err(why) => return refuse(why),
         };
@@ -215,10 +235,10 @@ impl Core {
         }
     }
 
-    pub(super) fn refused(&mut self, why: Refusal, peer: &Peer, manner: &Manner) {
+    pub(super) fn refused(&mut self, why: Refusal, manner: &Manner) {
         self.counters.refused.add(1);
-        self.record_denied(why, peer, manner);
-        tracing::debug!(peer = %peer.address, code = why.code(), "request.refused");
+        self.record_denied(why, manner);
+        tracing::debug!(client = %manner.client, code = why.code(), "request.refused");
     }
 }
 

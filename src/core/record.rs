@@ -120,7 +120,7 @@ impl Core {
     }
 
     /// A request is refused.
-    pub(super) fn record_denied(&self, why: Refusal, peer: &Peer, manner: &Manner) {
+    pub(super) fn record_denied(&self, why: Refusal, manner: &Manner) {
         if !is_denial(why) {
             return;
         }
@@ -128,7 +128,7 @@ impl Core {
             let asked = manner.asked.as_deref().cloned();
             let (who, target) = asked.map_or((None, None), |asked| (asked.who, asked.target));
             let event = Event::Denied { code: why.code(), path: None };
-            Record::new(event, who, manner.origin(peer)).about(target)
+            Record::new(event, who, manner.origin()).about(target)
         });
     }
 }

@@ -28,6 +28,7 @@ use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
 use crate::feed::ledger::Thing;
 use crate::feed::post::{Bell, CoreId, Mail, Post};
+use crate::identity::addresses::Addresses;
 
 /// Commands (handed-over connections, mostly) that may wait for a core.
 const COMMANDS: usize = 4096;
@@ -174,6 +175,10 @@ impl Core {
             came: HashMap::new(),
             grants: HashMap::new(),
             asking: Asking::default(),
+            addresses: Addresses::new(
+                everywhere.server.connections_per_address,
+                &everywhere.server.trusted_proxies,
+            ),
             prefixes: Prefixes::new(&everywhere.ledger),
             logs: everywhere.ledger.charge(Thing::Logs, 0),
             everywhere,

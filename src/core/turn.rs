@@ -81,7 +81,7 @@ impl Core {
     pub(super) fn read_commands(&mut self, spawn: &impl Fn(Moved)) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Connection(moved) => spawn(moved),
+                Command::Connection(moved) => self.take_over(moved, spawn),
                 Command::Streams(answer) => answer(self.stream_lines()),
                 Command::Lame => self.lame = true,
                 Command::Drain(until) => self.drain(until),

@@ -4,10 +4,13 @@
 //! whose turn it is to be refreshed) is [`Identified::Stale`]: the task of that one connection waits while the control plane asks.
 
 pub mod bearer;
+pub mod addresses;
+pub mod forwarded;
 mod header;
 pub mod jwks;
 pub mod keys;
 pub mod oidc;
+pub mod origin;
 mod peer;
 pub mod provider_http;
 mod session;
@@ -160,6 +163,15 @@ impl Authenticator {
     #[must_use]
     pub fn bearer(&self) -> Option<&Arc<Bearer>> {
         self.bearer.as_ref()
+    }
+
+    /// The headers that say who asks, in any mode but a cookie's; they mean nothing to anybody else.
+    pub fn credentials(&self) -> impl Iterator<Item = &str> {
+        let proxy = match &self.primary {
+            Primary::Header(header) => Some(header.headers()),
+            Primary::Dev(_) | Primary::Oidc(_) | Primary::Bearer => None,
+        };
+        proxy.into_iter().flatten().chain(["authorization"])
     }
 
     /// Asks the provider, on the control plane. All who ask the same share one question.

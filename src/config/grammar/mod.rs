@@ -2,7 +2,7 @@
 
 mod list;
 mod number;
-mod provider;
+mod origin;
 mod tiers;
 mod units;
 mod url;
@@ -10,11 +10,11 @@ mod word;
 
 pub(crate) use list::{KindNames, Peers, Prewarm, Words};
 pub(crate) use number::{Size, Time, Whole};
-pub(crate) use provider::ProviderUrl;
+pub(crate) use origin::{Hosts, OptionalOrigin, OriginList};
 pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
 pub use url::is_safe_url;
-pub(crate) use url::OptionalUrl;
+pub(crate) use url::{OptionalUrl, Url};
 pub(crate) use word::{Address, AnyText, Choice, Choices, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};
 
 use super::mistake::quoted;

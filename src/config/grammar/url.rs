@@ -14,13 +14,32 @@ pub fn is_safe_url(text: &str) -> bool {
     }
 }
 
+/// The URL of a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Url;
+
+impl Grammar<String> for Url {
+    fn expected(&self) -> String {
+        "an `https` URL".into()
+    }
+
+    fn show(&self, value: &String) -> String {
+        value.clone()
+    }
+
+    fn read(&self, given: &Node) -> Result<String, Vec<Wrong>> {
+        let text = scalar(given)?;
+        if is_safe_url(text) { Ok(text.to_owned()) } else { Err(is_not(text, "an `https` URL")) }
+    }
+}
+
 /// The URL of a document, or nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OptionalUrl;
 
 impl Grammar<Option<String>> for OptionalUrl {
     fn expected(&self) -> String {
-        "an `https` URL".into()
+        Url.expected()
     }
 
     fn show(&self, value: &Option<String>) -> String {
@@ -28,8 +47,7 @@ impl Grammar<Option<String>> for OptionalUrl {
     }
 
     fn read(&self, given: &Node) -> Result<Option<String>, Vec<Wrong>> {
-        let text = scalar(given)?;
-        if is_safe_url(text) { Ok(Some(text.to_owned())) } else { Err(is_not(text, "an `https` URL")) }
+        Url.read(given).map(Some)
     }
 }
 

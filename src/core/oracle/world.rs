@@ -19,6 +19,7 @@ use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
 use crate::feed::{Feed, FeedKey, Namespaces, Scope, Shared, State};
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identity};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
 use crate::wire::head::Version;
@@ -114,6 +115,7 @@ impl World {
             server: config::Server::default(),
             wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
+            origins: Arc::new(Origins::new(&config::Server::default(), &config::Cors::default())),
             authenticator: Arc::new(
                 Authenticator::new(&config::Config::default()).expect("dev needs nothing"),
             ),
@@ -330,6 +332,7 @@ impl World {
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
             from: Origin::unknown(),
             cookies: Box::default(),
+            sharing: Arc::default(),
         };
         self.core.open(self.feed.key.clone(), opening);
     }
