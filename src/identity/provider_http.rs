@@ -107,9 +107,7 @@ impl ProviderHttp {
 
 async fn whole(answer: &mut reqwest::Response) -> Result<Vec<u8>, CallError> {
     let mut body = Vec::new();
-    while let Some(piece) =
-        answer.chunk().await.map_err(|error| CallError::Unreachable(told(&error)))?
-    {
+    while let Some(piece) = answer.chunk().await.map_err(|error| CallError::Unreachable(told(&error)))? {
         body.extend_from_slice(&piece);
         if body.len() > LONGEST {
             return Err(CallError::TooLong);

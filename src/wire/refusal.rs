@@ -83,9 +83,7 @@ impl Refusal {
             | Refusal::Unavailable
             | Refusal::AuthzUnavailable
             | Refusal::NoKeys
-            | Refusal::Draining => {
-                (503, "Service Unavailable")
-            }
+            | Refusal::Draining => (503, "Service Unavailable"),
         }
     }
 
