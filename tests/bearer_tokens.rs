@@ -5,6 +5,7 @@ mod issuer;
 mod tab;
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use foretop::config::{AuthMode, BearerAuth, Config};
 use foretop::identity::keys::{KeySet, NoKey};
@@ -413,4 +414,19 @@ async fn keys_outlive_the_issuer_and_none_is_no_fault_of_the_token() {
     eventually("the issuer is back", async || whoami(&house, &token).await.head.status == 200).await;
     issuer.away.store(true, Relaxed);
     assert_eq!(whoami(&house, &token).await.head.status, 200);
+}
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_its_token() {
+    let key = Key::ec();
+    let issuer = Issuer::start(&[key.jwk("a")]).await;
+    let mut config = taking(&issuer, AuthMode::Bearer);
+    config.auth.bearer.clock_skew = Duration::ZERO;
+    let house = House::small_with(&config).await;
+    let long = token(&issuer, &key, "a", &json!({}));
+    eventually("the keys are here", async || whoami(&house, &long).await.head.status == 200).await;
+    let short = token(&issuer, &key, "a", &json!({"exp": now() + 3}));
+    let mut stream =
+        Stream::open(house.address(), &watch("pods"), &format!("Authorization: Bearer {short}\r\n")).await;
+    let events = stream.until_end().await;
+    assert_eq!(events.last().expect("an end").name, "auth_expired");
 }

@@ -24,6 +24,7 @@ mod process;
 mod reference;
 mod server;
 mod sources;
+mod state;
 mod streams;
 mod table;
 mod unknown;
@@ -39,7 +40,7 @@ use std::time::Duration;
 
 pub use access::Access;
 pub use audit::Audit;
-pub use auth::{Auth, AuthMode, BearerAuth, DevIdentity, HeaderAuth};
+pub use auth::{Auth, AuthMode, BearerAuth, DevIdentity, HeaderAuth, Oidc, Session};
 pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
 pub use cors::Cors;
@@ -54,6 +55,7 @@ pub use process::{Drain, Log, Memory};
 pub use reference::reference;
 pub use server::Server;
 pub use sources::{File, Flag, Sources};
+pub use state::State;
 pub use streams::{Refusal, Streams};
 pub use upstream::Upstream;
 pub use watch::Watch;
@@ -93,6 +95,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// Ceilings for the process.
     pub memory: Memory,
+    /// What has to survive a restart.
+    pub state: State,
     /// Shutting down.
     pub drain: Drain,
     /// What is recorded of who saw what.
@@ -130,6 +134,7 @@ impl Section for Config {
         );
         table.section("upstream", "How apiservers are spoken to.", &mut self.upstream);
         table.section("memory", "Ceilings for the process.", &mut self.memory);
+        table.section("state", "What has to survive a restart.", &mut self.state);
         table.section("drain", "Shutting down.", &mut self.drain);
         table.section(
             "audit",

@@ -20,9 +20,9 @@ use super::plan::{Manner, Permit, Plan, Thing, Wish, has_etag};
 use super::request::{self, Parsed};
 use super::socket::{self, Shutdowner};
 use super::{Cell, Command, Moved};
-use crate::access::{GrantKey, Ruling};
+use crate::access::{Grant, GrantKey, Ruling};
 use crate::config;
-use crate::feed::FeedKey;
+use crate::feed::{FeedKey, Scope};
 use crate::identity::{Identified, Peer};
 use crate::wire::head::{self, After, ListFields, Version};
 use crate::wire::id::ResumeId;
@@ -207,12 +207,11 @@ impl Connection {
                 grant
             }
         };
-        let ruling = grant.ruling();
-        let scope = match &ruling.0 {
-            Ruling::Allowed(scope) => scope.clone(),
-            Ruling::Denied { .. } => return Err(Refusal::Denied),
-            Ruling::Unavailable => return Err(Refusal::AuthzUnavailable),
-        };
+        // Its session may be over since it was verified.
+        if self.core.get().is_over(&verified.identity) {
+            return Err(Refusal::Unauthenticated);
+        }
+        let scope = scope_by(&grant)?;
         let key = FeedKey::own(Arc::clone(&grant.key.cluster), grant.key.kind);
         Ok(Permit { key, scope, grant, verified })
     }
@@ -223,7 +222,11 @@ impl Connection {
         (etags, without_body): (&[u8], bool),
         manner: &Manner,
     ) -> bool {
-        match list::list(&self.core, permit.key, permit.scope).await {
+        let listed = list::list(&self.core, permit.key, permit.scope.clone()).await;
+        // What was decided may be another thing now that the list is here.
+        let allowed = scope_by(&permit.grant)
+            .and_then(|scope| if scope == permit.scope { Ok(()) } else { Err(Refusal::AuthzUnavailable) });
+        match allowed.and(listed) {
             Err(why) => self.refuse(why, manner).await,
             Ok(snapshot) => {
                 let after = manner.after();
@@ -370,7 +373,6 @@ impl Connection {
                 socket,
                 pass,
                 version: manner.version,
-                scope: permit.scope,
                 resume,
                 from,
                 cookies: permit.verified.cookies,
@@ -378,6 +380,15 @@ impl Connection {
             },
         );
         Ok(())
+    }
+}
+
+/// What a grant lets its asker see now.
+fn scope_by(grant: &Grant) -> Result<Scope, Refusal> {
+    match &grant.ruling().0 {
+        Ruling::Allowed(scope) => Ok(scope.clone()),
+        Ruling::Denied { .. } => Err(Refusal::Denied),
+        Ruling::Unavailable => Err(Refusal::AuthzUnavailable),
     }
 }
 

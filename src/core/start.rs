@@ -18,11 +18,13 @@ use super::connection;
 use super::counters::CoreCounters;
 use super::deadlines::Connections;
 use super::epoll::Epoll;
+use super::grants::Grants;
 use super::limiter::Limiter;
 use super::listener::Accepting;
 use super::pass::Passes;
 use super::prefix::Prefixes;
 use super::ring::Sender;
+use super::sessions::Revocations;
 use super::slot::{At, BLOCKED, ENDING, SlotId, Slots};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
@@ -173,7 +175,9 @@ impl Core {
             limiter: Limiter::new(everywhere.streams.per_user),
             passes: Passes::default(),
             came: HashMap::new(),
-            grants: HashMap::new(),
+            grants: Grants::default(),
+            ruled: HashMap::new(),
+            revocations: Revocations::default(),
             asking: Asking::default(),
             addresses: Addresses::new(
                 everywhere.server.connections_per_address,

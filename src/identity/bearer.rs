@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::jwks::{Jwks, now};
+use super::jwks::Jwks;
 use super::keys::NoKey;
 use super::provider_http::ClientError;
 use super::token::{Policy, TokenFault};
 use super::verified::{Fingerprint, VerifiedTokens};
-use super::{Cause, Identified, Identity, Stale, UnixSeconds};
+use super::{Cause, Identified, Identity, Stale, UnixSeconds, now};
 use crate::config::BearerAuth;
 use crate::wire::refusal::Refusal;
 

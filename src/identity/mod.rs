@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod bearer;
+pub mod cookies;
 pub mod forwarded;
 mod header;
 pub mod jwks;
@@ -13,7 +14,11 @@ pub mod oidc;
 pub mod origin;
 mod peer;
 pub mod provider_http;
+pub mod revocation;
+pub mod seal;
 mod session;
+pub mod session_code;
+pub mod session_cookie;
 pub mod signature;
 pub mod token;
 pub mod verified;
@@ -27,7 +32,7 @@ use crate::wire::refusal::Refusal;
 use bearer::Bearer;
 pub use header::TrustedHeader;
 pub use peer::{Peer, TlsPeer};
-pub use session::{Revoked, SessionRef, UnixSeconds};
+pub use session::{Revoked, SessionRef, UnixSeconds, now};
 
 /// Someone who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

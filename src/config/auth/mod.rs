@@ -2,9 +2,13 @@
 
 mod bearer;
 mod header;
+mod oidc;
+mod session;
 
 pub use bearer::BearerAuth;
 pub use header::HeaderAuth;
+pub use oidc::Oidc;
+pub use session::Session;
 
 use super::grammar::{Choice, MustBeSaid, Text, Words};
 use super::table::{Section, Table};
@@ -20,6 +24,10 @@ pub struct Auth {
     pub header: HeaderAuth,
     /// Bearer tokens of API clients.
     pub bearer: BearerAuth,
+    /// The provider of `oidc`.
+    pub oidc: Oidc,
+    /// Sessions of `oidc`.
+    pub session: Session,
     /// Lets `dev` listen beyond loopback. Only the flag `--insecure` sets it.
     pub insecure: bool,
 }
@@ -72,6 +80,8 @@ impl Default for Auth {
             },
             header: HeaderAuth::default(),
             bearer: BearerAuth::default(),
+            oidc: Oidc::default(),
+            session: Session::default(),
             insecure: false,
         }
     }
@@ -100,6 +110,12 @@ impl Section for Auth {
             "Bearer tokens of API clients, in `auth.mode: bearer`, or beside `oidc` or `header`.",
             &mut self.bearer,
         );
+        table.section(
+            "oidc",
+            "The provider that browsers sign in with, in `auth.mode: oidc`.",
+            &mut self.oidc,
+        );
+        table.section("session", "Sessions of signed-in browsers, in `auth.mode: oidc`.", &mut self.session);
     }
 }
 

@@ -3,14 +3,16 @@
 mod list;
 mod number;
 mod origin;
+mod provider;
 mod tiers;
 mod units;
 mod url;
 mod word;
 
-pub(crate) use list::{KindNames, Peers, Prewarm, Words};
+pub(crate) use list::{KindNames, Paths, Peers, Prewarm, Words};
 pub(crate) use number::{Size, Time, Whole};
 pub(crate) use origin::{Hosts, OptionalOrigin, OriginList};
+pub(crate) use provider::{OptionalText, ProviderUrl, Secret};
 pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
 pub use url::is_safe_url;
