@@ -145,7 +145,7 @@ mod tests {
         let mut revocations = Revocations::default();
         let now = Instant::now();
         revocations.remember(Arc::new(Revoked::Subject("ann".into(), 100)), now);
-        let session = |began| SessionRef { id: 7, began, until: 1000 };
+        let session = |began| SessionRef { id: 7, began, until: 1000, provider: None };
         revocations.forget_old(now + REMEMBERED);
         assert!(revocations.end("ann", &session(100)));
         assert!(!revocations.end("ann", &session(101)), "she has signed in again");

@@ -202,7 +202,7 @@ fn only_the_session_that_was_named_ends() {
     }
     world.turn();
     assert!(!world.tabs[0].read(1000) && world.tabs[0].stream.is_some());
-    let session = SessionRef { id: 7, began: 100, until: 0 };
+    let session = SessionRef { id: 7, began: 100, until: 0, provider: None };
     let revoked = Revoked::Subject("u".into(), 100);
     assert!(revoked.ends("u", &session));
     world.core.revoke(&Arc::new(revoked));

@@ -348,7 +348,7 @@ impl World {
             subject: "u".into(),
             email: "".into(),
             groups: Arc::default(),
-            session: Some(SessionRef { id: 7, began: 100, until: u64::MAX / 1000 }),
+            session: Some(SessionRef { id: 7, began: 100, until: u64::MAX / 1000, provider: None }),
             until: Some(u64::MAX / 1000),
         }
     }
