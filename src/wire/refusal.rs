@@ -5,6 +5,8 @@
 pub enum Refusal {
     /// The head is not HTTP, or contradicts itself.
     BadRequest,
+    /// Cleartext where TLS is spoken.
+    NeedsTls,
     /// A namespace of a name that cannot exist.
     BadNamespace,
     /// No identity.
@@ -65,7 +67,9 @@ impl Refusal {
     #[must_use]
     pub const fn status(self) -> (u16, &'static str) {
         match self {
-            Refusal::BadRequest | Refusal::BadNamespace | Refusal::TwoCredentials => (400, "Bad Request"),
+            Refusal::BadRequest | Refusal::NeedsTls | Refusal::BadNamespace | Refusal::TwoCredentials => {
+                (400, "Bad Request")
+            }
             Refusal::Unauthenticated | Refusal::BadToken => (401, "Unauthorized"),
             Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
                 (403, "Forbidden")
@@ -92,6 +96,7 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         match self {
             Refusal::BadRequest => "bad_request",
+            Refusal::NeedsTls => "needs_tls",
             Refusal::BadNamespace => "bad_namespace",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::BadToken => "invalid_token",
@@ -125,6 +130,7 @@ impl Refusal {
     pub const fn message(self) -> &'static str {
         match self {
             Refusal::BadRequest => "the request is not valid HTTP/1.1",
+            Refusal::NeedsTls => "this port speaks TLS; ask it by https://",
             Refusal::BadNamespace => "no namespace can have this name",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::BadToken => "the bearer token is not valid here",
@@ -197,6 +203,7 @@ impl Refusal {
         matches!(
             self,
             Refusal::BadRequest
+                | Refusal::NeedsTls
                 | Refusal::Timeout
                 | Refusal::BodyTooLarge
                 | Refusal::UriTooLong
@@ -209,10 +216,16 @@ impl Refusal {
     /// The body and its content type: text as the contract has it, or JSON where the client accepts it or the contract says nothing.
     #[must_use]
     pub fn body(self, accepts_json: bool) -> (&'static str, String) {
+        self.body_saying(self.message(), accepts_json)
+    }
+
+    /// The same in other words, in which nothing needs escaping.
+    #[must_use]
+    pub fn body_saying(self, words: &str, accepts_json: bool) -> (&'static str, String) {
         if self.is_contract_text() && !accepts_json {
-            return ("text/plain; charset=utf-8", format!("{}\n", self.message()));
+            return ("text/plain; charset=utf-8", format!("{words}\n"));
         }
-        let body = format!(r#"{{"error":{{"code":"{}","message":"{}"}}}}"#, self.code(), self.message());
+        let body = format!(r#"{{"error":{{"code":"{}","message":"{words}"}}}}"#, self.code());
         ("application/json", body + "\n")
     }
 }

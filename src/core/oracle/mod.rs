@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use world::{SCOPES, World};
+use world::{NAMESPACES, SCOPES, UNIONS, World};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -27,10 +27,12 @@ enum Act {
     Turn,
     Pass(u64),
     Heartbeat,
+    Rotate,
     Open(usize, bool, Option<usize>),
     Connect(usize),
     Disconnect(usize),
     Read(usize, usize),
+    Rescope(usize, usize),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -49,11 +51,13 @@ fn act() -> impl Strategy<Value = Act> {
         14 => Just(Act::Turn),
         4 => prop_oneof![Just(1u64), Just(200), Just(16_000), Just(100_000)].prop_map(Act::Pass),
         2 => Just(Act::Heartbeat),
+        1 => Just(Act::Rotate),
         5 => (0usize..SCOPES, prop::bool::weighted(0.2), prop::option::weighted(0.3, 0usize..30))
             .prop_map(|(a, b, c)| Act::Open(a, b, c)),
         4 => (0usize..4).prop_map(Act::Connect),
         2 => (0usize..4).prop_map(Act::Disconnect),
         10 => (0usize..4, prop_oneof![Just(65_536usize), 1usize..3000]).prop_map(|(a, b)| Act::Read(a, b)),
+        6 => (0usize..4, 0usize..UNIONS).prop_map(|(a, b)| Act::Rescope(a, b)),
     ]
 }
 
@@ -84,11 +88,13 @@ fn perform(world: &mut World, act: &Act) {
         Act::Turn => world.turn(),
         Act::Pass(ms) => world.pass(Duration::from_millis(ms)),
         Act::Heartbeat => world.heartbeat(),
+        Act::Rotate => world.core.rotate(u64::MAX),
         Act::Open(scope, http10, elsewhere) if tabs < 4 => world.open(scope, http10, elsewhere),
         Act::Connect(tab) if tab < tabs => world.connect(tab),
         Act::Disconnect(tab) if tab < tabs => world.tabs[tab].disconnect(),
         Act::Read(tab, most) if tab < tabs => drop(world.tabs[tab].read(most)),
-        Act::Open(..) | Act::Connect(_) | Act::Disconnect(_) | Act::Read(..) => {}
+        Act::Rescope(tab, scope) if tab < tabs => world.rescope(tab, scope),
+        Act::Open(..) | Act::Connect(_) | Act::Disconnect(_) | Act::Read(..) | Act::Rescope(..) => {}
     }
 }
 
@@ -364,6 +370,105 @@ fn a_heartbeat_in_the_way_does_not_keep_a_snapshot_away() {
     }
 }
 
+/// Tabs of a set, with all that there is for them read, when the acts happen.
+fn shown(events: bool, scopes: &[usize], acts: &[Act]) -> World {
+    let mut world = World::new(events, 1 << 20, 1 << 20);
+    let rows = [Act::Put(0, 0, 0, 0), Act::Put(1, 0, 0, 0), Act::Put(2, 0, 0, 0), Act::Relist];
+    rows.iter().for_each(|act| perform(&mut world, act));
+    scopes.iter().for_each(|scope| world.open(*scope, false, None));
+    world.drain();
+    acts.iter().for_each(|act| perform(&mut world, act));
+    world
+}
+
+/// Events of a kind that a tab heard on its present connection since it was last rescoped.
+fn heard_since(world: &World, tab: usize, text: &str) -> usize {
+    world.tabs[tab]
+        .heard
+        .iter()
+        .rev()
+        .take_while(|heard| !heard.starts_with("---"))
+        .filter(|heard| heard.contains(text))
+        .count()
+}
+
+/// The number of the set of the first namespace alone, as a scope that a tab opens.
+const FIRST: usize = NAMESPACES.len() + 1;
+
+#[test]
+fn many_streams_that_gain_a_namespace_get_its_rows_encoded_once() {
+    let mut world = shown(false, &[FIRST, FIRST, FIRST], &[]);
+    let before = world.feed.counters.snapshots.get();
+    (0..3).for_each(|tab| world.rescope(tab, 0b101));
+    world.drain();
+    assert_eq!(world.feed.counters.snapshots.get(), before + 1);
+    assert_eq!(world.core.counters.gained.get(), 3);
+    for tab in 0..3 {
+        assert_eq!(heard_since(&world, tab, "event: added"), 1);
+        assert_eq!(heard_since(&world, tab, "event: relist"), 0);
+    }
+    world.check();
+    world.close();
+}
+
+#[test]
+fn a_stream_that_gains_goes_on_as_it_was_until_the_rows_are_here() {
+    let mut world = shown(false, &[FIRST], &[]);
+    world.rescope(0, 0b111);
+    for act in [Act::Put(0, 0, 1, 0), Act::Deliver(1), Act::Turn, Act::Turn, Act::Read(0, 65_536)] {
+        perform(&mut world, &act);
+    }
+    assert_eq!(heard_since(&world, 0, "event: modified"), 1);
+    world.drain();
+    world.check();
+    world.close();
+}
+
+#[test]
+fn a_stream_that_loses_between_two_frames_gets_the_snapshot_of_what_is_left() {
+    let mut world = shown(false, &[0], &[]);
+    world.rescope(0, 0b010);
+    world.drain();
+    assert_eq!(heard_since(&world, 0, "scope_changed"), 1);
+    assert_eq!(heard_since(&world, 0, "event: snapshot"), 1);
+    world.check();
+    world.close();
+}
+
+#[test]
+fn a_stream_that_loses_amid_a_frame_is_closed() {
+    let mut world = shown(false, &[0], &[Act::Put(0, 0, 0, 4), Act::Deliver(1), Act::Turn]);
+    world.rescope(0, 0b010);
+    assert_eq!(world.core.slots.len(), 0);
+    world.drain();
+    world.settle();
+    world.check();
+    world.close();
+}
+
+#[test]
+fn an_id_from_before_a_gain_is_answered_by_a_snapshot() {
+    let mut world = shown(false, &[FIRST], &[]);
+    world.tabs[0].disconnect();
+    world.tabs[0].scope = world::set_of(0b011);
+    world.turn();
+    world.settle();
+    assert_eq!(heard_since(&world, 0, "event: snapshot"), 1);
+    assert_eq!(heard_since(&world, 0, "event: relist"), 0);
+    world.check();
+    world.close();
+}
+
+#[test]
+fn where_a_list_shows_only_the_newest_a_gain_is_a_snapshot() {
+    let mut world = shown(true, &[FIRST], &[]);
+    world.rescope(0, 0b111);
+    world.drain();
+    assert_eq!(heard_since(&world, 0, "event: snapshot"), 1);
+    world.check();
+    world.close();
+}
+
 #[test]
 fn a_list_is_not_answered_by_a_snapshot_that_a_stream_would_catch_up_from() {
     let mut world = World::new(false, 1 << 20, 1 << 20);
@@ -377,4 +482,37 @@ fn a_list_is_not_answered_by_a_snapshot_that_a_stream_would_catch_up_from() {
     world.turn();
     let listed = answer.borrow_mut().listed.take().expect("it is answered").expect("by a list");
     assert_eq!(listed.count, 2, "the newest row is in it");
+}
+
+#[test]
+fn who_comes_back_after_a_rotation_gets_exactly_what_they_missed() {
+    let mut world = World::new(false, 1 << 20, 1 << 20);
+    let before = [Act::Put(0, 0, 0, 0), Act::Relist, Act::Open(0, false, None), Act::Answer];
+    let seen = [Act::Turn, Act::Turn, Act::Put(0, 1, 0, 0), Act::Deliver(1), Act::Turn];
+    for act in before.iter().chain(&seen) {
+        perform(&mut world, act);
+    }
+    world.core.rotate(0);
+    assert_eq!(world.core.slots.len(), 1, "it is young");
+    perform(&mut world, &Act::Put(0, 2, 0, 0));
+    perform(&mut world, &Act::Deliver(1));
+    world.core.rotate(u64::MAX);
+    world.turn();
+    while world.tabs[0].read(65_536) {}
+    let tab = &world.tabs[0];
+    assert!(tab.stream.is_none() && tab.heard.last().is_some_and(|last| last.starts_with("retry: ")));
+    let heard = tab.heard.len();
+    for value in 1..3 {
+        world.put(0, 0, value, 0);
+        world.deliver(1);
+    }
+    world.settle();
+    let missed = &world.tabs[0].heard[heard + 1..];
+    let ids: Vec<_> =
+        missed.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("id: ")).collect();
+    // Of the first, nothing was sent: this core had not looked at it yet.
+    assert_eq!(ids[..3], ["id: 103", "id: 104", "id: 105"], "{missed:#?}");
+    assert!(missed.iter().all(|block| !block.contains("event: snapshot")), "{missed:#?}");
+    world.check();
+    world.close();
 }
