@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::access::Access;
+use crate::access::rbac::Rbac;
 use crate::api::{self, Api};
 use crate::audit::Audit;
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
@@ -112,6 +113,9 @@ impl Server {
         let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
         let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
+        if config.access.watch_rbac {
+            Rbac::start(clusters.clone(), &access);
+        }
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
