@@ -202,7 +202,7 @@ mod tests {
     use crate::feed::Namespaces;
 
     fn who(subject: &str) -> Who {
-        let session = SessionRef { id: 7, began: 1, until: 2 };
+        let session = SessionRef { id: 7, began: 1, until: 2, provider: None };
         Who { subject: subject.into(), tenant: Some("blue".into()), session: Some(session) }
     }
 

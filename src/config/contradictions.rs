@@ -21,6 +21,7 @@ pub(crate) fn find(config: &Config, known: &Known<'_>, mistakes: &mut Vec<Mistak
     rules.identity(config);
     rules.authorization(config);
     rules.access(config);
+    rules.manage(config);
     rules.kinds(config);
     rules.streams(config);
     rules.memory(config);
@@ -130,6 +131,16 @@ impl Rules<'_> {
             &["access.deniedLife", "access.allowedLife"],
             || "a right that was just given would be missed for longer than one that was taken".into(),
             || format!("at most `access.allowedLife`, {}", show_duration(access.allowed_life)),
+        );
+    }
+
+    fn manage(&mut self, config: &Config) {
+        let listen = config.server.listen;
+        self.check(
+            config.manage.listen != Some(listen) || listen.port() == 0,
+            &["manage.listen", "server.listen"],
+            || "the management listener would have the address of the server's".into(),
+            || "an address of its own, or `off`".into(),
         );
     }
 

@@ -18,12 +18,14 @@ mod grammar;
 mod journal;
 pub mod kinds;
 mod load;
+mod manage;
 mod mistake;
 mod origin;
 mod process;
 mod reference;
 mod server;
 mod sources;
+mod state;
 mod streams;
 mod table;
 mod unknown;
@@ -39,13 +41,14 @@ use std::time::Duration;
 
 pub use access::Access;
 pub use audit::Audit;
-pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth};
+pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth, Oidc, Session};
 pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
 pub use cors::Cors;
 pub use feeds::Feeds;
 pub use journal::Journal;
 pub use load::{Loaded, load, read};
+pub use manage::Manage;
 pub use mistake::{Mistake, Mistakes};
 pub(crate) use mistake::{cut, quoted};
 pub use origin::{Authority, HostName, NotAnOrigin, Origin};
@@ -53,6 +56,7 @@ pub use process::{Drain, Log, Memory};
 pub use reference::reference;
 pub use server::Server;
 pub use sources::{File, Flag, Sources};
+pub use state::State;
 pub use streams::{Refusal, Streams};
 pub use upstream::Upstream;
 pub use watch::Watch;
@@ -92,8 +96,12 @@ pub struct Config {
     pub upstream: Upstream,
     /// Ceilings for the process.
     pub memory: Memory,
+    /// What has to survive a restart.
+    pub state: State,
     /// Shutting down.
     pub drain: Drain,
+    /// The listener for those who run the process.
+    pub manage: Manage,
     /// What is recorded of who saw what.
     pub audit: Audit,
     /// Log output.
@@ -129,7 +137,9 @@ impl Section for Config {
         );
         table.section("upstream", "How apiservers are spoken to.", &mut self.upstream);
         table.section("memory", "Ceilings for the process.", &mut self.memory);
+        table.section("state", "What has to survive a restart.", &mut self.state);
         table.section("drain", "Shutting down.", &mut self.drain);
+        table.section("manage", "The listener for those who run the process.", &mut self.manage);
         table.section(
             "audit",
             "What is recorded of who saw what. Without an output there is no audit.",

@@ -34,6 +34,8 @@ pub struct Server {
     pub control_threads: usize,
     /// Connections that may be open at once on one core, whatever they do (refused by closing).
     pub connections_per_core: usize,
+    /// Of these, connections of one client address that are no stream; 0: any number.
+    pub connections_per_address: usize,
 }
 
 impl Default for Server {
@@ -51,6 +53,7 @@ impl Default for Server {
             idle_timeout: Duration::from_secs(75),
             control_threads: 2,
             connections_per_core: 18_000,
+            connections_per_address: 2000,
         }
     }
 }
@@ -132,6 +135,13 @@ impl Section for Server {
             &mut self.connections_per_core,
             Whole(16, 1_000_000),
             "Connections that may be open at once on one core, streams and all. Further ones are closed at once.",
+        );
+        table.setting(
+            "connectionsPerAddress",
+            &mut self.connections_per_address,
+            Whole(0, 1_000_000),
+            "Connections from one address (of IPv6: from one network of 64 bits) that may be open at once on one core and are no stream. Further \
+             ones are closed at once. `server.trustedProxies` are not counted. 0: any number.",
         );
     }
 }

@@ -20,9 +20,9 @@ use super::plan::{Manner, Permit, Plan, Thing, Wish, has_etag};
 use super::request::{self, Parsed};
 use super::socket::{self, Shutdowner};
 use super::{Cell, Command, Moved};
-use crate::access::{GrantKey, Ruling};
+use crate::access::{Grant, GrantKey, Ruling};
 use crate::config;
-use crate::feed::FeedKey;
+use crate::feed::{FeedKey, Scope};
 use crate::identity::{Identified, Peer};
 use crate::wire::head::{self, After, ListFields, Version};
 use crate::wire::id::ResumeId;
@@ -55,7 +55,9 @@ enum Next {
 /// Serves a connection to its end.
 pub async fn serve(core: Rc<Cell>, accepted: Moved) {
     let Moved { socket, peer, read } = accepted;
-    let Ok(stream) = TcpStream::from_std(std::net::TcpStream::from(socket)) else { return };
+    let Ok(stream) = TcpStream::from_std(std::net::TcpStream::from(socket)) else {
+        return core.get().addresses.leave(peer.address.ip());
+    };
     let (deadline, limits) = {
         let mut core = core.get();
         (core.connections.add(Shutdowner::of(&stream)), core.everywhere.server.clone())
@@ -205,12 +207,11 @@ impl Connection {
                 grant
             }
         };
-        let ruling = grant.ruling();
-        let scope = match &ruling.0 {
-            Ruling::Allowed(scope) => scope.clone(),
-            Ruling::Denied { .. } => return Err(Refusal::Denied),
-            Ruling::Unavailable => return Err(Refusal::AuthzUnavailable),
-        };
+        // Its session may be over since it was verified.
+        if self.core.get().is_over(&verified.identity) {
+            return Err(Refusal::Unauthenticated);
+        }
+        let scope = scope_by(&grant)?;
         let key = FeedKey::own(Arc::clone(&grant.key.cluster), grant.key.kind);
         Ok(Permit { key, scope, grant, verified })
     }
@@ -221,7 +222,11 @@ impl Connection {
         (etags, without_body): (&[u8], bool),
         manner: &Manner,
     ) -> bool {
-        match list::list(&self.core, permit.key, permit.scope).await {
+        let listed = list::list(&self.core, permit.key, permit.scope.clone()).await;
+        // What was decided may be another thing now that the list is here.
+        let allowed = scope_by(&permit.grant)
+            .and_then(|scope| if scope == permit.scope { Ok(()) } else { Err(Refusal::AuthzUnavailable) });
+        match allowed.and(listed) {
             Err(why) => self.refuse(why, manner).await,
             Ok(snapshot) => {
                 let after = manner.after();
@@ -323,12 +328,12 @@ impl Connection {
 
     /// Forgets the connection; its socket closes with it.
     fn end(self) {
-        self.core.get().connections.remove(&self.deadline);
+        self.core.get().forget(&self.deadline, &self.peer);
     }
 
     /// Gives the socket away.
     fn into_socket(self) -> (Rc<Cell>, OwnedFd, Peer, Vec<u8>) {
-        self.core.get().connections.remove(&self.deadline);
+        self.core.get().forget(&self.deadline, &self.peer);
         (self.core, socket::take(self.stream), self.peer, self.read)
     }
 
@@ -368,7 +373,6 @@ impl Connection {
                 socket,
                 pass,
                 version: manner.version,
-                scope: permit.scope,
                 resume,
                 from,
                 cookies: permit.verified.cookies,
@@ -376,6 +380,15 @@ impl Connection {
             },
         );
         Ok(())
+    }
+}
+
+/// What a grant lets its asker see now.
+fn scope_by(grant: &Grant) -> Result<Scope, Refusal> {
+    match &grant.ruling().0 {
+        Ruling::Allowed(scope) => Ok(scope.clone()),
+        Ruling::Denied { .. } => Err(Refusal::Denied),
+        Ruling::Unavailable => Err(Refusal::AuthzUnavailable),
     }
 }
 

@@ -37,9 +37,10 @@ impl Core {
                     self.got_specimen(&feed, &scope, &specimen);
                 }
                 Mail::Answer(ticket, answer) => self.answered(ticket, answer),
-                Mail::Ruled(grant) => self.ruled(&grant),
+                Mail::Ruled(grant) => self.ruled(grant),
             }
         }
+        self.carry_out_rulings();
     }
 
     /// The number under which this very feed is followed.

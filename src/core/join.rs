@@ -2,12 +2,14 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use super::Core;
 use super::beat::Timer;
 use super::pass::PassId;
 use super::prefix::{SegmentId, Then};
+use super::reason::Reason;
+use super::sessions::unix_ms;
 use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::audit::Origin;
@@ -31,8 +33,6 @@ pub struct Opening {
     pub pass: PassId,
     /// HTTP's version.
     pub version: Version,
-    /// What it asks for.
-    pub scope: Scope,
     /// From where.
     pub resume: Option<ResumeId>,
     /// The request that it began with.
@@ -60,8 +60,9 @@ impl Core {
             return;
         }
         self.counters.opened.add(1);
+        let Some((opening, scope)) = self.still_allowed(opening) else { return };
         if let Some(id) = self.find_feed(&key) {
-            return self.join(id, opening);
+            return self.join(id, opening, scope);
         }
         let waiting = self.opening.entry(key.clone()).or_default();
         waiting.push(opening);
@@ -123,35 +124,50 @@ impl Core {
     /// The hub has answered.
     pub(super) fn opened(&mut self, key: &FeedKey, feed: Result<Arc<Feed>, Refusal>) {
         let why = feed.as_ref().err().copied().unwrap_or(Refusal::Unavailable);
-        let openings = self.opening.remove(key).unwrap_or_default();
-        let followed = self.find_feed(key).or_else(|| self.follow_feed(feed.ok()?));
-        for opening in openings {
-            match followed {
-                Some(id) => self.join(id, opening),
-                None => self.refuse_opened(opening, why),
+        let waiting = self.opening.remove(key).unwrap_or_default();
+        let openings: Vec<_> =
+            waiting.into_iter().filter_map(|opening| self.still_allowed(opening)).collect();
+        if !openings.is_empty() {
+            let followed = self.find_feed(key).or_else(|| self.follow_feed(feed.ok()?));
+            for (opening, scope) in openings {
+                match followed {
+                    Some(id) => self.join(id, opening, scope),
+                    None => self.refuse_opened(opening, why),
+                }
             }
         }
         self.lists_opened(key, why);
     }
 
+    /// What a stream may show that has waited for its feed. `None`: what was decided then no longer holds, and it has ended.
+    fn still_allowed(&mut self, opening: Opening) -> Option<(Opening, Scope)> {
+        match self.scope_by(opening.pass) {
+            Ok(scope) => Some((opening, scope)),
+            Err(loss) => {
+                self.end_opening(opening, loss.event());
+                None
+            }
+        }
+    }
+
     /// Makes a slot of it, in its view.
-    fn join(&mut self, feed: FeedId, opening: Opening) {
+    fn join(&mut self, feed: FeedId, opening: Opening, scope: Scope) {
         let core = self.id;
         let framing = opening.version.framing();
-        let view = self.find_view(ViewKey { feed, scope: opening.scope, framing });
+        let view = self.find_view(ViewKey { feed, scope, framing });
         let number = super::start::next_stream_number();
         let second = seconds(self.started, Instant::now());
         let member = u32::try_from(self.view(view).members.len()).expect("fewer streams than 2^32");
-        let opened_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let name = self.slots.insert(|name| Slot {
             at: At::Waiting,
             number,
             sent: 0,
-            opened_ms: u64::try_from(opened_ms).unwrap_or(u64::MAX),
+            opened_ms: unix_ms(),
             socket: opening.socket,
             view,
             member,
             pass: opening.pass,
+            ending: None,
             progress: second,
             generation: name.generation,
             flags: 0,
@@ -159,7 +175,7 @@ impl Core {
         self.view(view).members.push(name.id);
         self.feed(feed).feed.following(core).count(true);
         if self.epoll.add_stream(&self.slots.get(name.id).socket, name).is_err() {
-            return self.close(name.id, "no_epoll");
+            return self.close(name.id, Reason::NoEpoll);
         }
         self.record_opened(name.id, opening.from);
         self.take_blocks(feed);

@@ -8,7 +8,7 @@ use super::Core;
 use super::pass::PassId;
 use super::record::Asked;
 use super::request::{self, Request, Route};
-use crate::access::{Asker, Grant, GrantKey, Ruling, Wanted};
+use crate::access::{Grant, Wanted};
 use crate::audit::Origin;
 use crate::config;
 use crate::feed::{FeedKey, Namespaces, Scope};
@@ -181,21 +181,6 @@ impl Core {
         };
         let (cluster, version) = (Arc::from(&*cluster), request.version);
         Plan::Wish(Box::new(Wish { cluster, kind, wanted, version, thing, who }))
-    }
-
-    /// The decision on this question, if it is here and young enough to open a stream by.
-    pub(super) fn known_grant(&self, key: &GrantKey) -> Option<Arc<Grant>> {
-        if key.asker == Asker::Own {
-            return Some(Arc::new(Grant::new(key.clone(), Ruling::Allowed(key.wanted.as_shared()))));
-        }
-        let grant = self.grants.get(key)?;
-        let ruling = grant.ruling();
-        (ruling.1.elapsed() < self.everywhere.access.life(&ruling.0)).then(|| grant.clone())
-    }
-
-    /// A decision that was asked for is here.
-    pub(super) fn learn_grant(&mut self, grant: &Arc<Grant>) {
-        self.grants.insert(grant.key.clone(), grant.clone());
     }
 
     /// The core on which a user's streams live.

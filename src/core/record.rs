@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Core;
 use super::plan::{Manner, Plan, wanted};
+use super::reason::Reason;
 use super::request::{Request, Route};
 use super::slot::{SlotId, SlotName};
 use crate::access::Wanted;
@@ -63,10 +64,11 @@ impl Core {
     }
 
     /// A stream is about to be closed.
-    pub(super) fn record_closed(&mut self, name: SlotName, reason: &'static str) {
+    pub(super) fn record_closed(&mut self, name: SlotName, reason: Reason) {
         if self.slots.named(name).is_none() {
             return;
         }
+        let reason = reason.name();
         let slot = self.slots.get(name.id);
         let (stream, bytes, opened_ms) = (slot.number, slot.sent, slot.opened_ms);
         let (view, pass) = (slot.view, slot.pass);

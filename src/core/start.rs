@@ -18,16 +18,19 @@ use super::connection;
 use super::counters::CoreCounters;
 use super::deadlines::Connections;
 use super::epoll::Epoll;
+use super::grants::Grants;
 use super::limiter::Limiter;
 use super::listener::Accepting;
 use super::pass::Passes;
 use super::prefix::Prefixes;
 use super::ring::Sender;
+use super::sessions::Revocations;
 use super::slot::{At, BLOCKED, ENDING, SlotId, Slots};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
 use crate::feed::ledger::Thing;
 use crate::feed::post::{Bell, CoreId, Mail, Post};
+use crate::identity::addresses::Addresses;
 
 /// Commands (handed-over connections, mostly) that may wait for a core.
 const COMMANDS: usize = 4096;
@@ -172,8 +175,14 @@ impl Core {
             limiter: Limiter::new(everywhere.streams.per_user),
             passes: Passes::default(),
             came: HashMap::new(),
-            grants: HashMap::new(),
+            grants: Grants::default(),
+            ruled: HashMap::new(),
+            revocations: Revocations::default(),
             asking: Asking::default(),
+            addresses: Addresses::new(
+                everywhere.server.connections_per_address,
+                &everywhere.server.trusted_proxies,
+            ),
             prefixes: Prefixes::new(&everywhere.ledger),
             logs: everywhere.ledger.charge(Thing::Logs, 0),
             everywhere,

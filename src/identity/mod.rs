@@ -3,12 +3,19 @@
 //! [`Authenticator::identify`] is called for every request, on a core or on the control plane, and only computes. What needs the provider (a session
 //! whose turn it is to be refreshed) is [`Identified::Stale`]: the task of that one connection waits while the control plane asks.
 
+pub mod addresses;
+pub mod cookies;
 pub mod forwarded;
 mod header;
 pub mod oidc;
 pub mod origin;
 mod peer;
+pub mod provider_http;
+pub mod revocation;
+pub mod seal;
 mod session;
+pub mod session_code;
+pub mod session_cookie;
 
 use std::sync::Arc;
 
@@ -16,7 +23,7 @@ use crate::config::{AuthMode, Config};
 use crate::wire::refusal::Refusal;
 pub use header::TrustedHeader;
 pub use peer::{Peer, TlsPeer};
-pub use session::{Revoked, SessionRef, UnixSeconds};
+pub use session::{Revoked, SessionRef, UnixSeconds, now};
 
 /// Someone who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,12 @@
 //! Who asks.
 
 mod header;
+mod oidc;
+mod session;
 
 pub use header::HeaderAuth;
+pub use oidc::Oidc;
+pub use session::Session;
 
 use super::grammar::{Choice, MustBeSaid, Text, Words};
 use super::table::{Section, Table};
@@ -16,6 +20,10 @@ pub struct Auth {
     pub dev: DevIdentity,
     /// The trusted proxy of `header`.
     pub header: HeaderAuth,
+    /// The provider of `oidc`.
+    pub oidc: Oidc,
+    /// Sessions of `oidc`.
+    pub session: Session,
     /// Lets `dev` listen beyond loopback. Only the flag `--insecure` sets it.
     pub insecure: bool,
 }
@@ -67,6 +75,8 @@ impl Default for Auth {
                 groups: vec!["dev".into()],
             },
             header: HeaderAuth::default(),
+            oidc: Oidc::default(),
+            session: Session::default(),
             insecure: false,
         }
     }
@@ -90,6 +100,12 @@ impl Section for Auth {
         );
         table.section("dev", "The identity of everyone, in `auth.mode: dev`.", &mut self.dev);
         table.section("header", "The trusted proxy of `auth.mode: header`.", &mut self.header);
+        table.section(
+            "oidc",
+            "The provider that browsers sign in with, in `auth.mode: oidc`.",
+            &mut self.oidc,
+        );
+        table.section("session", "Sessions of signed-in browsers, in `auth.mode: oidc`.", &mut self.session);
     }
 }
 

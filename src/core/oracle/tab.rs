@@ -34,6 +34,8 @@ pub struct Tab {
     body: Vec<u8>,
     in_body: bool,
     ended: bool,
+    /// Bytes that it has read of this connection.
+    pub received: usize,
     /// Whether it went away by itself.
     pub disconnected: bool,
     /// What it got, for a failure's message.
@@ -57,6 +59,7 @@ impl Tab {
             body: Vec::new(),
             in_body: false,
             ended: false,
+            received: 0,
             disconnected: false,
             heard: Vec::new(),
         }
@@ -74,14 +77,16 @@ impl Tab {
         self.body.clear();
         self.in_body = false;
         self.ended = false;
+        self.received = 0;
         self.disconnected = false;
         self.heard.push(format!("--- connects with {:?}", self.id));
     }
 
     /// Whether its stream ended as streams do.
     pub fn is_whole(&self) -> bool {
-        let last =
-            self.heard.last().is_some_and(|last| last.contains("server_shutdown") || last.contains("error"));
+        let last = self.heard.last().is_some_and(|last| {
+            ["server_shutdown", "error", "auth_expired"].iter().any(|event| last.contains(event))
+        });
         last && self.raw.is_empty() && self.body.is_empty() && (self.version == Version::Http10 || self.ended)
     }
 
@@ -99,6 +104,7 @@ impl Tab {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
             Ok(0) | Err(_) => self.stream = None,
             Ok(read) => {
+                self.received += read;
                 self.raw.extend_from_slice(&buffer[..read]);
                 self.digest();
             }
@@ -175,7 +181,7 @@ impl Tab {
                     self.floor = None;
                 }
             }
-            "error" | "server_shutdown" => self.live = false,
+            "error" | "server_shutdown" | "auth_expired" => self.live = false,
             other => panic!("{other:?} is no event"),
         }
     }

@@ -22,7 +22,7 @@ use crate::feed::ledger::{Ledger, Thing};
 use crate::feed::post::Post;
 use crate::feed::{Feed, FeedKey, Namespaces, Scope, Shared, State};
 use crate::identity::origin::Origins;
-use crate::identity::{Authenticator, Identity};
+use crate::identity::{Authenticator, Identity, SessionRef};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
 use crate::wire::head::Version;
 use crate::wire::id::ResumeId;
@@ -265,6 +265,11 @@ impl World {
         self.feed = self.hub.open(&self.feed.key.clone()).expect("a feed");
     }
 
+    /// There is no feed until somebody asks for one.
+    pub fn remove_feed(&mut self) {
+        self.hub.end_cluster("c");
+    }
+
     /// The hub answers what it was asked.
     pub fn answer(&mut self) {
         self.runtime.block_on(async {
@@ -327,7 +332,8 @@ impl World {
         if self.tabs[index].stream.is_some() {
             return;
         }
-        let pass = self.right();
+        let scope = self.tabs[index].scope.clone();
+        let pass = self.right(scope);
         let tab = &mut self.tabs[index];
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         socket2::SockRef::from(&ours).set_send_buffer_size(4096).expect("a small buffer");
@@ -336,7 +342,6 @@ impl World {
             socket: ours.into(),
             pass,
             version: tab.version,
-            scope: tab.scope.clone(),
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
             from: Origin::unknown(),
             cookies: Box::default(),
@@ -345,19 +350,32 @@ impl World {
         self.core.open(self.feed.key.clone(), opening);
     }
 
-    /// The right by which every tab is open.
-    fn right(&mut self) -> PassId {
-        let who = Identity {
+    /// Whose tabs they all are.
+    fn who() -> Identity {
+        Identity {
             subject: "u".into(),
             email: "".into(),
             groups: Arc::default(),
-            session: None,
-            until: None,
+            session: Some(SessionRef { id: 7, began: 100, until: u64::MAX / 1000, provider: None }),
+            until: Some(u64::MAX / 1000),
+        }
+    }
+
+    /// What is asked for a tab of this scope.
+    pub fn question(&self, scope: &Scope) -> GrantKey {
+        let wanted = match scope {
+            Scope::All => Wanted::Everything,
+            Scope::Namespace(name) => Wanted::Namespaces(Namespaces::new([name.clone()]).expect("one name")),
+            Scope::Set(set) => Wanted::Namespaces(set.clone()),
         };
+        GrantKey { cluster: "c".into(), kind: self.kind, asker: Asker::Own, wanted }
+    }
+
+    /// The right by which tabs of this scope are open.
+    fn right(&mut self, scope: Scope) -> PassId {
+        let who = Self::who();
         let user = self.core.limiter.acquire(&who.subject).expect("no limit");
-        let key =
-            GrantKey { cluster: "c".into(), kind: self.kind, asker: Asker::Own, wanted: Wanted::Everything };
-        let grant = Grant::new(key, Ruling::Allowed(Scope::All));
+        let grant = Grant::new(self.question(&scope), Ruling::Allowed(scope));
         self.core.passes.acquire(user, &who, Arc::new(grant))
     }
 
