@@ -24,6 +24,7 @@ use crate::feed::post::Post;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
 use crate::identity::{AuthError, Authenticator};
+use crate::tls::{Listening, TlsError};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum ServeError {
     /// The audit's file cannot be opened.
     #[error("cannot write the audit to `audit.file`: {0}")]
     Audit(#[source] io::Error),
+    /// The TLS listener cannot start.
+    #[error("server.tls: {0}")]
+    Tls(#[from] TlsError),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
@@ -73,6 +77,8 @@ const LAST_RECORDS: Duration = Duration::from_secs(2);
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens for TLS.
+    pub tls_address: Option<SocketAddr>,
     /// Where it listens to those who run it.
     pub managed: Option<SocketAddr>,
     /// Its feeds.
@@ -86,6 +92,7 @@ pub struct Server {
     /// What users may see.
     pub access: Arc<Access>,
     api: Arc<Api>,
+    tls: Option<Listening>,
     audit: Audit,
     drain: crate::config::Drain,
 }
@@ -167,8 +174,11 @@ impl Server {
         if let Some(listener) = manage {
             tokio::spawn(api::manage::serve(api.clone(), listener));
         }
+        let tls = Listening::start(config, &cores)?;
+        let tls_address = tls.as_ref().map(|tls| tls.address);
         let server = Server {
             address,
+            tls_address,
             managed,
             hub,
             clusters,
@@ -176,6 +186,7 @@ impl Server {
             driver,
             access,
             api,
+            tls,
             audit,
             drain: config.drain.clone(),
         };
@@ -233,6 +244,9 @@ impl Server {
         self.api.set_draining();
         self.tell(|| Command::Lame);
         tokio::time::sleep(self.drain.lame).await;
+        if let Some(tls) = &self.tls {
+            tls.close();
+        }
         let until = Instant::now() + self.drain.window;
         self.tell(|| Command::Drain(until));
         let streams = || self.cores.iter().map(|core| core.counters.streams.get()).sum::<u64>();

@@ -106,7 +106,7 @@ impl Live {
             settle: None,
             narrowing: None,
             due: now + settings.review_every,
-            is_wanted: false,
+            wanted: None,
             touches: Touches::default(),
             candidates: None,
             to,
@@ -157,8 +157,8 @@ struct Task {
     narrowing: Option<Instant>,
     /// When the clock asks.
     due: Instant,
-    /// Somebody waits for a fresh ruling.
-    is_wanted: bool,
+    /// Since when somebody waits for a ruling that is fresh.
+    wanted: Option<Instant>,
     touches: Touches,
     candidates: Option<watch::Receiver<Known>>,
     to: UnboundedSender<Reply>,
@@ -179,7 +179,7 @@ impl Task {
                 Some(reply) = replies.recv() => self.learn(reply),
                 Some(reply) = further.recv() => self.learn_further(reply),
                 heard = news.recv() => match heard {
-                    Some(News::Wanted) => self.is_wanted = true,
+                    Some(News::Wanted) => self.wanted = Some(Instant::now()),
                     Some(News::Touched(namespace)) => self.touches.touch(Instant::now(), namespace.as_ref()),
                     Some(News::Ended) | None => return self.publish(Ruling::Unavailable, Instant::now()),
                 },
@@ -224,8 +224,10 @@ impl Task {
                 self.ask(place, Fresh::Since(now), Lane::Urgent);
             }
         }
-        if self.is_wanted && self.under_way.is_empty() {
-            self.refresh(now);
+        if self.under_way.is_empty()
+            && let Some(wanted) = self.wanted.take()
+        {
+            self.refresh(wanted, now);
         }
         if now >= self.due && self.under_way.is_empty() && !self.on_the_clock(now) {
             return false;
@@ -259,10 +261,13 @@ impl Task {
         self.due = now + every.mul_f64(0.8 + 0.2 * fastrand::f64());
     }
 
-    /// Somebody needs a fresh ruling: what it rests on is asked, as far as it is not known.
-    fn refresh(&mut self, now: Instant) {
-        self.is_wanted = false;
+    /// Somebody needs a fresh ruling: what it rests on is asked, unless what is known was fresh when they came.
+    fn refresh(&mut self, wanted: Instant, now: Instant) {
         let Some(access) = self.access.upgrade() else { return };
+        let life = access.life(&self.live.grant.ruling().0);
+        if self.rests_on.is_some_and(|asked| asked + life > wanted) {
+            return;
+        }
         let young = access.settings.denied_life / 2;
         self.ask_all(Fresh::Since(now.checked_sub(young).unwrap_or(now)), Lane::Urgent);
     }

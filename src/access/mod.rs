@@ -74,6 +74,15 @@ impl Access {
         })
     }
 
+    /// Grants of no cluster, which nobody is told of.
+    #[cfg(test)]
+    pub(crate) fn alone(config: &Config) -> Arc<Self> {
+        let clusters = Clusters::new(config.upstream.clone());
+        let limits = crate::feed::hub::Limits { linger: Duration::ZERO, feeds: 0, journal_total: 0 };
+        let (hub, _) = Hub::new(clusters.clone(), crate::feed::Shared::without_cores(), limits);
+        Access::new(config, clusters, hub, Arc::new([]))
+    }
+
     /// How long a ruling may open streams without being asked again.
     #[must_use]
     pub fn life(&self, ruling: &Ruling) -> Duration {
@@ -96,17 +105,16 @@ impl Access {
             return grant;
         }
         let (began, mut told) = (Instant::now(), live.told.clone());
-        let unsaid = told.borrow_and_update().unsaid;
+        let unsaid_before = told.borrow().unsaid;
         live.tell(News::Wanted);
         loop {
-            let moved = tokio::time::timeout(STANDSTILL, told.changed()).await;
-            let Told { asked, unsaid: unsaid_now, graced, .. } = told.borrow_and_update().clone();
+            let Told { asked, unsaid, graced, .. } = told.borrow_and_update().clone();
             let oldest = began.checked_sub(self.life(&grant.ruling().0)).unwrap_or(began);
             if graced || asked.is_some_and(|asked| asked >= oldest) {
                 return grant;
             }
-            let stands_still = !matches!(moved, Ok(Ok(())));
-            if stands_still || unsaid_now > unsaid {
+            let moves = tokio::time::timeout(STANDSTILL, told.changed());
+            if unsaid > unsaid_before || !matches!(moves.await, Ok(Ok(()))) {
                 return Arc::new(Grant::new(key, Ruling::Unavailable));
             }
         }

@@ -32,10 +32,14 @@ impl Verdicts {
 
     /// An answer. One to an older question than the one that is known says nothing.
     pub fn learn(&mut self, place: Where, allowed: bool, asked: Instant) {
-        let known = self.known.entry(place).or_insert((allowed, asked));
-        if asked >= known.1 {
-            *known = (allowed, asked);
+        if self.known.get(&place).is_some_and(|(_, at)| asked < *at) {
+            return;
         }
+        if place.is_none() && allowed {
+            // While they see the whole cluster nobody asks about its namespaces: what is known of these grows old.
+            *self = Verdicts::new(self.wanted.clone(), self.namespaced);
+        }
+        self.known.insert(place, (allowed, asked));
     }
 
     /// Whether candidates are needed: they may not see the whole cluster.
@@ -228,6 +232,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_known_before_the_whole_cluster_was_seen_is_forgotten() {
+        let start = Instant::now();
+        let mut verdicts = Verdicts::new(Wanted::Everything, true);
+        verdicts.learn(None, false, start);
+        verdicts.nominate(names(&["a"]));
+        verdicts.learn(Some("a".into()), true, start);
+        assert_eq!(verdicts.ruling(), Some((set(&["a"]), start)));
+        verdicts.learn(None, true, at(start, 1));
+        verdicts.learn(None, false, at(start, 1000));
+        verdicts.nominate(names(&["a"]));
+        assert_eq!((verdicts.ruling(), verdicts.unanswered()), (None, vec![Some("a".into())]));
+    }
+
+    #[test]
     fn no_namespace_and_no_candidate_is_denied() {
         let start = Instant::now();
         let mut nodes = Verdicts::new(Wanted::Everything, false);
@@ -266,6 +284,9 @@ mod tests {
                     Step::Learn(place, allowed) => {
                         let place = place.map(name);
                         verdicts.learn(place.clone(), allowed, at(start, second));
+                        if place.is_none() && allowed {
+                            answers.clear();
+                        }
                         answers.push((place, allowed));
                     }
                     Step::Nominate(names) => verdicts.nominate(names.into_iter().map(name)),
