@@ -130,6 +130,9 @@ impl Server {
         tokio::spawn(task);
         let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
+        if let Some(bearer) = authenticator.bearer() {
+            tokio::spawn(bearer.clone().follow_keys());
+        }
         let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
         if config.access.watch_rbac {
             Rbac::start(clusters.clone(), &access);
