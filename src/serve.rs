@@ -20,7 +20,8 @@ use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
-use crate::identity::{AuthError, Authenticator};
+use crate::identity::revocation::Hear;
+use crate::identity::{AuthError, Authenticator, Revoked};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +108,13 @@ impl Server {
         tokio::spawn(task);
         let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
+        if let Some(bearer) = authenticator.bearer() {
+            tokio::spawn(bearer.clone().follow_keys());
+        }
+        if let Some(sessions) = authenticator.sessions() {
+            sessions.revocations().tell(Arc::new(TellCores(cores.clone())));
+            tokio::spawn(sessions.clone().follow_provider());
+        }
         let access = Access::new(config);
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
@@ -140,7 +148,7 @@ impl Server {
         }
         tracing::info!(%address, cores = count, driver = driver.name(), "server.started");
         let api =
-            Api::new(config, &hub, &clusters, &cores, origins, authenticator, audit.clone(), ledger, driver);
+            Api::new(config, &hub, &clusters, &cores, origins, authenticator, access, audit.clone(), ledger, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
         let server =
             Server { address, hub, clusters, cores, driver, api, audit, drain: config.drain.clone() };
@@ -211,6 +219,26 @@ impl Server {
         for core in self.cores.iter() {
             // Only a core that is gone, or drowned in connections, does not hear it; the process ends all the same.
             let _ = core.tell(command());
+        }
+    }
+}
+
+/// Has the cores end the streams of sessions that are ended.
+struct TellCores(Arc<[CoreHandle]>);
+
+impl Hear for TellCores {
+    fn hear(&self, what: &Revoked) {
+        let what = Arc::new(what.clone());
+        for core in self.0.iter() {
+            // A core has at most some thousands of commands waiting, which it is through with in moments.
+            let mut command = Command::Revoked(what.clone());
+            for _ in 0..100 {
+                match core.tell(command) {
+                    Ok(()) => break,
+                    Err(back) => command = back,
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
     }
 }

@@ -9,6 +9,10 @@ pub enum Refusal {
     BadNamespace,
     /// No identity.
     Unauthenticated,
+    /// A bearer token that is not good.
+    BadToken,
+    /// No keys to verify bearer tokens with: the issuer has not given them yet, or not for too long.
+    NoKeys,
     /// Foretop's account may not list or watch this kind there.
     Forbidden,
     /// The user may not list and watch this.
@@ -62,7 +66,7 @@ impl Refusal {
     pub const fn status(self) -> (u16, &'static str) {
         match self {
             Refusal::BadRequest | Refusal::BadNamespace | Refusal::TwoCredentials => (400, "Bad Request"),
-            Refusal::Unauthenticated => (401, "Unauthorized"),
+            Refusal::Unauthenticated | Refusal::BadToken => (401, "Unauthorized"),
             Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
                 (403, "Forbidden")
             }
@@ -75,7 +79,11 @@ impl Refusal {
             Refusal::NotJson => (415, "Unsupported Media Type"),
             Refusal::WrongHost => (421, "Misdirected Request"),
             Refusal::HeadTooLarge => (431, "Request Header Fields Too Large"),
-            Refusal::Full | Refusal::Unavailable | Refusal::AuthzUnavailable | Refusal::Draining => {
+            Refusal::Full
+            | Refusal::Unavailable
+            | Refusal::AuthzUnavailable
+            | Refusal::NoKeys
+            | Refusal::Draining => {
                 (503, "Service Unavailable")
             }
         }
@@ -88,6 +96,8 @@ impl Refusal {
             Refusal::BadRequest => "bad_request",
             Refusal::BadNamespace => "bad_namespace",
             Refusal::Unauthenticated => "unauthenticated",
+            Refusal::BadToken => "invalid_token",
+            Refusal::NoKeys => "no_keys",
             Refusal::Forbidden => "forbidden",
             Refusal::Denied => "denied",
             Refusal::IdentityRefused => "identity_refused",
@@ -119,6 +129,8 @@ impl Refusal {
             Refusal::BadRequest => "the request is not valid HTTP/1.1",
             Refusal::BadNamespace => "no namespace can have this name",
             Refusal::Unauthenticated => "unauthenticated",
+            Refusal::BadToken => "the bearer token is not valid here",
+            Refusal::NoKeys => "the issuer of bearer tokens gives no keys to verify them with",
             Refusal::Forbidden | Refusal::Denied | Refusal::Absent => "operation failed",
             Refusal::IdentityRefused => "this identity maps to a Kubernetes name that no user may have",
             Refusal::AuthzUnavailable => "the cluster does not say what this user may see",
@@ -156,6 +168,16 @@ impl Refusal {
         )
     }
 
+    /// The `WWW-Authenticate` that goes with it: the contract's, or, of a bearer token, RFC 6750's.
+    #[must_use]
+    pub const fn challenge(self) -> Option<&'static str> {
+        match self {
+            Refusal::Unauthenticated => Some("Cookie realm=\"periscope\""),
+            Refusal::BadToken => Some("Bearer error=\"invalid_token\""),
+            _ => None,
+        }
+    }
+
     /// After how many seconds another try makes sense.
     #[must_use]
     pub const fn retry_after(self) -> Option<u32> {
@@ -164,6 +186,7 @@ impl Refusal {
             | Refusal::Full
             | Refusal::Unavailable
             | Refusal::AuthzUnavailable
+            | Refusal::NoKeys
             | Refusal::Draining => Some(5),
             Refusal::TooManyConnects => Some(1),
             _ => None,

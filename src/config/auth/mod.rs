@@ -1,9 +1,11 @@
 //! Who asks.
 
+mod bearer;
 mod header;
 mod oidc;
 mod session;
 
+pub use bearer::BearerAuth;
 pub use header::HeaderAuth;
 pub use oidc::Oidc;
 pub use session::Session;
@@ -24,6 +26,8 @@ pub struct Auth {
     pub oidc: Oidc,
     /// Sessions of `oidc`.
     pub session: Session,
+    /// Bearer tokens of API clients.
+    pub bearer: BearerAuth,
     /// Lets `dev` listen beyond loopback. Only the flag `--insecure` sets it.
     pub insecure: bool,
 }
@@ -77,6 +81,7 @@ impl Default for Auth {
             header: HeaderAuth::default(),
             oidc: Oidc::default(),
             session: Session::default(),
+            bearer: BearerAuth::default(),
             insecure: false,
         }
     }
@@ -106,6 +111,11 @@ impl Section for Auth {
             &mut self.oidc,
         );
         table.section("session", "Sessions of signed-in browsers, in `auth.mode: oidc`.", &mut self.session);
+        table.section(
+            "bearer",
+            "Bearer tokens of API clients, in `auth.mode: bearer`, or beside `oidc` or `header`.",
+            &mut self.bearer,
+        );
     }
 }
 

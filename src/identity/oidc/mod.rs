@@ -21,6 +21,7 @@ use secrecy::ExposeSecret;
 
 pub use backchannel::BackchannelError;
 pub use sign_in::{Callback, Onward, SignInError};
+pub use sign_out::Reach;
 
 use self::backchannel::Replays;
 use self::claims::GroupsError;
@@ -33,7 +34,7 @@ use super::seal::{KeyError, Seals};
 use super::session::{Revoked, UnixSeconds, now};
 use super::session_code::{Refresh, Session};
 use super::session_cookie::{Life, SessionCookies, Shown, Used};
-use super::{Identified, Stale, Verified};
+use super::{Cause, Identified, Stale, Verified};
 use crate::config::{self, Config};
 use crate::wire::refusal::Refusal;
 
@@ -162,7 +163,7 @@ impl Sessions {
         let used = Used::of(headers);
         if life == Life::Stale {
             let identity = self.cookies.identity(&shown.session);
-            return Ok(Identified::Stale(Stale::of_session(identity, shown, used)));
+            return Ok(Identified::Stale(Stale { identity, cause: Cause::Session(Box::new(shown), used) }));
         }
         let verified = self.cookies.admit(shown, used, false, now);
         verified.map(Identified::As).map_err(|_| Refusal::Unauthenticated)
@@ -278,6 +279,13 @@ fn read_secret(settings: &config::Oidc) -> Result<Option<String>, SessionsError>
     let text = std::fs::read_to_string(path)
         .map_err(|source| SessionsError::Secret { path: path.clone(), source })?;
     Ok(Some(text.trim().to_owned()))
+}
+
+/// What stands for the provider's name for a session.
+fn sid_hash(sid: &str) -> u128 {
+    let digest = ring::digest::digest(&ring::digest::SHA256, sid.as_bytes());
+    let half = digest.as_ref().first_chunk().expect("32 bytes");
+    u128::from_be_bytes(*half)
 }
 
 /// What a provider is called, by its issuer's host (the contract's 1.4).
