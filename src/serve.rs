@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -29,6 +30,14 @@ pub enum ServeError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The management address cannot be listened on.
+    #[error("cannot listen on {address} (`manage.listen`): {source}")]
+    Manage {
         /// The address that was asked for.
         address: SocketAddr,
         /// What the kernel says.
@@ -63,6 +72,8 @@ const LAST_RECORDS: Duration = Duration::from_secs(2);
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens to those who run it.
+    pub managed: Option<SocketAddr>,
     /// Its feeds.
     pub hub: Arc<Hub>,
     /// Its clusters.
@@ -146,12 +157,27 @@ impl Server {
             driver = start(prepared, listener, everywhere.clone(), cores.clone())
                 .map_err(|source| ServeError::Core { core, source })?;
         }
-        tracing::info!(%address, cores = count, driver = driver.name(), "server.started");
+        let manage = config.manage.listen.map(listen_to_managers).transpose()?;
+        let managed = manage.as_ref().and_then(|listener| listener.local_addr().ok());
+        let manage_at = managed.map_or_else(|| "off".into(), |address| address.to_string());
+        tracing::info!(%address, manage = manage_at, cores = count, driver = driver.name(), "server.started");
         let api =
             Api::new(config, &hub, &clusters, &cores, origins, authenticator, access, audit.clone(), ledger, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
-        let server =
-            Server { address, hub, clusters, cores, driver, api, audit, drain: config.drain.clone() };
+        if let Some(listener) = manage {
+            tokio::spawn(api::manage::serve(api.clone(), listener));
+        }
+        let server = Server {
+            address,
+            managed,
+            hub,
+            clusters,
+            cores,
+            driver,
+            api,
+            audit,
+            drain: config.drain.clone(),
+        };
         server.prewarm(config);
         Ok(server)
     }
@@ -241,6 +267,14 @@ impl Hear for TellCores {
             }
         }
     }
+}
+
+fn listen_to_managers(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listener = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    listener.map_err(|source| ServeError::Manage { address, source })
 }
 
 /// Serves the clusters of the registry file until a signal ends it.

@@ -218,7 +218,7 @@ async fn time_ends_a_session_and_its_streams() {
     let scene = Scene::new().await;
     let mut session = session(9, "any", now() + 600, now() + 1200);
     session.reference.until = now() + 3;
-    let mut browser = Browser::with(scene.house.address(), &scene.config(), &session);
+    let browser = Browser::with(scene.house.address(), &scene.config(), &session);
     ends_with_auth_expired(scene.stream(&browser).await).await;
-    eventually("its end", async || !is_known(&mut browser).await).await;
+    eventually("its end", async || !is_known(&mut browser.clone()).await).await;
 }

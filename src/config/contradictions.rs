@@ -23,6 +23,7 @@ pub(crate) fn find(config: &Config, known: &Known<'_>, mistakes: &mut Vec<Mistak
     rules.bearer(config);
     rules.authorization(config);
     rules.access(config);
+    rules.manage(config);
     rules.kinds(config);
     rules.streams(config);
     rules.memory(config);
@@ -201,6 +202,16 @@ impl Rules<'_> {
             &["auth.bearer.keepKeys", "auth.bearer.refresh"],
             || "keys would be forgotten before they are fetched again".into(),
             || format!("at least `auth.bearer.refresh`, {}", show_duration(bearer.refresh)),
+        );
+    }
+
+    fn manage(&mut self, config: &Config) {
+        let listen = config.server.listen;
+        self.check(
+            config.manage.listen != Some(listen) || listen.port() == 0,
+            &["manage.listen", "server.listen"],
+            || "the management listener would have the address of the server's".into(),
+            || "an address of its own, or `off`".into(),
         );
     }
 

@@ -17,7 +17,9 @@ pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
 pub use url::is_safe_url;
 pub(crate) use url::{OptionalUrl, Url};
-pub(crate) use word::{Address, AnyText, Choice, Choices, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};
+pub(crate) use word::{
+    Address, AddressOrOff, AnyText, Choice, Choices, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text,
+};
 
 use super::mistake::quoted;
 use super::yaml::{Node, Value};

@@ -138,7 +138,8 @@ mod tests {
             let _ = gone.await;
             Outcome::Over
         };
-        let first = refreshing.run(&session(0), 10, question);
+        let old = session(0);
+        let first = refreshing.run(&old, 10, question);
         let waited = tokio::time::timeout(std::time::Duration::from_millis(1), first).await;
         assert!(waited.is_err());
         go.send(()).expect("it goes on");
