@@ -229,7 +229,7 @@ impl Disk {
 pub fn signing_in(provider: &Provider, disk: &Disk) -> Config {
     let mut config = crate::house::config();
     config.server.public_url = Some(PUBLIC_URL.parse().expect("an origin"));
-    config.server.hosts = vec!["127.0.0.1".parse().expect("a host")];
+    config.server.hosts = ["127.0.0.1", "localhost"].map(|host| host.parse().expect("a host")).into();
     config.auth.mode = AuthMode::Oidc;
     config.auth.oidc.issuer = provider.issuer();
     config.auth.oidc.client_id = CLIENT.into();
