@@ -23,6 +23,7 @@ use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
 use crate::identity::revocation::Hear;
 use crate::identity::{AuthError, Authenticator, Revoked};
+use crate::tls::{Listening, TlsError};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,9 @@ pub enum ServeError {
     /// The audit's file cannot be opened.
     #[error("cannot write the audit to `audit.file`: {0}")]
     Audit(#[source] io::Error),
+    /// The TLS listener cannot start.
+    #[error("server.tls: {0}")]
+    Tls(#[from] TlsError),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
@@ -72,6 +76,8 @@ const LAST_RECORDS: Duration = Duration::from_secs(2);
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens for TLS.
+    pub tls_address: Option<SocketAddr>,
     /// Where it listens to those who run it.
     pub managed: Option<SocketAddr>,
     /// Its feeds.
@@ -83,6 +89,7 @@ pub struct Server {
     /// What its cores run on.
     pub driver: Driver,
     api: Arc<Api>,
+    tls: Option<Listening>,
     audit: Audit,
     drain: crate::config::Drain,
 }
@@ -167,14 +174,18 @@ impl Server {
         if let Some(listener) = manage {
             tokio::spawn(api::manage::serve(api.clone(), listener));
         }
+        let tls = Listening::start(config, &cores)?;
+        let tls_address = tls.as_ref().map(|tls| tls.address);
         let server = Server {
             address,
+            tls_address,
             managed,
             hub,
             clusters,
             cores,
             driver,
             api,
+            tls,
             audit,
             drain: config.drain.clone(),
         };
@@ -226,6 +237,9 @@ impl Server {
         self.api.set_draining();
         self.tell(|| Command::Lame);
         tokio::time::sleep(self.drain.lame).await;
+        if let Some(tls) = &self.tls {
+            tls.close();
+        }
         let until = Instant::now() + self.drain.window;
         self.tell(|| Command::Drain(until));
         let streams = || self.cores.iter().map(|core| core.counters.streams.get()).sum::<u64>();

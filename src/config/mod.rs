@@ -28,6 +28,7 @@ mod sources;
 mod state;
 mod streams;
 mod table;
+mod tls;
 mod unknown;
 mod upstream;
 mod watch;
@@ -59,6 +60,7 @@ pub use server::Server;
 pub use sources::{File, Flag, Sources};
 pub use state::State;
 pub use streams::{Refusal, Streams};
+pub use tls::Tls;
 pub use upstream::Upstream;
 pub use watch::Watch;
 
