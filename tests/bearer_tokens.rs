@@ -5,6 +5,7 @@ mod issuer;
 mod tab;
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use foretop::config::{AuthMode, BearerAuth, Config};
 use foretop::identity::keys::{KeySet, NoKey};
@@ -98,9 +99,14 @@ fn a_good_token_is_its_user() {
 #[test]
 fn a_forged_token_is_nobody() {
     let court = Court::new();
-    let unsigned = |header: Value| format!("{}.{}.", encode(header.to_string()), encode(claims().to_string()));
+    let unsigned =
+        |header: Value| format!("{}.{}.", encode(header.to_string()), encode(claims().to_string()));
     for alg in ["none", "None", "NONE", "nOnE", ""] {
-        assert_eq!(court.judge(&unsigned(json!({"alg": alg, "kid": "ec"}))), Err(TokenFault::Algorithm), "{alg}");
+        assert_eq!(
+            court.judge(&unsigned(json!({"alg": alg, "kid": "ec"}))),
+            Err(TokenFault::Algorithm),
+            "{alg}"
+        );
     }
     assert!(court.judge(&unsigned(json!({"kid": "ec"}))).is_err());
     assert_eq!(court.judge(&unsigned(json!({"alg": "ES256", "kid": "ec"}))), Err(TokenFault::Signature));
@@ -116,7 +122,8 @@ fn a_forged_token_is_nobody() {
     assert_eq!(court.judge(&not_allowed), Err(TokenFault::Algorithm));
     // What a token says of its own key counts for nothing.
     let thief = Key::ec();
-    let own_key = json!({"alg": "ES256", "kid": "ec", "jwk": thief.jwk("ec"), "jku": "https://thief.example/keys"});
+    let own_key =
+        json!({"alg": "ES256", "kid": "ec", "jwk": thief.jwk("ec"), "jku": "https://thief.example/keys"});
     assert_eq!(court.judge(&thief.token(&own_key, &claims())), Err(TokenFault::Signature));
 }
 
@@ -130,7 +137,9 @@ fn a_public_key_is_no_secret() {
     );
     let jwk = court.rsa.jwk("rsa");
     let modulus = jwk["n"].as_str().expect("a text").to_owned();
-    for secret in [der, pem.into_bytes(), jwk.to_string().into_bytes(), modulus.into_bytes(), court.ec.public()] {
+    for secret in
+        [der, pem.into_bytes(), jwk.to_string().into_bytes(), modulus.into_bytes(), court.ec.public()]
+    {
         for kid in ["rsa", "ec"] {
             let forged = Key::Secret(secret.clone()).token(&json!({"alg": "HS256", "kid": kid}), &claims());
             assert_eq!(court.judge(&forged), Err(TokenFault::Algorithm));
@@ -150,11 +159,16 @@ fn a_token_for_others_is_nobody_here() {
         (json!({"aud": ["someone"]}), TokenFault::Audience),
         (json!({"aud": []}), TokenFault::Audience),
         (json!({"aud": null}), TokenFault::Audience),
-        (json!({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}), TokenFault::OtherKind),
+        (
+            json!({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}),
+            TokenFault::OtherKind,
+        ),
     ] {
         assert_eq!(court.of_claims(&claim), Err(fault), "{claim}");
     }
-    for header in [json!({"typ": "logout+jwt"}), json!({"typ": "dpop+jwt"}), json!({"crit": ["b64"], "b64": false})] {
+    for header in
+        [json!({"typ": "logout+jwt"}), json!({"typ": "dpop+jwt"}), json!({"crit": ["b64"], "b64": false})]
+    {
         assert_eq!(court.of_header(&header), Err(TokenFault::OtherKind), "{header}");
     }
 }
@@ -168,6 +182,7 @@ fn a_token_has_its_time() {
         json!({"exp": null}),
         json!({"exp": "tomorrow"}),
         json!({"exp": -5}),
+        json!({"exp": 1e300}),
         json!({"nbf": now() + 40}),
         json!({"nbf": "now"}),
         json!({"iat": now() + 40}),
@@ -175,7 +190,7 @@ fn a_token_has_its_time() {
     ] {
         assert_eq!(court.of_claims(&claim), Err(TokenFault::Time), "{claim}");
     }
-    for claim in [json!({"exp": now() - 10}), json!({"nbf": now() + 20, "iat": now() + 20}), json!({"exp": 1e300})] {
+    for claim in [json!({"exp": now() - 10}), json!({"nbf": now() + 20, "iat": now() + 20})] {
         assert!(court.of_claims(&claim).is_ok(), "{claim}");
     }
 }
@@ -183,9 +198,13 @@ fn a_token_has_its_time() {
 #[test]
 fn a_token_names_one_user() {
     let court = Court::new();
-    for claim in
-        [json!({"sub": null}), json!({"sub": ""}), json!({"sub": " "}), json!({"sub": 7}), json!({"sub": "a\nb"})]
-    {
+    for claim in [
+        json!({"sub": null}),
+        json!({"sub": ""}),
+        json!({"sub": " "}),
+        json!({"sub": 7}),
+        json!({"sub": "a\nb"}),
+    ] {
         assert_eq!(court.of_claims(&claim), Err(TokenFault::Username), "{claim}");
     }
     assert_eq!(court.of_claims(&json!({"sub": "x".repeat(257)})), Err(TokenFault::Username));
@@ -211,7 +230,9 @@ fn a_token_has_a_shape_and_a_size() {
     for length in 0..good.len() {
         assert!(court.judge(&good[..length]).is_err(), "cut to {length}");
     }
-    for odd in ["", ".", "..", "...", "a.b.c", &format!("{good}."), &format!(".{good}"), &format!("{good}.{good}")] {
+    for odd in
+        ["", ".", "..", "...", "a.b.c", &format!("{good}."), &format!(".{good}"), &format!("{good}.{good}")]
+    {
         assert!(court.judge(odd).is_err(), "{odd}");
     }
     assert_eq!(court.of_claims(&json!({"much": "x".repeat(8192)})), Err(TokenFault::TooLong));
@@ -310,7 +331,11 @@ async fn nobody_else_is() {
         for path in [list("pods"), watch("pods"), "/api/auth/whoami".into(), "/nowhere".into()] {
             let answer = ask(&house, &path, headers).await;
             assert_eq!(answer.head.status, 401, "{path} {headers:?}");
-            assert_eq!(answer.head.header("www-authenticate"), Some("Bearer error=\"invalid_token\""), "{path}");
+            assert_eq!(
+                answer.head.header("www-authenticate"),
+                Some("Bearer error=\"invalid_token\""),
+                "{path}"
+            );
             assert_eq!(answer.json()["error"]["code"], "invalid_token", "{path}");
             assert!(!answer.text().contains(&good), "no answer repeats a token");
         }
@@ -351,28 +376,29 @@ async fn a_new_key_is_fetched_by_the_first_token_that_names_it() {
     let fetched = issuer.fetched.load(Relaxed);
     issuer.serve(&[new.jwk("new")]);
     let after = token(&issuer, &new, "new", &json!({"sub": "bob"}));
-    let all = (0..20).map(|_| whoami(&house, &after));
-    for answer in all_of(all).await {
+    let (address, line) = (house.address(), format!("Bearer {after}"));
+    let asked: Vec<_> = (0..20)
+        .map(|_| {
+            let line = line.clone();
+            tokio::spawn(
+                async move { tab::get(address, "/api/auth/whoami", &[("Authorization", &line)]).await },
+            )
+        })
+        .collect();
+    for answer in asked {
+        let answer = answer.await.expect("no panic");
         assert_eq!((answer.head.status, answer.json()["subject"].as_str()), (200, Some("bob")));
     }
     assert_eq!(issuer.fetched.load(Relaxed), fetched + 1, "all who asked shared one answer");
-    assert_eq!(whoami(&house, &before).await.head.status, 401, "what was verified with the old key is forgotten");
+    assert_eq!(
+        whoami(&house, &before).await.head.status,
+        401,
+        "what was verified with the old key is forgotten"
+    );
     for id in ["x", "y", "z"] {
         assert_eq!(whoami(&house, &token(&issuer, &new, id, &json!({}))).await.head.status, 401);
     }
     assert_eq!(issuer.fetched.load(Relaxed), fetched + 1, "made-up keys cause no fetches");
-}
-
-async fn all_of<F: Future + Send + 'static>(all: impl Iterator<Item = F>) -> Vec<F::Output>
-where
-    F::Output: Send,
-{
-    let mut answers = Vec::new();
-    let tasks: Vec<_> = all.map(tokio::spawn).collect();
-    for task in tasks {
-        answers.push(task.await.expect("no panic"));
-    }
-    answers
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -388,4 +414,19 @@ async fn keys_outlive_the_issuer_and_none_is_no_fault_of_the_token() {
     eventually("the issuer is back", async || whoami(&house, &token).await.head.status == 200).await;
     issuer.away.store(true, Relaxed);
     assert_eq!(whoami(&house, &token).await.head.status, 200);
+}
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_its_token() {
+    let key = Key::ec();
+    let issuer = Issuer::start(&[key.jwk("a")]).await;
+    let mut config = taking(&issuer, AuthMode::Bearer);
+    config.auth.bearer.clock_skew = Duration::ZERO;
+    let house = House::small_with(&config).await;
+    let long = token(&issuer, &key, "a", &json!({}));
+    eventually("the keys are here", async || whoami(&house, &long).await.head.status == 200).await;
+    let short = token(&issuer, &key, "a", &json!({"exp": now() + 3}));
+    let mut stream =
+        Stream::open(house.address(), &watch("pods"), &format!("Authorization: Bearer {short}\r\n")).await;
+    let events = stream.until_end().await;
+    assert_eq!(events.last().expect("an end").name, "auth_expired");
 }

@@ -208,7 +208,10 @@ impl Rules<'_> {
         self.check(
             bearer.is_on() != bearer.audiences.is_empty(),
             &["auth.bearer.audiences", "auth.bearer.issuer"],
-            || "tokens need an issuer and an audience: one alone would let in what was made for others".into(),
+            || {
+                "tokens need an issuer and an audience: one alone would let in what was made for others"
+                    .into()
+            },
             || "both `auth.bearer.issuer` and `auth.bearer.audiences`".into(),
         );
         self.check(

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::jwks::{Jwks, now};
+use super::jwks::Jwks;
 use super::keys::NoKey;
 use super::provider_http::ClientError;
 use super::token::{Policy, TokenFault};
 use super::verified::{Fingerprint, VerifiedTokens};
-use super::{Cause, Identified, Identity, Stale, UnixSeconds};
+use super::{Cause, Identified, Identity, Stale, UnixSeconds, now};
 use crate::config::BearerAuth;
 use crate::wire::refusal::Refusal;
 
@@ -28,9 +28,7 @@ pub struct Bearer {
 ///
 /// # Errors
 /// [`Refusal::BadToken`] where there is more than one, or what there is cannot be one.
-pub fn presented<'a>(
-    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
-) -> Result<Option<&'a str>, Refusal> {
+pub fn presented<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Option<&'a str>, Refusal> {
     let mut token = None;
     let mut lines = 0;
     for (_, value) in headers.filter(|(name, _)| name.eq_ignore_ascii_case("authorization")) {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -13,9 +13,9 @@ use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::UnixSeconds;
 use super::keys::{BadKeySet, KeySet};
 use super::provider_http::{CallError, ClientError, ProviderHttp};
+use super::{UnixSeconds, now};
 use crate::config::{BearerAuth, is_safe_url};
 
 /// Between two fetches that tokens have caused, in seconds.
@@ -192,10 +192,6 @@ impl Jwks {
 /// So that replicas that started together do not ask together.
 fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(0.8 + 0.2 * fastrand::f64())
-}
-
-pub(super) fn now() -> UnixSeconds {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
 #[cfg(test)]

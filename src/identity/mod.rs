@@ -3,8 +3,8 @@
 //! [`Authenticator::identify`] is called for every request, on a core or on the control plane, and only computes. What needs the provider (a session
 //! whose turn it is to be refreshed) is [`Identified::Stale`]: the task of that one connection waits while the control plane asks.
 
-pub mod bearer;
 pub mod addresses;
+pub mod bearer;
 pub mod cookies;
 pub mod forwarded;
 mod header;

@@ -107,8 +107,9 @@ impl Policy {
         let header = self.header(token)?;
         let key = keys.find(&header)?;
         let validation = Validation { algorithms: vec![header.alg], ..self.validation.clone() };
-        let claims =
-            jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|error| fault(error.kind()))?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
+            .map_err(|error| fault(error.kind()))?
+            .claims;
         let until = self.until(&claims, now)?;
         if !is_text(&claims, "iss") || claims.contains_key("events") {
             // Several issuers, which no standard knows; or a security event (RFC 8417), such as a logout token.
@@ -166,13 +167,20 @@ impl Policy {
 
     fn identity(&self, claims: &Claims) -> Result<Identity, TokenFault> {
         // As Kubernetes has it: an address that the provider itself doubts is no name.
-        if self.username == "email" && claims.get("email_verified").is_some_and(|is| *is != Value::Bool(true)) {
+        if self.username == "email" && claims.get("email_verified").is_some_and(|is| *is != Value::Bool(true))
+        {
             return Err(TokenFault::Username);
         }
         let subject = claims.get(&self.username).and_then(name).ok_or(TokenFault::Username)?;
         let email = claims.get("email").and_then(name).unwrap_or_default();
         let groups = self.groups(claims)?;
-        Ok(Identity { subject: subject.into(), email: email.into(), groups: groups.into(), session: None, until: None })
+        Ok(Identity {
+            subject: subject.into(),
+            email: email.into(),
+            groups: groups.into(),
+            session: None,
+            until: None,
+        })
     }
 
     fn groups(&self, claims: &Claims) -> Result<Vec<Box<str>>, TokenFault> {

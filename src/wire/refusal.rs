@@ -87,9 +87,7 @@ impl Refusal {
             | Refusal::Unavailable
             | Refusal::AuthzUnavailable
             | Refusal::NoKeys
-            | Refusal::Draining => {
-                (503, "Service Unavailable")
-            }
+            | Refusal::Draining => (503, "Service Unavailable"),
         }
     }
 
@@ -218,10 +216,16 @@ impl Refusal {
     /// The body and its content type: text as the contract has it, or JSON where the client accepts it or the contract says nothing.
     #[must_use]
     pub fn body(self, accepts_json: bool) -> (&'static str, String) {
+        self.body_saying(self.message(), accepts_json)
+    }
+
+    /// The same in other words, in which nothing needs escaping.
+    #[must_use]
+    pub fn body_saying(self, words: &str, accepts_json: bool) -> (&'static str, String) {
         if self.is_contract_text() && !accepts_json {
-            return ("text/plain; charset=utf-8", format!("{}\n", self.message()));
+            return ("text/plain; charset=utf-8", format!("{words}\n"));
         }
-        let body = format!(r#"{{"error":{{"code":"{}","message":"{}"}}}}"#, self.code(), self.message());
+        let body = format!(r#"{{"error":{{"code":"{}","message":"{words}"}}}}"#, self.code());
         ("application/json", body + "\n")
     }
 }

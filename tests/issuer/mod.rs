@@ -72,7 +72,9 @@ impl Key {
                 let RsaPublicKeyComponents { n, e } = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public());
                 json!({"kty": "RSA", "use": "sig", "kid": id, "n": encode(&n), "e": encode(&e)})
             }
-            Key::Ed(_) => json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": id, "x": encode(&public)}),
+            Key::Ed(_) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": id, "x": encode(&public)})
+            }
             Key::Secret(secret) => json!({"kty": "oct", "kid": id, "k": encode(secret)}),
         }
     }

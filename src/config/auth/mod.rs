@@ -22,12 +22,12 @@ pub struct Auth {
     pub dev: DevIdentity,
     /// The trusted proxy of `header`.
     pub header: HeaderAuth,
+    /// Bearer tokens of API clients.
+    pub bearer: BearerAuth,
     /// The provider of `oidc`.
     pub oidc: Oidc,
     /// Sessions of `oidc`.
     pub session: Session,
-    /// Bearer tokens of API clients.
-    pub bearer: BearerAuth,
     /// Lets `dev` listen beyond loopback. Only the flag `--insecure` sets it.
     pub insecure: bool,
 }
@@ -79,9 +79,9 @@ impl Default for Auth {
                 groups: vec!["dev".into()],
             },
             header: HeaderAuth::default(),
+            bearer: BearerAuth::default(),
             oidc: Oidc::default(),
             session: Session::default(),
-            bearer: BearerAuth::default(),
             insecure: false,
         }
     }
@@ -106,16 +106,16 @@ impl Section for Auth {
         table.section("dev", "The identity of everyone, in `auth.mode: dev`.", &mut self.dev);
         table.section("header", "The trusted proxy of `auth.mode: header`.", &mut self.header);
         table.section(
+            "bearer",
+            "Bearer tokens of API clients, in `auth.mode: bearer`, or beside `oidc` or `header`.",
+            &mut self.bearer,
+        );
+        table.section(
             "oidc",
             "The provider that browsers sign in with, in `auth.mode: oidc`.",
             &mut self.oidc,
         );
         table.section("session", "Sessions of signed-in browsers, in `auth.mode: oidc`.", &mut self.session);
-        table.section(
-            "bearer",
-            "Bearer tokens of API clients, in `auth.mode: bearer`, or beside `oidc` or `header`.",
-            &mut self.bearer,
-        );
     }
 }
 

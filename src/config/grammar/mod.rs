@@ -18,7 +18,8 @@ pub(crate) use units::{show_duration, show_size};
 pub use url::is_safe_url;
 pub(crate) use url::{OptionalUrl, Url};
 pub(crate) use word::{
-    Address, AddressOrOff, AnyText, Choice, Choices, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text,
+    Address, AddressOrOff, AnyText, Choice, Choices, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch,
+    Text,
 };
 
 use super::mistake::quoted;

@@ -57,7 +57,12 @@ mod tests {
 
     #[test]
     fn only_this_machine_needs_no_tls() {
-        for safe in ["https://issuer.example/keys?p=a", "http://localhost:3000/keys", "http://127.0.0.1/", "http://[::1]:1/"] {
+        for safe in [
+            "https://issuer.example/keys?p=a",
+            "http://localhost:3000/keys",
+            "http://127.0.0.1/",
+            "http://[::1]:1/",
+        ] {
             assert!(is_safe_url(safe), "{safe}");
         }
         for unsafe_ in [
