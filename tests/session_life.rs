@@ -47,7 +47,8 @@ impl Scene {
     /// A live stream of this browser's, which has its rows.
     async fn stream(&self, browser: &Browser) -> Stream {
         let mut stream =
-            Stream::open(self.house.address(), &watch("pods"), &format!("Cookie: {}\r\n", browser.cookie())).await;
+            Stream::open(self.house.address(), &watch("pods"), &format!("Cookie: {}\r\n", browser.cookie()))
+                .await;
         assert_eq!(stream.head.status, 200);
         stream.events(1).await;
         stream
@@ -134,7 +135,16 @@ async fn a_logout_ends_streams_and_copies_of_the_cookie_even_after_a_restart() {
     let mut browser = scene.signed_in().await;
     let mut other = scene.signed_in().await;
     let (stream, mut copy) = (scene.stream(&browser).await, browser.clone());
-    let asked = browser.get_with("/api/auth/logout", &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]).await;
+    let asked = browser
+        .get_with(
+            "/api/auth/logout",
+            &[
+                ("Sec-Fetch-Site", "cross-site"),
+                ("Sec-Fetch-Mode", "navigate"),
+                ("Sec-Fetch-Dest", "document"),
+            ],
+        )
+        .await;
     assert!(asked.head.status == 200 && asked.text().contains("Sign out?"), "{}", asked.text());
     assert!(is_known(&mut browser).await, "another site's link only asks");
     let answer = browser.get("/api/auth/logout").await;

@@ -56,10 +56,16 @@ async fn a_browser_signs_in_and_is_known() {
 async fn pages_lead_to_the_sign_in_and_nothing_else_does() {
     let (provider, disk) = (Provider::start().await, Disk::new());
     let house = house(&provider, &disk).await;
-    for (path, to) in [("/", "%2F"), (&*list("pods"), "%2Fapi%2Fclusters%2Feast%2Fpods"), ("/a?b=c", "%2Fa%3Fb%3Dc")] {
+    for (path, to) in
+        [("/", "%2F"), (&*list("pods"), "%2Fapi%2Fclusters%2Feast%2Fpods"), ("/a?b=c", "%2Fa%3Fb%3Dc")]
+    {
         let mut browser = Browser::new(house.address());
         let page = browser.get_with(path, &[("Accept", "text/html,*/*;q=0.8")]).await;
-        assert_eq!((page.head.status, location(&page)), (302, format!("/api/auth/login?returnTo={to}")), "{EAST}");
+        assert_eq!(
+            (page.head.status, location(&page)),
+            (302, format!("/api/auth/login?returnTo={to}")),
+            "{EAST}"
+        );
         assert_eq!(browser.get(path).await.head.status, 401);
         assert_eq!(code(&browser.get_with(path, &[JSON]).await), (401, "unauthenticated".into()));
     }
@@ -73,7 +79,11 @@ async fn what_is_replayed_mixed_up_or_refused_signs_nobody_in() {
     let back = ann.to_provider(&provider, "/api/auth/login").await;
     let before = ann.clone();
     let mut mallory = Browser::new(house.address());
-    assert_eq!(code(&mallory.get_with(&back, &[JSON]).await), (400, "sign_in_not_begun".into()), "another browser");
+    assert_eq!(
+        code(&mallory.get_with(&back, &[JSON]).await),
+        (400, "sign_in_not_begun".into()),
+        "another browser"
+    );
     let other = mallory.to_provider(&provider, "/api/auth/login").await;
     let (_, state) = other.split_once("&state=").expect("a state");
     let (with_code, _) = back.split_once("&state=").expect("a state");
@@ -139,7 +149,10 @@ async fn a_server_starts_without_its_provider() {
     provider.books().away = true;
     let house = House::small_with(&signing_in(&provider, &disk)).await;
     let mut browser = Browser::new(house.address());
-    assert_eq!(code(&browser.get_with("/api/auth/login", &[JSON]).await), (503, "provider_unavailable".into()));
+    assert_eq!(
+        code(&browser.get_with("/api/auth/login", &[JSON]).await),
+        (503, "provider_unavailable".into())
+    );
     assert_eq!(tab::get(house.address(), "/healthz", &[]).await.head.status, 200);
     provider.books().away = false;
     ready(&house).await;

@@ -31,8 +31,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 use self::admin::Admins;
 use self::serving::Bounds;
-use crate::audit::{Audit, Who};
 use crate::access::Access;
+use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
 use crate::config::{AuthMode, Cidr, Config};
 use crate::core::start::Driver;

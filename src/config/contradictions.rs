@@ -105,7 +105,11 @@ impl Rules<'_> {
         let (oidc, session) = (&config.auth.oidc, &config.auth.session);
         let is_on = config.auth.mode == AuthMode::Oidc;
         let needed: [(bool, &str, &str); 4] = [
-            (oidc.issuer.is_empty(), "auth.oidc.issuer", "the provider's issuer, such as `https://sso.example`"),
+            (
+                oidc.issuer.is_empty(),
+                "auth.oidc.issuer",
+                "the provider's issuer, such as `https://sso.example`",
+            ),
             (oidc.client_id.is_empty(), "auth.oidc.clientId", "the id that the provider has for this server"),
             (
                 session.keys.is_empty(),

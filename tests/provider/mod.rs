@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use axum::Router;
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::Router;
 use foretop::config::{AuthMode, Config};
 use foretop::identity::SessionRef;
 use foretop::identity::cookies::Manner;
@@ -101,8 +101,7 @@ impl Provider {
 
     /// A token with these claims beside issuer, audience and times.
     pub fn signed(&self, key: &Key, claims: &Value) -> String {
-        let mut all =
-            json!({"iss": self.issuer(), "aud": CLIENT, "iat": now(), "exp": now() + 300});
+        let mut all = json!({"iss": self.issuer(), "aud": CLIENT, "iat": now(), "exp": now() + 300});
         merge(&mut all, claims);
         key.token(&json!({"alg": "ES256", "kid": "k1", "typ": "JWT"}), &all)
     }
@@ -134,7 +133,10 @@ async fn keys(State(provider): State<Provider>) -> Response {
     as_json(&json!({"keys": [provider.key.jwk("k1")]}))
 }
 
-async fn authorize(State(provider): State<Provider>, Query(asked): Query<HashMap<String, String>>) -> Response {
+async fn authorize(
+    State(provider): State<Provider>,
+    Query(asked): Query<HashMap<String, String>>,
+) -> Response {
     assert_eq!((asked["response_type"].as_str(), asked["client_id"].as_str()), ("code", CLIENT));
     assert_eq!(asked["code_challenge_method"], "S256");
     assert!(asked["scope"].split(' ').any(|scope| scope == "openid"), "{}", asked["scope"]);
@@ -215,7 +217,8 @@ impl Disk {
     pub fn new() -> Disk {
         let disk = Disk { dir: tempfile::tempdir().expect("a directory") };
         for name in ["old", "new"] {
-            std::fs::write(disk.key(name), format!("{name} key of more than thirty-two bytes ..")).expect("written");
+            std::fs::write(disk.key(name), format!("{name} key of more than thirty-two bytes .."))
+                .expect("written");
         }
         disk
     }

@@ -22,10 +22,14 @@ impl AdditionalClaims for Claims {}
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GroupsError {
     /// There are more than the provider puts into a token, which names a place to ask instead.
-    #[error("the provider does not name this user's groups, because they are too many; let it name only those that are assigned to this application")]
+    #[error(
+        "the provider does not name this user's groups, because they are too many; let it name only those that are assigned to this application"
+    )]
     Elsewhere,
     /// There are more than a session holds.
-    #[error("this user is in {count} groups, more than a session holds; let the provider name only those that this application needs")]
+    #[error(
+        "this user is in {count} groups, more than a session holds; let the provider name only those that this application needs"
+    )]
     TooMany {
         /// How many.
         count: usize,
@@ -108,7 +112,14 @@ mod tests {
 
     #[test]
     fn anything_else_is_told() {
-        for wrong in [json!(1), json!({"a": 1}), json!(["a", 1]), json!([""]), json!(["a\nb"]), json!(["x".repeat(257)])] {
+        for wrong in [
+            json!(1),
+            json!({"a": 1}),
+            json!(["a", 1]),
+            json!([""]),
+            json!(["a\nb"]),
+            json!(["x".repeat(257)]),
+        ] {
             assert!(matches!(groups(json!({"groups": wrong})), Err(GroupsError::NotNames { .. })), "{wrong}");
         }
     }

@@ -105,13 +105,7 @@ mod tests {
     }
 
     fn login(state: &str, began: UnixSeconds) -> Login {
-        Login {
-            state: state.into(),
-            nonce: "n".into(),
-            verifier: "v".into(),
-            return_to: "/".into(),
-            began,
-        }
+        Login { state: state.into(), nonce: "n".into(), verifier: "v".into(), return_to: "/".into(), began }
     }
 
     /// A browser's cookies, as it takes these lines.

@@ -250,7 +250,9 @@ impl Sessions {
             return Ok((Some(groups), answer.email.clone()));
         }
         match self.provider.user_info(answer).await? {
-            Some((claims, email)) => Ok((claims.groups(claim)?, email.unwrap_or_else(|| answer.email.clone()))),
+            Some((claims, email)) => {
+                Ok((claims.groups(claim)?, email.unwrap_or_else(|| answer.email.clone())))
+            }
             None => Ok((None, answer.email.clone())),
         }
     }

@@ -8,20 +8,21 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthPrompt, CoreClientAuthMethod, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
-    CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken, CoreRevocationErrorResponse,
-    CoreTokenIntrospectionResponse, CoreTokenType,
+    CoreAuthDisplay, CoreAuthPrompt, CoreClientAuthMethod, CoreErrorResponseType, CoreGenderClaim,
+    CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
+    CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AccessToken, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId, ClientSecret, EmptyExtraTokenFields,
-    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenClaims, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse,
-    PkceCodeVerifier, ProviderMetadataWithLogout, RedirectUrl, RefreshToken, RequestTokenError,
-    SignatureVerificationError, StandardErrorResponse, StandardTokenResponse, SubjectIdentifier, TokenResponse, UserInfoClaims,
+    AccessToken, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId, ClientSecret,
+    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenClaims, IdTokenFields,
+    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeVerifier, ProviderMetadataWithLogout, RedirectUrl,
+    RefreshToken, RequestTokenError, SignatureVerificationError, StandardErrorResponse,
+    StandardTokenResponse, SubjectIdentifier, TokenResponse, UserInfoClaims,
 };
 use tokio::sync::Mutex;
 
-use super::claims::Claims;
 use super::super::provider_http::{CallError, ProviderHttp};
+use super::claims::Claims;
 
 /// The client of the OpenID Connect library, with claims of ours.
 pub(super) type OidcClient = Client<
@@ -254,14 +255,17 @@ impl Provider {
     }
 
     /// What the userinfo endpoint says of the user of these tokens. `None`: there is no such endpoint.
-    pub(super) async fn user_info(&self, of: &Answer) -> Result<Option<(Claims, Option<String>)>, ProviderError> {
+    pub(super) async fn user_info(
+        &self,
+        of: &Answer,
+    ) -> Result<Option<(Claims, Option<String>)>, ProviderError> {
         let known = self.known().ok_or_else(away)?;
         let subject = SubjectIdentifier::new(of.subject.clone());
-        let Ok(request) = known.client.user_info(of.access_token.clone(), Some(subject)) else { return Ok(None) };
-        let claims: UserInfoClaims<Claims, CoreGenderClaim> = request
-            .request_async(&self.caller())
-            .await
-            .map_err(|error| ProviderError::Away(told(&error)))?;
+        let Ok(request) = known.client.user_info(of.access_token.clone(), Some(subject)) else {
+            return Ok(None);
+        };
+        let claims: UserInfoClaims<Claims, CoreGenderClaim> =
+            request.request_async(&self.caller()).await.map_err(|error| ProviderError::Away(told(&error)))?;
         let email = claims.standard_claims().email().map(|email| email.as_str().to_owned());
         Ok(Some((claims.additional_claims().clone(), email)))
     }

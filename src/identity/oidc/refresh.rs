@@ -65,7 +65,8 @@ impl Refreshing {
         let generation = session.refresh.as_ref().map_or(0, |refresh| refresh.generation);
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         flights.retain(|_, flight| {
-            now < flight.began + SUCCESSOR || (flight.outcome.borrow().is_none() && flight.outcome.has_changed().is_ok())
+            now < flight.began + SUCCESSOR
+                || (flight.outcome.borrow().is_none() && flight.outcome.has_changed().is_ok())
         });
         if let Some(flight) = flights.get(&session.reference.id)
             && flight.generation == generation

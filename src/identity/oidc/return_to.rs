@@ -33,8 +33,18 @@ mod tests {
     #[test]
     fn everything_else_is_the_front_page() {
         for path in [
-            "", "//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "/\t/evil.example",
-            "/\r\nSet-Cookie: a=b", "evil", "/ü", "/api/auth/login", "/a\\b", "/a b",
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example",
+            "/\t/evil.example",
+            "/\r\nSet-Cookie: a=b",
+            "evil",
+            "/ü",
+            "/api/auth/login",
+            "/a\\b",
+            "/a b",
         ] {
             assert_eq!(sanitized(path), "/", "{path:?}");
         }

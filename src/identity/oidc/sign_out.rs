@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use openidconnect::{LogoutRequest, PostLogoutRedirectUrl};
 
+use super::super::Identity;
 use super::super::revocation::RevocationError;
 use super::super::session::Revoked;
-use super::super::Identity;
 use super::{Life, Sessions, now};
 
 /// How far a logout reaches.
