@@ -16,6 +16,7 @@ fn sources(
 ) -> Sources {
     Sources {
         file: Some(File { name: "foretop.yaml".into(), text: text.into() }),
+        auth_file: None,
         environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
         flags: flags.iter().map(|(name, key, value)| Flag { name, key, value: (*value).into() }).collect(),
         insecure: false,
