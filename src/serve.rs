@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::access::Access;
+use crate::access::rbac::Rbac;
 use crate::api::{self, Api};
 use crate::audit::Audit;
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
@@ -19,6 +20,7 @@ use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
+use crate::feed::post::Post;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
 use crate::identity::{AuthError, Authenticator};
@@ -87,6 +89,8 @@ pub struct Server {
     pub cores: Arc<[CoreHandle]>,
     /// What its cores run on.
     pub driver: Driver,
+    /// What users may see.
+    pub access: Arc<Access>,
     api: Arc<Api>,
     tls: Option<Listening>,
     audit: Audit,
@@ -110,8 +114,9 @@ impl Server {
         for spec in specs {
             clusters.add(Arc::new(spec));
         }
+        let mailboxes: Arc<[Post]> = posts.into();
         let shared = Shared {
-            posts: posts.into(),
+            posts: mailboxes.clone(),
             ledger: ledger.clone(),
             journal: config.journal.clone(),
             away_after: config.feeds.away_after,
@@ -128,7 +133,10 @@ impl Server {
         if let Some(bearer) = authenticator.bearer() {
             tokio::spawn(bearer.clone().follow_keys());
         }
-        let access = Access::new(config);
+        let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
+        if config.access.watch_rbac {
+            Rbac::start(clusters.clone(), &access);
+        }
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
@@ -179,6 +187,7 @@ impl Server {
             clusters,
             cores,
             driver,
+            access,
             api,
             tls,
             audit,
@@ -205,18 +214,24 @@ impl Server {
         tokio::spawn(self.api.clone().become_ready(keys, config.feeds.ready_after));
     }
 
+    /// Ends what there is of a cluster.
+    fn end_cluster(&self, name: &str) {
+        self.access.end_cluster(name);
+        self.hub.end_cluster(name);
+    }
+
     /// Takes what has changed in the registry.
     pub fn apply(&self, changes: Changes, order: &[Arc<ClusterSpec>], config: &Config) {
         for name in &changes.removed {
             tracing::info!(cluster = %name, "cluster.removed");
             self.clusters.remove(name);
-            self.hub.end_cluster(name);
+            self.end_cluster(name);
         }
         for spec in changes.changed {
             tracing::info!(cluster = %spec.name, "cluster.changed");
             self.clusters.remove(&spec.name);
             self.clusters.add(spec.clone());
-            self.hub.end_cluster(&spec.name);
+            self.end_cluster(&spec.name);
         }
         for spec in changes.added {
             tracing::info!(cluster = %spec.name, "cluster.added");
