@@ -24,7 +24,7 @@ clean() {
 trap clean EXIT
 trap 'exit 130' INT TERM
 
-modules=$root/.cache/provider
+modules=$root/.cache/browser
 if ! cmp -s "$here/package-lock.json" "$modules/package-lock.json"; then
   mkdir -p "$modules"
   cp "$here/package.json" "$modules/"
@@ -64,9 +64,9 @@ YAML
 cat >"$work/foretop.yaml" <<YAML
 clustersFile: $work/clusters.yaml
 server:
-  listen: 127.0.0.1:$port
+  listen: 127.0.0.1:0
   publicUrl: https://localhost:$port
-  tls: {certFile: $work/tls.crt, keyFile: $work/tls.key}
+  tls: {listen: "127.0.0.1:$port", certFile: $work/tls.crt, keyFile: $work/tls.key}
 auth:
   mode: oidc
   oidc: {issuer: "http://localhost:$provider", clientId: foretop, clientSecretFile: $work/client-secret}
