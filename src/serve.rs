@@ -183,7 +183,7 @@ impl Server {
             &cores,
             origins,
             authenticator,
-            access,
+            access.clone(),
             audit.clone(),
             ledger,
             driver,
