@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::access::{Access, Mapping};
+use crate::access::Access;
 use crate::api::{self, Api};
+use crate::audit::Audit;
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
 use crate::config::{Config, Mistakes};
 use crate::core::listener::listen;
@@ -18,7 +19,8 @@ use crate::core::{Command, CoreHandle, Everywhere};
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::{FeedKey, Shared};
-use crate::identity::Authenticator;
+use crate::identity::origin::Origins;
+use crate::identity::{AuthError, Authenticator};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +44,19 @@ pub enum ServeError {
     /// The registry file is bad at start-up, when there is no older registry to go on with.
     #[error("{0}")]
     Registry(Mistakes),
+    /// Nobody could be identified as the settings say.
+    #[error("{0}")]
+    Auth(#[from] AuthError),
+    /// The audit's file cannot be opened.
+    #[error("cannot write the audit to `audit.file`: {0}")]
+    Audit(#[source] io::Error),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
 }
+
+/// Time for the audit's last records to be written.
+const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 /// A server that runs.
 pub struct Server {
@@ -60,6 +71,7 @@ pub struct Server {
     /// What its cores run on.
     pub driver: Driver,
     api: Arc<Api>,
+    audit: Audit,
     drain: crate::config::Drain,
 }
 
@@ -93,8 +105,10 @@ impl Server {
         };
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
-        let authenticator = Arc::new(Authenticator::new(&config.auth));
-        let access = Access::new(Mapping::Shared);
+        let origins = Arc::new(Origins::new(&config.server, &config.cors));
+        let authenticator = Arc::new(Authenticator::new(config)?);
+        let access = Access::new(config);
+        let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
         let (moved, to_serve) = mpsc::channel(api::WAITING);
@@ -107,8 +121,10 @@ impl Server {
             server: config.server.clone(),
             wait: config.feeds.wait,
             kinds: config.watch.kinds.clone().into(),
+            origins: origins.clone(),
             authenticator: authenticator.clone(),
             access: access.clone(),
+            audit: audit.clone(),
             control,
             hub: hub.clone(),
             ledger: ledger.clone(),
@@ -123,9 +139,11 @@ impl Server {
                 .map_err(|source| ServeError::Core { core, source })?;
         }
         tracing::info!(%address, cores = count, driver = driver.name(), "server.started");
-        let api = Api::new(config, &hub, &clusters, &cores, authenticator, ledger, driver);
+        let api =
+            Api::new(config, &hub, &clusters, &cores, origins, authenticator, audit.clone(), ledger, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
-        let server = Server { address, hub, clusters, cores, driver, api, drain: config.drain.clone() };
+        let server =
+            Server { address, hub, clusters, cores, driver, api, audit, drain: config.drain.clone() };
         server.prewarm(config);
         Ok(server)
     }
@@ -186,6 +204,7 @@ impl Server {
             }
         }
         tracing::info!(streams = streams(), "server.drained");
+        self.audit.flush(LAST_RECORDS);
     }
 
     fn tell(&self, command: impl Fn() -> Command) {

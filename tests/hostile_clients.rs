@@ -57,7 +57,7 @@ fn answers(text: &str) -> usize {
 async fn what_is_no_http_is_400_and_the_end() {
     let house = house().await;
     let head = |lines: &str| format!("GET {} HTTP/1.1\r\n{lines}\r\n", list("pods")).into_bytes();
-    let with = |line: &str| head(&format!("Host: h\r\n{USER}{line}"));
+    let with = |line: &str| head(&format!("Host: localhost\r\n{USER}{line}"));
     let cases: Vec<Vec<u8>> = vec![
         b"\r\r\r\r".to_vec(),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(),
@@ -313,12 +313,13 @@ async fn what_is_not_utf_8_names_nothing() {
         let answer = Wire::with(house.address(), &request).await.answer().await;
         assert_eq!(answer.head.status, expected, "{}", request.escape_ascii());
     }
-    let mut raw = b"GET /api/clusters/\xff\xfe/pods HTTP/1.1\r\nHost: h\r\n".to_vec();
+    let mut raw = b"GET /api/clusters/\xff\xfe/pods HTTP/1.1\r\nHost: localhost\r\n".to_vec();
     raw.extend_from_slice(USER.as_bytes());
     raw.extend_from_slice(b"\r\n");
     let answer = Wire::with(house.address(), &raw).await.answer().await;
     assert!(matches!(answer.head.status, 400 | 404), "{}", answer.head.status);
-    let mut user = format!("GET {} HTTP/1.1\r\nHost: h\r\nX-Forwarded-User: ", list("pods")).into_bytes();
+    let mut user =
+        format!("GET {} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-User: ", list("pods")).into_bytes();
     user.extend_from_slice(b"\xff\xfe\r\n\r\n");
     assert_eq!(Wire::with(house.address(), &user).await.answer().await.head.status, 401);
     goes_on(&house, "what is not UTF-8").await;

@@ -80,6 +80,12 @@ impl Grant {
         self.ruling.load_full()
     }
 
+    /// Whether it was decided no earlier than another.
+    #[must_use]
+    pub fn is_as_new_as(&self, other: &Grant) -> bool {
+        self.ruling().1 >= other.ruling().1
+    }
+
     /// Decided anew. Returns whether the ruling is another one.
     pub fn decide(&self, ruling: Ruling, at: Instant) -> bool {
         let before = self.ruling.swap(Arc::new((ruling.clone(), at)));

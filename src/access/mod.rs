@@ -16,23 +16,30 @@ use std::time::Duration;
 pub use grant::{Grant, GrantKey, Ruling, Wanted};
 pub use mapping::{Asker, Mapping};
 
+use crate::config::{self, Config};
+
 /// The grants of a process.
 pub struct Access {
     /// How identities are mapped.
     pub mapping: Mapping,
+    settings: config::Access,
 }
 
 impl Access {
-    /// Grants by this mapping.
+    /// Grants as these settings have them.
     #[must_use]
-    pub fn new(mapping: Mapping) -> Arc<Self> {
-        Arc::new(Access { mapping })
+    pub fn new(config: &Config) -> Arc<Self> {
+        Arc::new(Access { mapping: Mapping::new(config), settings: config.access.clone() })
     }
 
     /// How long a ruling may open streams without being asked again.
     #[must_use]
-    pub fn life(&self, _ruling: &Ruling) -> Duration {
-        Duration::from_secs(10)
+    pub fn life(&self, ruling: &Ruling) -> Duration {
+        match ruling {
+            Ruling::Allowed(_) => self.settings.allowed_life,
+            Ruling::Denied { .. } => self.settings.denied_life,
+            Ruling::Unavailable => Duration::ZERO,
+        }
     }
 
     /// The grant for this question, decided anew where what is known is too old. On the control plane; all who ask the same share one question.

@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::{Api, Asker, json};
-use crate::config::AuthMode;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,7 +17,7 @@ struct AuthConfig {
 
 /// How one signs in; public.
 pub(super) async fn config(State(api): State<Arc<Api>>) -> Response {
-    let mut response = json(&AuthConfig { auth_mode: word(api.mode) }).into_response();
+    let mut response = json(&AuthConfig { auth_mode: api.mode.word() }).into_response();
     response.headers_mut().insert("cache-control", axum::http::HeaderValue::from_static("no-cache"));
     response
 }
@@ -32,6 +31,8 @@ struct Whoami<'a> {
     mode: &'static str,
     authz_mode: &'static str,
     audit_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_scope: Option<&'static str>,
     expires_at: u64,
 }
 
@@ -40,9 +41,10 @@ pub(super) async fn whoami(State(api): State<Arc<Api>>, Extension(asker): Extens
         subject: &asker.identity.subject,
         email: &asker.identity.email,
         groups: asker.identity.groups.iter().map(|group| &**group).collect(),
-        mode: word(api.mode),
+        mode: api.mode.word(),
         authz_mode: "shared",
-        audit_enabled: false,
+        audit_enabled: api.audit.is_on(),
+        audit_scope: api.audit.is_on().then_some("self"),
         expires_at: 0,
     })
 }
@@ -57,19 +59,15 @@ struct ShortWhoami<'a> {
     tier: &'static str,
 }
 
-pub(super) async fn short_whoami(Extension(asker): Extension<Asker>) -> Response {
+pub(super) async fn short_whoami(
+    State(api): State<Arc<Api>>,
+    Extension(asker): Extension<Asker>,
+) -> Response {
     json(&ShortWhoami {
         actor: &asker.identity.subject,
-        audit_enabled: false,
+        audit_enabled: api.audit.is_on(),
         audit_scope: "self",
         mode: "shared",
         tier: "",
     })
-}
-
-fn word(mode: AuthMode) -> &'static str {
-    match mode {
-        AuthMode::Dev => "dev",
-        AuthMode::Header => "header",
-    }
 }

@@ -49,7 +49,7 @@ const CORE_LEVELS: [CoreFigure; 4] = [
     ("connections", "Open connections that are no stream", |core| core.connections.get()),
 ];
 
-const CORE_COUNTS: [Counted<CoreCounters>; 19] = [
+const CORE_COUNTS: [Counted<CoreCounters>; 20] = [
     ("streams_opened", "Streams opened", |core| &core.opened),
     ("streams_closed", "Streams ended", |core| &core.closed),
     ("sends", "Sends given to the kernel", |core| &core.sends),
@@ -69,6 +69,11 @@ const CORE_COUNTS: [Counted<CoreCounters>; 19] = [
     ("lists_not_modified", "Lists answered by 304", |core| &core.not_modified),
     ("requests_refused", "Requests refused", |core| &core.refused),
     ("connections_accepted", "Connections accepted", |core| &core.accepted),
+    (
+        "connections_turned_away",
+        "Connections closed at once, since the core or the client's address had too many",
+        |core| &core.turned_away,
+    ),
 ];
 
 const FEED_COUNTS: [Counted<Counters>; 6] = [

@@ -7,16 +7,18 @@ mod clusters;
 mod debug;
 mod health;
 pub mod metrics;
+mod origin;
+mod sites;
 
 use std::convert::Infallible;
 use std::io::Cursor;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -25,13 +27,16 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
 use tower::ServiceExt;
 
+use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Cidr, Config};
 use crate::core::start::Driver;
 use crate::core::{CoreHandle, Moved};
 use crate::feed::FeedKey;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
+use crate::identity::addresses::{Addresses, Seat};
+use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identified, Identity, Peer, Verified};
 use crate::kind::Kind;
 use crate::wire::refusal::Refusal;
@@ -42,6 +47,9 @@ pub const WAITING: usize = 1024;
 /// Connections that are served at once.
 const AT_ONCE: usize = 256;
 
+/// Of these, from one address: a client that is slow with its bodies holds up only its like.
+const AT_ONCE_PER_ADDRESS: usize = 64;
+
 /// Time for one request and its answer.
 const TIME: Duration = Duration::from_secs(30);
 
@@ -50,7 +58,10 @@ pub struct Api {
     hub: Arc<Hub>,
     clusters: Arc<Clusters>,
     cores: Arc<[CoreHandle]>,
+    origins: Arc<Origins>,
+    trusted_proxies: Vec<Cidr>,
     authenticator: Arc<Authenticator>,
+    audit: Audit,
     ledger: Arc<Ledger>,
     driver: Driver,
     kinds: Vec<&'static Kind>,
@@ -70,7 +81,9 @@ impl Api {
         hub: &Arc<Hub>,
         clusters: &Arc<Clusters>,
         cores: &Arc<[CoreHandle]>,
+        origins: Arc<Origins>,
         authenticator: Arc<Authenticator>,
+        audit: Audit,
         ledger: Arc<Ledger>,
         driver: Driver,
     ) -> Arc<Self> {
@@ -78,7 +91,10 @@ impl Api {
             hub: hub.clone(),
             clusters: clusters.clone(),
             cores: cores.clone(),
+            origins,
+            trusted_proxies: config.server.trusted_proxies.clone(),
             authenticator,
+            audit,
             ledger,
             driver,
             kinds: config.watch.kinds.clone(),
@@ -115,12 +131,14 @@ impl Api {
 /// Serves the connections that cores move here.
 pub async fn serve(api: Arc<Api>, mut moved: mpsc::Receiver<Moved>) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
+    let addresses = Arc::new(Mutex::new(Addresses::new(AT_ONCE_PER_ADDRESS, &api.trusted_proxies)));
     while let Some(connection) = moved.recv().await {
+        let Some(seat) = Seat::take(&addresses, connection.peer.address.ip()) else { continue };
         let Ok(permit) = at_once.clone().acquire_owned().await else { return };
         let api = api.clone();
         tokio::spawn(async move {
             serve_one(api, connection).await;
-            drop(permit);
+            drop((permit, seat));
         });
     }
 }
@@ -163,16 +181,20 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .route("/debug/feeds", get(debug::feeds))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state((api.clone(), peer), authenticate));
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), authenticate));
+    let meant_for_us = Router::new()
         .route("/metrics", get(metrics::metrics))
         .route("/api/auth/config", get(auth::config))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), sites::admit));
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .method_not_allowed_fallback(method_not_allowed)
+        .merge(meant_for_us)
         .layer(DefaultBodyLimit::max(api.body_bytes))
-        .layer(axum::middleware::from_fn(with_request_id))
+        .layer(axum::middleware::from_fn_with_state((api.clone(), peer), origin::of_request))
         .with_state(api)
 }
 
@@ -181,16 +203,19 @@ async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let verified = match api.authenticator.identify(&peer, headers) {
+    let headers: Vec<_> =
+        request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let verified = match api.authenticator.identify(&peer, headers.iter().copied()) {
         Ok(Identified::As(verified)) => Ok(verified),
         Ok(Identified::Stale(stale)) => api.authenticator.clone().refresh(stale).await,
         Err(why) => Err(why),
     };
     match verified {
         Ok(Verified { identity, cookies }) => {
+            let who = Who::of(&identity);
             request.extensions_mut().insert(Asker { identity });
             let mut response = next.run(request).await;
+            response.extensions_mut().insert(who);
             for cookie in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
@@ -198,20 +223,6 @@ async fn authenticate(
         }
         Err(why) => refuse(why, accepts_json(&request)),
     }
-}
-
-async fn with_request_id(request: Request, next: Next) -> Response {
-    let given = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
-    let plain = |id: &&str| {
-        (1..=128).contains(&id.len())
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    let id = given.filter(plain).map_or_else(|| format!("c-{:016x}", fastrand::u64(..)), str::to_owned);
-    let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::try_from(id) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
-    }
-    response
 }
 
 async fn not_found(request: Request) -> Response {
@@ -240,6 +251,7 @@ fn refuse(why: Refusal, accepts_json: bool) -> Response {
         ("cache-control", "no-store"),
     ];
     let mut response = (status, headers, body).into_response();
+    response.extensions_mut().insert(why);
     if why == Refusal::Unauthenticated {
         let realm = HeaderValue::from_static("Cookie realm=\"periscope\"");
         response.headers_mut().insert("www-authenticate", realm);

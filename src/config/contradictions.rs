@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::grammar::{show_duration, show_size};
 use super::load::Place;
 use super::sources::File;
-use super::{AuthMode, Config, Mistake};
+use super::{AuthMode, AuthorizationMode, Config, Mistake};
 
 /// What is known of the values' origins.
 pub(crate) struct Known<'a> {
@@ -19,6 +19,8 @@ pub(crate) struct Known<'a> {
 pub(crate) fn find(config: &Config, known: &Known<'_>, mistakes: &mut Vec<Mistake>) {
     let mut rules = Rules { known, mistakes };
     rules.identity(config);
+    rules.authorization(config);
+    rules.access(config);
     rules.kinds(config);
     rules.streams(config);
     rules.memory(config);
@@ -37,7 +39,7 @@ impl Rules<'_> {
             self.known.places.contains_key("auth.mode"),
             &["auth.mode"],
             || "nobody has said how identities come about".into(),
-            || "`header`, or `dev` to let everyone in as one user".into(),
+            || "`oidc`, `header`, `bearer`, or `dev` to let everyone in as one user".into(),
         );
         self.check(
             auth.mode != AuthMode::Dev
@@ -48,8 +50,29 @@ impl Rules<'_> {
             || format!("`127.0.0.1:{}`, or the flag `--insecure`", config.server.listen.port()),
         );
         self.check(
-            auth.mode != AuthMode::Header || !auth.header.trusted_peers.is_empty(),
-            &["auth.header.trustedPeers", "auth.mode"],
+            auth.mode != AuthMode::Oidc || config.server.public_url.is_some(),
+            &["server.publicUrl", "auth.mode"],
+            || "`auth.mode: oidc` must tell the provider where to send browsers back to".into(),
+            || "the URL that browsers know, such as `https://foretop.example`".into(),
+        );
+        self.check(
+            auth.mode == AuthMode::Dev
+                || config.server.public_url.is_some()
+                || config.server.listen.ip().to_canonical().is_loopback(),
+            &["server.listen", "server.publicUrl"],
+            || {
+                format!(
+                    "{} is reached from beyond this machine, but without `server.publicUrl` only loopback names are answered",
+                    config.server.listen
+                )
+            },
+            || "a `server.publicUrl` beside it, such as `https://foretop.example`".into(),
+        );
+        self.check(
+            auth.mode != AuthMode::Header
+                || !auth.header.trusted_peers.is_empty()
+                || !auth.header.trusted_names.is_empty(),
+            &["auth.header.trustedPeers", "auth.header.trustedNames", "auth.mode"],
             || "`auth.mode: header` trusts nobody's headers, so nobody could sign in".into(),
             || "the addresses of the proxy, such as `10.0.0.0/8`".into(),
         );
@@ -58,6 +81,55 @@ impl Rules<'_> {
             &["auth.header.groups", "auth.header.user"],
             || "user and groups come from the same header".into(),
             || "two different headers".into(),
+        );
+    }
+
+    fn authorization(&mut self, config: &Config) {
+        let authorization = &config.authorization;
+        self.check(
+            config.auth.mode == AuthMode::Dev || self.known.places.contains_key("authorization.mode"),
+            &["authorization.mode", "auth.mode"],
+            || "nobody has said what users may see".into(),
+            || {
+                "`tier`, `raw`, or `shared` to let everyone who is signed in see what Foretop's account sees"
+                    .into()
+            },
+        );
+        self.check(
+            authorization.mode != AuthorizationMode::Raw
+                || authorization.allow_unprefixed
+                || !authorization.group_prefix.is_empty(),
+            &["authorization.groupPrefix", "authorization.mode"],
+            || "without a prefix, groups of the identity provider are groups of the clusters".into(),
+            || "a prefix such as `periscope:`, or `authorization.allowUnprefixed: true`".into(),
+        );
+        for (key, prefix) in [
+            ("authorization.groupPrefix", &authorization.group_prefix),
+            ("authorization.userPrefix", &authorization.user_prefix),
+        ] {
+            self.check(
+                !prefix.trim_start().starts_with("system:"),
+                &[key],
+                || "names that start with `system:` are Kubernetes' own, and are refused".into(),
+                || "another prefix, such as `periscope:`".into(),
+            );
+        }
+        let has_tiers = !authorization.group_tiers.is_empty() || authorization.default_tier.is_some();
+        self.check(
+            authorization.mode == AuthorizationMode::Tier || !has_tiers,
+            &["authorization.groupTiers", "authorization.defaultTier", "authorization.mode"],
+            || format!("tiers mean nothing in `authorization.mode: {}`", authorization.mode.word()),
+            || "`authorization.mode: tier`, or no tiers".into(),
+        );
+    }
+
+    fn access(&mut self, config: &Config) {
+        let access = &config.access;
+        self.check(
+            access.denied_life <= access.allowed_life,
+            &["access.deniedLife", "access.allowedLife"],
+            || "a right that was just given would be missed for longer than one that was taken".into(),
+            || format!("at most `access.allowedLife`, {}", show_duration(access.allowed_life)),
         );
     }
 

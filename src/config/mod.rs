@@ -6,19 +6,25 @@
 //! Every setting has a default, a range and a line in `docs/configuration.md`; a test keeps that page equal to this code. All of
 //! it comes from one table (`table`): a new setting is a field with its doc, a default, and a row in its section's `settings`.
 
+mod access;
+mod audit;
 mod auth;
+mod authorization;
 mod cidr;
 mod contradictions;
+mod cors;
 mod feeds;
 mod grammar;
 mod journal;
 pub mod kinds;
 mod load;
 mod mistake;
+mod origin;
 mod process;
 mod reference;
 mod server;
 mod sources;
+mod state;
 mod streams;
 mod table;
 mod unknown;
@@ -32,17 +38,23 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth};
+pub use access::Access;
+pub use audit::Audit;
+pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth, Oidc, Session};
+pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
+pub use cors::Cors;
 pub use feeds::Feeds;
 pub use journal::Journal;
 pub use load::{Loaded, load, read};
 pub use mistake::{Mistake, Mistakes};
 pub(crate) use mistake::{cut, quoted};
+pub use origin::{Authority, HostName, NotAnOrigin, Origin};
 pub use process::{Drain, Log, Memory};
 pub use reference::reference;
 pub use server::Server;
 pub use sources::{File, Flag, Sources};
+pub use state::State;
 pub use streams::{Refusal, Streams};
 pub use upstream::Upstream;
 pub use watch::Watch;
@@ -62,8 +74,14 @@ const HOUR: Duration = Duration::from_hours(1);
 pub struct Config {
     /// Listening, cores, request heads.
     pub server: Server,
+    /// Other sites' pages that may ask.
+    pub cors: Cors,
     /// Who asks.
     pub auth: Auth,
+    /// As whom apiservers are asked about a user.
+    pub authorization: Authorization,
+    /// How users' rights are asked for.
+    pub access: Access,
     /// Which kinds have streams, and what is kept warm.
     pub watch: Watch,
     /// Limits and timing of streams.
@@ -76,8 +94,12 @@ pub struct Config {
     pub upstream: Upstream,
     /// Ceilings for the process.
     pub memory: Memory,
+    /// What has to survive a restart.
+    pub state: State,
     /// Shutting down.
     pub drain: Drain,
+    /// What is recorded of who saw what.
+    pub audit: Audit,
     /// Log output.
     pub log: Log,
     /// The registry file of clusters (`clusters:`).
@@ -93,7 +115,10 @@ impl Section for Config {
             "The registry of clusters, a file of its own, read again when it changes. A relative path starts at the working directory.",
         );
         table.section("server", "Listening, cores, request heads.", &mut self.server);
+        table.section("cors", "Other sites' pages that may ask.", &mut self.cors);
         table.section("auth", "Who asks.", &mut self.auth);
+        table.section("authorization", "As whom apiservers are asked about a user.", &mut self.authorization);
+        table.section("access", "How users' rights are asked for.", &mut self.access);
         table.section("watch", "Which kinds have streams, and what is kept warm.", &mut self.watch);
         table.section("streams", "Limits and timing of streams.", &mut self.streams);
         table.section(
@@ -108,7 +133,13 @@ impl Section for Config {
         );
         table.section("upstream", "How apiservers are spoken to.", &mut self.upstream);
         table.section("memory", "Ceilings for the process.", &mut self.memory);
+        table.section("state", "What has to survive a restart.", &mut self.state);
         table.section("drain", "Shutting down.", &mut self.drain);
+        table.section(
+            "audit",
+            "What is recorded of who saw what. Without an output there is no audit.",
+            &mut self.audit,
+        );
         table.section("log", "Log output, on standard output.", &mut self.log);
     }
 }

@@ -3,15 +3,21 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::grammar::{Address, Size, Time, Whole};
+use super::grammar::{Address, Hosts, OptionalOrigin, Peers, Size, Time, Whole};
 use super::table::{Section, Table};
-use super::{HOUR, KIB, MIB, SECOND};
+use super::{Authority, Cidr, HOUR, KIB, MIB, Origin, SECOND};
 
 /// Listening, cores, request heads.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// Address of the HTTP listener.
     pub listen: SocketAddr,
+    /// Where browsers reach the server; `None`: by loopback names only.
+    pub public_url: Option<Origin>,
+    /// Further names that the server answers to.
+    pub hosts: Vec<Authority>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Cidr>,
     /// Pinned threads that own streams; 0: one per CPU.
     pub cores: usize,
     /// Longest request head, in bytes (431 beyond).
@@ -28,12 +34,17 @@ pub struct Server {
     pub control_threads: usize,
     /// Connections that may be open at once on one core, whatever they do (refused by closing).
     pub connections_per_core: usize,
+    /// Of these, connections of one client address that are no stream; 0: any number.
+    pub connections_per_address: usize,
 }
 
 impl Default for Server {
     fn default() -> Self {
         Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             cores: 0,
             head_bytes: 16 * 1024,
             target_bytes: 8 * 1024,
@@ -42,6 +53,7 @@ impl Default for Server {
             idle_timeout: Duration::from_secs(75),
             control_threads: 2,
             connections_per_core: 18_000,
+            connections_per_address: 2000,
         }
     }
 }
@@ -53,6 +65,28 @@ impl Section for Server {
             &mut self.listen,
             Address,
             "Address of the HTTP listener. `auth.mode: dev` refuses to listen beyond loopback without the flag `--insecure`.",
+        );
+        table.setting(
+            "publicUrl",
+            &mut self.public_url,
+            OptionalOrigin,
+            "Where browsers reach the server: scheme, host and, where it is not the scheme's own, port. Requests whose `Host` is another are \
+             answered 421. Without it, only loopback names are answered (`localhost`, 127.0.0.0/8, `[::1]`), so it is needed to be reached \
+             from beyond.",
+        );
+        table.setting(
+            "hosts",
+            &mut self.hosts,
+            Hosts,
+            "Further names that the server answers to, such as one inside the cluster, or what a proxy in front makes of `Host`. One without a \
+             port counts with any.",
+        );
+        table.setting(
+            "trustedProxies",
+            &mut self.trusted_proxies,
+            Peers,
+            "The proxies in front: of a request that comes from one, the client is the rightmost address in `X-Forwarded-For` that is none of \
+             them. From anybody else that header is ignored.",
         );
         table.setting(
             "cores",
@@ -101,6 +135,13 @@ impl Section for Server {
             &mut self.connections_per_core,
             Whole(16, 1_000_000),
             "Connections that may be open at once on one core, streams and all. Further ones are closed at once.",
+        );
+        table.setting(
+            "connectionsPerAddress",
+            &mut self.connections_per_address,
+            Whole(0, 1_000_000),
+            "Connections from one address (of IPv6: from one network of 64 bits) that may be open at once on one core and are no stream. Further \
+             ones are closed at once. `server.trustedProxies` are not counted. 0: any number.",
         );
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::table::{Row, Table, Visit};
 use super::yaml::Node;
-use super::{AuthMode, Config, File, Flag, Mistakes, Refusal, Sources, load, reference, sources};
+use super::{AuthMode, Config, File, Flag, Mistakes, Refusal, Sources, Tier, load, reference, sources};
 
 /// A file's text, environment and flags.
 fn sources(
@@ -43,7 +43,9 @@ fn every_part_of_a_file_is_read() {
     let text = "
 clustersFile: clusters.yaml
 auth: {mode: header, header: {trustedPeers: [10.0.0.0/8, \"::1\"]}}
-server: {listen: \"0.0.0.0:9000\", cores: 4}
+authorization: {mode: tier, groupTiers: {ops: admin, \"cn=dev,dc=example\": write}}
+server: {listen: \"0.0.0.0:9000\", cores: 4, publicUrl: \"https://Foretop.example:443\", hosts: [\"a.svc:80\", \"[::1]\"]}
+cors: {allowedOrigins: [\"https://portal.example\"]}
 streams:
   perUser: 0
   stall: 1h30m
@@ -61,6 +63,9 @@ watch: {kinds: off}
     assert_eq!(config.auth.mode, AuthMode::Header);
     assert!(config.auth.header.trusted_peers[1].contains("::1".parse().expect("an address")));
     assert_eq!((config.server.listen.port(), config.server.cores), (9000, 4));
+    assert_eq!(config.server.public_url, "https://foretop.example".parse().ok());
+    assert_eq!(config.server.hosts, ["a.svc:80", "[::1]"].map(|host| host.parse().expect("a host")));
+    assert_eq!(config.cors.allowed_origins, ["https://portal.example".parse().expect("an origin")]);
     let streams = config.streams;
     assert_eq!((streams.per_user, streams.refusal, streams.notsent_lowat), (0, Refusal::Event, 32 << 10));
     assert_eq!((streams.stall, streams.window), (Duration::from_mins(90), Duration::ZERO));
@@ -68,7 +73,9 @@ watch: {kinds: off}
     assert_eq!(config.journal.max_bytes, 1 << 20);
     assert_eq!((config.log.json, config.log.level.as_str()), (true, "info,foretop::cluster=debug"));
     assert!(config.watch.kinds.is_empty());
-    assert_eq!(loaded.set, 16);
+    let ops = ("ops".to_owned(), Tier::Admin);
+    assert_eq!(config.authorization.group_tiers, [ops, ("cn=dev,dc=example".to_owned(), Tier::Write)]);
+    assert_eq!(loaded.set, 21);
     assert_eq!(loaded.warnings, Vec::<String>::new());
 }
 
@@ -178,13 +185,13 @@ fn a_text_is_never_what_yaml_made_of_it() {
 #[test]
 fn each_item_of_a_list_has_its_line() {
     assert_mistakes(
-        "auth:\n  mode: header\n  header:\n    trustedPeers:\n      - 10.0.0.0/8\n      - 10.0.0.0/40\n      - proxy.example\n      - [a]\n",
+        "auth:\n  mode: header\n  header:\n    trustedPeers:\n      - 10.0.0.0/8\n      - 10.0.0.0/40\n      - proxy.example\n      - [a]\nauthorization: {mode: shared}\n",
         &[
             "foretop.yaml:8: auth.header.trustedPeers: an item is a list; right would be a list of addresses or CIDR blocks",
         ],
     );
     assert_mistakes(
-        "auth:\n  mode: header\n  header:\n    trustedPeers:\n      - 10.0.0.0/8\n      - 10.0.0.0/40\n      - proxy.example\n",
+        "auth:\n  mode: header\n  header:\n    trustedPeers:\n      - 10.0.0.0/8\n      - 10.0.0.0/40\n      - proxy.example\nauthorization: {mode: shared}\n",
         &[
             "foretop.yaml:6: auth.header.trustedPeers: `10.0.0.0/40` needs 0 to 32 bits behind the slash; right would be a list of addresses or CIDR blocks",
             "foretop.yaml:7: auth.header.trustedPeers: `proxy.example` does not start with an IP address; right would be a list of addresses or CIDR blocks",
@@ -241,11 +248,72 @@ fn kinds_and_prewarm() {
 }
 
 #[test]
+fn what_users_may_see_must_be_said_and_make_sense() {
+    let header = "auth: {mode: header, header: {trustedPeers: [\"::1\"]}}\n";
+    for (rest, expected) in [
+        (
+            "",
+            "foretop.yaml:1: auth.mode: nobody has said what users may see; right would be `tier`, `raw`, or `shared` to let everyone who is signed in see what Foretop's account sees",
+        ),
+        (
+            "authorization: {mode: open}\n",
+            "foretop.yaml:2: authorization.mode: `open` is not one of the words; right would be `shared` or `tier` or `raw`",
+        ),
+        (
+            "authorization: {mode: raw, groupPrefix: \"\"}\n",
+            "foretop.yaml:2: authorization.groupPrefix: without a prefix, groups of the identity provider are groups of the clusters; right would be a prefix such as `periscope:`, or `authorization.allowUnprefixed: true`",
+        ),
+        (
+            "authorization: {mode: raw, userPrefix: \"system:\"}\n",
+            "foretop.yaml:2: authorization.userPrefix: names that start with `system:` are Kubernetes' own, and are refused; right would be another prefix, such as `periscope:`",
+        ),
+        (
+            "authorization: {mode: shared, groupTiers: {ops: admin}}\n",
+            "foretop.yaml:2: authorization.groupTiers: tiers mean nothing in `authorization.mode: shared`; right would be `authorization.mode: tier`, or no tiers",
+        ),
+        (
+            "authorization:\n  mode: tier\n  groupTiers:\n    ops: root\n",
+            "foretop.yaml:5: authorization.groupTiers: group `ops` `root` is not one of the words; right would be `read` or `triage` or `write` or `maintain` or `admin`",
+        ),
+        (
+            "authorization: {mode: raw}\naccess: {deniedLife: 20s}\n",
+            "foretop.yaml:3: access.deniedLife: a right that was just given would be missed for longer than one that was taken; right would be at most `access.allowedLife`, 10s",
+        ),
+    ] {
+        assert_mistakes(&format!("{header}{rest}"), &[expected]);
+    }
+    load(&sources("auth: {mode: dev}\n", &[], &[])).expect("`shared` is implied in dev");
+    let unprefixed = "authorization: {mode: raw, groupPrefix: \"\", allowUnprefixed: true}\n";
+    load(&sources(&format!("{header}{unprefixed}"), &[], &[])).expect("it was said twice");
+    let environment = [
+        ("FORETOP_AUTHORIZATION_MODE", "tier"),
+        ("FORETOP_AUTHORIZATION_GROUP_TIERS", "ops=admin, dev=read"),
+    ];
+    let config = load(&sources(header, &environment, &[])).expect("right").config;
+    assert_eq!(config.authorization.group_tiers[1], ("dev".to_owned(), Tier::Read));
+}
+
+#[test]
 fn contradictions_are_told_where_they_were_set() {
     assert_mistakes(
         "auth: {mode: dev}\nserver:\n  listen: 0.0.0.0:80\n",
         &[
             "foretop.yaml:3: server.listen: `auth.mode: dev` would let everyone who reaches 0.0.0.0:80 in; right would be `127.0.0.1:80`, or the flag `--insecure`",
+        ],
+    );
+    assert_mistakes(
+        "auth: {mode: header, header: {trustedPeers: 10.0.0.1}}\nserver:\n  listen: 0.0.0.0:80\nauthorization: {mode: shared}\n",
+        &[
+            "foretop.yaml:3: server.listen: 0.0.0.0:80 is reached from beyond this machine, but without `server.publicUrl` only loopback names are answered; right would be a `server.publicUrl` beside it, such as `https://foretop.example`",
+        ],
+    );
+    assert_mistakes(
+        "auth: {mode: dev}\nserver:\n  publicUrl: foretop.example/\n  hosts: [\"a:b\"]\ncors:\n  allowedOrigins:\n    - https://portal.example/\n    - \"*\"\n",
+        &[
+            "foretop.yaml:3: server.publicUrl: `foretop.example/` does not start with `https://` or `http://`; right would be `https://foretop.example`",
+            "foretop.yaml:4: server.hosts: `a:b` has no port of 0 to 65535 behind its colon; right would be a list of host names, each with a port or without",
+            "foretop.yaml:7: cors.allowedOrigins: `https://portal.example/` has something behind host and port; right would be `https://portal.example`",
+            "foretop.yaml:8: cors.allowedOrigins: `*` does not start with `https://` or `http://`; right would be a list of origins such as `https://portal.example`",
         ],
     );
     assert_mistakes(
@@ -255,7 +323,7 @@ fn contradictions_are_told_where_they_were_set() {
         ],
     );
     assert_mistakes(
-        "auth:\n  mode: header\n  header: {user: X-User, groups: x-user}\n",
+        "auth:\n  mode: header\n  header: {user: X-User, groups: x-user}\nauthorization: {mode: shared}\n",
         &[
             "foretop.yaml:2: auth.mode: `auth.mode: header` trusts nobody's headers, so nobody could sign in; right would be the addresses of the proxy, such as `10.0.0.0/8`",
             "foretop.yaml:3: auth.header.groups: user and groups come from the same header; right would be two different headers",

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use super::Core;
 use super::epoll::Epoll;
 use super::prefix::Then;
+use super::reason::Reason;
+use super::sessions::unix_ms;
 use super::slot::{AHEAD, At, BLOCKED, ENDING, SlotName, seconds};
 use super::view::ViewId;
 use crate::kind::Rv;
@@ -22,6 +24,8 @@ pub enum Timer {
     Snapshot(SlotName),
     /// An ending stream's time to take its last event is over.
     Close(SlotName),
+    /// The same of a stream that may not have what it has still to get.
+    CutOff(SlotName),
     /// A view's streams that wait for rows have waited long enough.
     GiveUp(ViewId, u64),
     /// A draining core ends this stream.
@@ -86,7 +90,12 @@ impl Core {
                 }
                 Timer::Close(name) => {
                     if self.slots.named(name).is_some() {
-                        self.close(name.id, "ended");
+                        self.close(name.id, Reason::ClientGone);
+                    }
+                }
+                Timer::CutOff(name) => {
+                    if self.slots.named(name).is_some() {
+                        self.cut_off(name.id);
                     }
                 }
                 Timer::GiveUp(view, serial) => self.give_up(view, serial),
@@ -119,7 +128,7 @@ impl Core {
         view.told = view.told.max(head);
         let mut bytes = Vec::new();
         sse::write_heartbeat(&mut bytes, moved.then_some(head));
-        let bytes = self.framed(id, bytes);
+        let bytes = self.dressed(id, bytes);
         self.view(id).log.append_notice(&bytes, end);
         self.schedule_lap(id, now);
         self.ping_waiting(id);
@@ -140,7 +149,7 @@ impl Core {
         }
         let mut bytes = Vec::new();
         sse::write_heartbeat(&mut bytes, None);
-        let bytes = self.framed(id, bytes);
+        let bytes = self.dressed(id, bytes);
         let segment = self.prefixes.own(bytes, Then::Wait);
         for slot in waiting {
             self.prefixes.hold(segment);
@@ -179,6 +188,9 @@ impl Core {
         self.shed_at_ceiling();
         self.see_about_ahead(now);
         self.expire_lists(now);
+        self.expire_passes(unix_ms());
+        self.forget_revocations(now);
+        self.forget_grants();
         self.follow_tails();
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
         self.counters.streams.set(self.slots.len());
@@ -200,7 +212,7 @@ impl Core {
             .collect();
         for id in stalled {
             self.counters.stalled.add(1);
-            self.reset(id);
+            self.reset(id, Reason::Backpressure);
         }
     }
 
@@ -222,7 +234,7 @@ impl Core {
             .collect();
         for id in holders {
             self.counters.shed.add(1);
-            self.end_stream(id, "backpressure", "{}", "backpressure");
+            self.end_stream(id, "backpressure", "{}", Reason::Backpressure);
         }
     }
 

@@ -14,7 +14,8 @@ use super::view::{Range, ViewId};
 use crate::feed::Scope;
 use crate::feed::block::{Block, Content, Place};
 use crate::feed::journal::Mirror;
-use crate::wire::sse::{self, Framing, Op};
+use crate::wire::dress::Dress;
+use crate::wire::sse::{self, Op};
 
 /// How long a stretch is handed out that no longer reaches the log's end.
 const SERVES: Duration = Duration::from_secs(1);
@@ -138,16 +139,19 @@ impl Stretch {
         self.marks.push((u32::try_from(self.bytes.len()).expect("a stretch is smaller than 4 GiB"), behind));
     }
 
-    /// The same frames for a client that takes no chunks.
-    fn without_chunks(self) -> Self {
-        let mut plain = Stretch { from: self.from, to: self.to, ..Stretch::default() };
+    /// The same frames as a view's streams get them.
+    fn dressed(self, dress: Dress) -> Self {
+        if dress.is_bare() {
+            return self;
+        }
+        let mut dressed = Stretch { from: self.from, to: self.to, ..Stretch::default() };
         let mut start = 0;
         for (end, behind) in self.marks {
-            sse::strip_chunks(&self.bytes[start..end as usize], &mut plain.bytes);
-            plain.mark(behind);
+            dress.put_on(&self.bytes[start..end as usize], &mut dressed.bytes);
+            dressed.mark(behind);
             start = end as usize;
         }
-        plain
+        dressed
     }
 }
 
@@ -200,10 +204,7 @@ impl Core {
         });
         self.counters.catchups.add(1);
         self.counters.coalesced.add(u64::from(coalesced));
-        let stretch = match key.framing {
-            Framing::Chunked => stretch,
-            Framing::Plain => stretch.without_chunks(),
-        };
+        let stretch = stretch.dressed(self.view(view_id).dress);
         let (from, to) = (stretch.from, stretch.to);
         let segment = self.prefixes.marked(stretch.bytes, stretch.marks, Then::From(to));
         let range = Range { from, to, coalesced, made: Instant::now(), segment };

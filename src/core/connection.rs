@@ -20,9 +20,9 @@ use super::plan::{Manner, Permit, Plan, Thing, Wish, has_etag};
 use super::request::{self, Parsed};
 use super::socket::{self, Shutdowner};
 use super::{Cell, Command, Moved};
-use crate::access::{GrantKey, Ruling};
+use crate::access::{Grant, GrantKey, Ruling};
 use crate::config;
-use crate::feed::FeedKey;
+use crate::feed::{FeedKey, Scope};
 use crate::identity::{Identified, Peer};
 use crate::wire::head::{self, After, ListFields, Version};
 use crate::wire::id::ResumeId;
@@ -55,7 +55,9 @@ enum Next {
 /// Serves a connection to its end.
 pub async fn serve(core: Rc<Cell>, accepted: Moved) {
     let Moved { socket, peer, read } = accepted;
-    let Ok(stream) = TcpStream::from_std(std::net::TcpStream::from(socket)) else { return };
+    let Ok(stream) = TcpStream::from_std(std::net::TcpStream::from(socket)) else {
+        return core.get().addresses.leave(peer.address.ip());
+    };
     let (deadline, limits) = {
         let mut core = core.get();
         (core.connections.add(Shutdowner::of(&stream)), core.everywhere.server.clone())
@@ -70,7 +72,7 @@ impl Connection {
             match self.read_head().await {
                 Next::Head => {}
                 Next::Refused(why) => {
-                    let manner = Manner::unparsed();
+                    let manner = Manner::unparsed(&self.peer);
                     self.refuse(why, &manner).await;
                     return self.close_gently().await;
                 }
@@ -147,9 +149,10 @@ impl Connection {
             return None;
         };
         let mut core = self.core.get();
-        let manner = Manner::of(&request, &mut core);
-        let plan = core.plan(&request, &self.peer);
-        Some((plan, manner))
+        let mut manner = Manner::of(&request, &self.peer, &mut core);
+        let plan = core.plan(&request, &self.peer, &mut manner);
+        let asked = core.asked(&request, &plan, &self.peer);
+        Some((plan, Manner { asked, ..manner }))
     }
 
     /// Gives somebody what they want, if they may have it. `None`: the connection has become a stream; else whether it takes another request.
@@ -204,12 +207,11 @@ impl Connection {
                 grant
             }
         };
-        let ruling = grant.ruling();
-        let scope = match &ruling.0 {
-            Ruling::Allowed(scope) => scope.clone(),
-            Ruling::Denied { .. } => return Err(Refusal::Denied),
-            Ruling::Unavailable => return Err(Refusal::AuthzUnavailable),
-        };
+        // Its session may be over since it was verified.
+        if self.core.get().is_over(&verified.identity) {
+            return Err(Refusal::Unauthenticated);
+        }
+        let scope = scope_by(&grant)?;
         let key = FeedKey::own(Arc::clone(&grant.key.cluster), grant.key.kind);
         Ok(Permit { key, scope, grant, verified })
     }
@@ -220,7 +222,11 @@ impl Connection {
         (etags, without_body): (&[u8], bool),
         manner: &Manner,
     ) -> bool {
-        match list::list(&self.core, permit.key, permit.scope).await {
+        let listed = list::list(&self.core, permit.key, permit.scope.clone()).await;
+        // What was decided may be another thing now that the list is here.
+        let allowed = scope_by(&permit.grant)
+            .and_then(|scope| if scope == permit.scope { Ok(()) } else { Err(Refusal::AuthzUnavailable) });
+        match allowed.and(listed) {
             Err(why) => self.refuse(why, manner).await,
             Ok(snapshot) => {
                 let after = manner.after();
@@ -229,6 +235,7 @@ impl Connection {
                     etag: snapshot.etag,
                     after,
                     cookies: &permit.verified.cookies,
+                    sharing: &manner.sharing,
                 };
                 if has_etag(etags, snapshot.etag) {
                     self.core.get().counters.not_modified.add(1);
@@ -261,7 +268,7 @@ impl Connection {
     }
 
     async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
-        self.core.get().refused(why, &self.peer);
+        self.core.get().refused(why, manner);
         let after = if why.closes() { After::Close } else { manner.after() };
         let answer = head::refusal(
             manner.version,
@@ -270,14 +277,15 @@ impl Connection {
             manner.accepts_json,
             manner.without_body,
             after,
+            &manner.sharing,
         );
         self.write(answer).await && after == After::Keep
     }
 
     /// A refusal that an `EventSource` understands: a stream that says when to come back, why, and ends.
     async fn refuse_as_stream(&mut self, why: Refusal, version: Version, manner: &Manner) {
-        self.core.get().refused(why, &self.peer);
-        let mut answer = head::stream(version, &manner.request_id, &[]).into_bytes();
+        self.core.get().refused(why, manner);
+        let mut answer = head::stream(version, &manner.request_id, &[], &manner.sharing).into_bytes();
         let mut chunks = Vec::new();
         sse::write_retry(&mut chunks, self.core.get().retry_ms());
         let data = format!(r#"{{"message":"{}","code":"{}"}}"#, why.message(), why.code());
@@ -320,12 +328,12 @@ impl Connection {
 
     /// Forgets the connection; its socket closes with it.
     fn end(self) {
-        self.core.get().connections.remove(&self.deadline);
+        self.core.get().forget(&self.deadline, &self.peer);
     }
 
     /// Gives the socket away.
     fn into_socket(self) -> (Rc<Cell>, OwnedFd, Peer, Vec<u8>) {
-        self.core.get().connections.remove(&self.deadline);
+        self.core.get().forget(&self.deadline, &self.peer);
         (self.core, socket::take(self.stream), self.peer, self.read)
     }
 
@@ -355,7 +363,8 @@ impl Connection {
             Ok(pass) => pass,
             Err(why) => return Err((Box::new(self), why)),
         };
-        let (core, socket, _, _) = self.into_socket();
+        let from = manner.origin();
+        let (core, socket, ..) = self.into_socket();
         let mut core = core.get();
         core.set_options(&socket);
         core.open(
@@ -364,13 +373,22 @@ impl Connection {
                 socket,
                 pass,
                 version: manner.version,
-                scope: permit.scope,
                 resume,
-                request_id: manner.request_id.clone(),
+                from,
                 cookies: permit.verified.cookies,
+                sharing: manner.sharing.clone(),
             },
         );
         Ok(())
+    }
+}
+
+/// What a grant lets its asker see now.
+fn scope_by(grant: &Grant) -> Result<Scope, Refusal> {
+    match &grant.ruling().0 {
+        Ruling::Allowed(scope) => Ok(scope.clone()),
+        Ruling::Denied { .. } => Err(Refusal::Denied),
+        Ruling::Unavailable => Err(Refusal::AuthzUnavailable),
     }
 }
 

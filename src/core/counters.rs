@@ -70,6 +70,8 @@ pub struct CoreCounters {
     pub refused: Counter,
     /// Connections accepted.
     pub accepted: Counter,
+    /// Of these, closed at once since there were too many.
+    pub turned_away: Counter,
     /// Connections handed to another core.
     pub handed_over: Counter,
 }

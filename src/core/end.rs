@@ -1,16 +1,15 @@
 //! How a stream ends: with a last event, without one, or by reset.
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Core;
 use super::beat::Timer;
 use super::join::Opening;
 use super::prefix::Then;
+use super::reason::Reason;
 use super::slot::{ENDING, SlotId, SlotName};
 use super::view::ViewId;
-use crate::access::{Grant, Ruling};
 use crate::feed::block::Refused;
 use crate::wire::head::Version;
 use crate::wire::refusal::Refusal;
@@ -20,14 +19,16 @@ impl Core {
     /// Ends a stream with an `error` event that says why its feed shows nothing.
     pub(super) fn end_with_error(&mut self, id: SlotId, why: Refused) {
         let (kind, reason) = match why {
-            Refused::Forbidden => ("list and watch are forbidden to this server", "forbidden"),
-            Refused::Absent => ("the cluster does not know this kind", "absent"),
-            Refused::Unauthenticated => ("the cluster refuses this server's credentials", "unauthenticated"),
-            Refused::Unavailable => ("the cluster does not answer", "unavailable"),
-            Refused::Gone => ("the cluster was removed", "gone"),
+            Refused::Forbidden => ("list and watch are forbidden to this server", Reason::Forbidden),
+            Refused::Absent => ("the cluster does not know this kind", Reason::Absent),
+            Refused::Unauthenticated => {
+                ("the cluster refuses this server's credentials", Reason::Unauthenticated)
+            }
+            Refused::Unavailable => ("the cluster does not answer", Reason::Unavailable),
+            Refused::Gone => ("the cluster was removed", Reason::Gone),
         };
         let text = format!("{}: {kind}", self.kind_of(id));
-        self.end_stream(id, "error", &message(&text, reason), reason);
+        self.end_stream(id, "error", &message(&text, reason.name()), reason);
     }
 
     fn kind_of(&mut self, id: SlotId) -> &'static str {
@@ -37,7 +38,7 @@ impl Core {
     }
 
     /// Ends a stream with this event, if its socket takes it in time.
-    pub(super) fn end_stream(&mut self, id: SlotId, event: &str, data: &str, reason: &'static str) {
+    pub(super) fn end_stream(&mut self, id: SlotId, event: &str, data: &str, reason: Reason) {
         if self.slots.get(id).is(ENDING) {
             return;
         }
@@ -46,24 +47,37 @@ impl Core {
         self.end_with(id, bytes, reason);
     }
 
-    fn end_with(&mut self, id: SlotId, chunks: Vec<u8>, reason: &'static str) {
-        let view = self.slots.get(id).view;
-        let mut bytes = self.framed(view, chunks);
-        if self.view(view).key.framing == sse::Framing::Chunked {
-            bytes.extend_from_slice(LAST_CHUNK);
-        }
-        self.put_in_way(id, bytes, Then::Close);
-        self.slots.get_mut(id).set(ENDING);
-        tracing::debug!(stream = self.slots.get(id).number, reason, "stream.ending");
+    /// Ends a stream with these chunks, if its socket takes them in time.
+    pub(super) fn end_with(&mut self, id: SlotId, chunks: Vec<u8>, reason: Reason) {
+        self.put_end_in_way(id, chunks, reason);
         let name = self.slots.name(id);
         self.timers.at(Instant::now() + self.everywhere.streams.last_event, Timer::Close(name));
     }
 
+    /// These chunks are the last that a stream gets, behind the rest of what it has got in part.
+    pub(super) fn put_end_in_way(&mut self, id: SlotId, chunks: Vec<u8>, reason: Reason) {
+        let view = self.slots.get(id).view;
+        let mut bytes = self.dressed(view, chunks);
+        if self.view(view).key.framing == sse::Framing::Chunked {
+            bytes.extend_from_slice(LAST_CHUNK);
+        }
+        self.put_in_way(id, bytes, Then::Close);
+        let slot = self.slots.get_mut(id);
+        slot.set(ENDING);
+        slot.ending = Some(reason);
+        tracing::debug!(stream = slot.number, reason = reason.name(), "stream.ending");
+    }
+
     /// Answers a stream that was accepted, whose feed there is not.
     pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
-        let Opening { socket, pass, version, .. } = opening;
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
+        self.end_opening(opening, bytes);
+    }
+
+    /// Ends a stream that has had nothing but its head, with these chunks.
+    pub(super) fn end_opening(&mut self, opening: Opening, mut bytes: Vec<u8>) {
+        let Opening { socket, pass, version, .. } = opening;
         if version == Version::Http11 {
             bytes.extend_from_slice(LAST_CHUNK);
         } else {
@@ -79,15 +93,16 @@ impl Core {
     }
 
     /// Closes a stream's socket so that the peer hears of it at once and nothing more is kept for it.
-    pub(super) fn reset(&mut self, id: SlotId) {
+    pub(super) fn reset(&mut self, id: SlotId, reason: Reason) {
         let socket = self.slots.get(id).socket.as_fd();
-        // Without this the kernel would keep what it has for a peer that takes nothing.
+        // Without this the kernel would keep what it has, and go on sending it.
         let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
-        self.close(id, "backpressure");
+        self.slots.get_mut(id).ending = None;
+        self.close(id, reason);
     }
 
     /// Takes a stream out of everything and closes its socket.
-    pub(super) fn close(&mut self, id: SlotId, reason: &'static str) {
+    pub(super) fn close(&mut self, id: SlotId, reason: Reason) {
         let name = self.slots.name(id);
         let slot = self.slots.get(id);
         let (view_id, member) = (slot.view, slot.member);
@@ -104,11 +119,13 @@ impl Core {
         }
         let (core, feed) = (self.id, self.view(view_id).key.feed);
         self.feed(feed).feed.following(core).count(false);
-        self.log_closed(name, reason);
+        // One that was ending ends for that reason, whatever closes it.
+        let reason = self.slots.get(id).ending.unwrap_or(reason);
+        self.record_closed(name, reason);
         let Some(slot) = self.slots.remove(id) else { return };
         self.release(slot.pass);
         self.counters.closed.add(1);
-        if reason == "ended" {
+        if slot.ending.is_some() {
             // The last event is on its way: a plain close could overtake it with a reset.
             let _ = rustix::net::shutdown(&slot.socket, rustix::net::Shutdown::Write);
         }
@@ -140,24 +157,6 @@ impl Core {
         }
     }
 
-    /// A decision that streams may depend on is another one now.
-    pub(super) fn ruled(&mut self, grant: &Arc<Grant>) {
-        let held: Vec<_> = self
-            .passes
-            .iter()
-            .filter(|(_, pass)| Arc::ptr_eq(&pass.grant, grant))
-            .map(|(id, _)| id)
-            .collect();
-        let streams: Vec<SlotId> =
-            self.slots.iter().filter(|(_, slot)| held.contains(&slot.pass)).map(|(id, _)| id).collect();
-        for id in streams {
-            match &grant.ruling().0 {
-                Ruling::Allowed(scope) => self.rescope(id, scope),
-                Ruling::Denied { .. } | Ruling::Unavailable => self.close(id, "denied"),
-            }
-        }
-    }
-
     /// Stops accepting, and ends all streams one after another until `until`.
     pub(super) fn drain(&mut self, until: Instant) {
         self.lame = true;
@@ -182,11 +181,11 @@ impl Core {
         let mut bytes = Vec::new();
         let text = format!("retry: {}\nevent: server_shutdown\ndata: {{}}\n\n", self.retry_ms());
         sse::write_chunk(&mut bytes, text.as_bytes());
-        self.end_with(name.id, bytes, "server_shutdown");
+        self.end_with(name.id, bytes, Reason::ServerShutdown);
     }
 }
 
-/// An `error` event's data. Both texts are ours, so nothing in them needs escaping.
-fn message(text: &str, code: &str) -> String {
+/// An `error` event's data. Nothing in either text needs escaping: they are ours, and names in them are DNS labels.
+pub(super) fn message(text: &str, code: &str) -> String {
     format!(r#"{{"message":"{text}","code":"{code}"}}"#)
 }

@@ -1,6 +1,6 @@
 //! A feed has grown: its new blocks go into the logs of the views that they belong to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::feed::Feed;
 use crate::feed::block::{Block, Content, ListSizes, Place, Refused};
 use crate::feed::post::Mail;
 use crate::kind::Rv;
-use crate::wire::sse::{self, Framing};
+use crate::wire::sse;
 
 /// From this many members on a lap takes longer than any window would.
 const LAP_IS_THE_WINDOW: usize = 5000;
@@ -37,9 +37,10 @@ impl Core {
                     self.got_specimen(&feed, &scope, &specimen);
                 }
                 Mail::Answer(ticket, answer) => self.answered(ticket, answer),
-                Mail::Ruled(grant) => self.ruled(&grant),
+                Mail::Ruled(grant) => self.ruled(grant),
             }
         }
+        self.carry_out_rulings();
     }
 
     /// The number under which this very feed is followed.
@@ -107,7 +108,7 @@ impl Core {
     }
 
     /// Puts a block's frames into the logs of their views, except of those in `without`.
-    fn append(&mut self, id: FeedId, block: &Block, without: Option<&[ViewId]>) {
+    fn append(&mut self, id: FeedId, block: &Block, without: Option<&HashSet<ViewId>>) {
         let Core { feeds, views, counters, .. } = self;
         let Some(followed) = feeds[id as usize].as_ref() else { return };
         let mut touched: Vec<ViewId> = Vec::new();
@@ -124,13 +125,10 @@ impl Core {
                 if view.log.has_members() {
                     appended += 1;
                 }
-                match view.key.framing {
-                    Framing::Chunked => view.log.append(bytes, place),
-                    Framing::Plain => {
-                        let mut plain = Vec::with_capacity(bytes.len());
-                        sse::strip_chunks(bytes, &mut plain);
-                        view.log.append(&plain, place);
-                    }
+                if view.dress.is_bare() {
+                    view.log.append(bytes, place);
+                } else {
+                    view.log.append_dressed(bytes, view.dress, place);
                 }
                 view.spoke_since_away = true;
                 if let Some(held) = &mut view.snapshot {
@@ -162,7 +160,7 @@ impl Core {
             }
             let mut bookmark = Vec::new();
             sse::write_bookmark(&mut bookmark, block.head);
-            let bookmark = self.framed(*id, bookmark);
+            let bookmark = self.dressed(*id, bookmark);
             let view = self.view(*id);
             view.told = block.head;
             view.log.append_notice(&bookmark, block.end());
@@ -170,23 +168,21 @@ impl Core {
     }
 
     /// The views for which a gap is larger than the snapshot that it leads to.
-    fn outgrown(&mut self, id: FeedId, block: &Block, sizes: &ListSizes) -> Vec<ViewId> {
+    fn outgrown(&mut self, id: FeedId, block: &Block, sizes: &ListSizes) -> HashSet<ViewId> {
         let followed = self.feed(id);
-        let mut outgrown = Vec::new();
-        if block.bytes.len() > sizes.all {
-            outgrown.extend_from_slice(&followed.all);
-        }
-        let mut by_namespace: HashMap<&str, usize> = HashMap::new();
+        let mut in_namespace: HashMap<&str, usize> = HashMap::new();
         for (index, frame) in block.frames.iter().enumerate() {
-            *by_namespace.entry(&frame.namespace).or_default() += block.frame_bytes(index).len();
+            *in_namespace.entry(&frame.namespace).or_default() += block.frame_bytes(index).len();
         }
-        for (namespace, bytes) in by_namespace {
-            let views = followed.by_namespace.get(namespace);
-            if bytes > sizes.by_namespace.get(namespace).copied().unwrap_or(0) {
-                outgrown.extend(views.into_iter().flatten());
+        let mut in_view: HashMap<ViewId, usize> =
+            followed.all.iter().map(|view| (*view, block.bytes.len())).collect();
+        for (namespace, bytes) in in_namespace {
+            for view in followed.by_namespace.get(namespace).into_iter().flatten() {
+                *in_view.entry(*view).or_default() += bytes;
             }
         }
-        outgrown
+        in_view.retain(|view, bytes| *bytes > sizes.of(&self.view(*view).key.scope));
+        in_view.into_keys().collect()
     }
 
     /// A lap over the view's members: now where it is quiet, at the end of the window where it is busy.
@@ -270,10 +266,10 @@ impl Core {
     }
 
     /// The frame that says so.
-    pub(super) fn away_notice(&self, view: ViewId) -> Vec<u8> {
+    pub(super) fn away_notice(&mut self, view: ViewId) -> Vec<u8> {
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "relist", r#"{"reason":"upstream_away"}"#);
-        self.framed(view, bytes)
+        self.dressed(view, bytes)
     }
 
     /// The source is back. Where no difference said so already, a row that changes nothing does. It goes into the log, behind whatever
@@ -320,14 +316,8 @@ impl Core {
     }
 
     /// Bytes of whole chunks as this view's streams get them.
-    pub(super) fn framed(&self, view: ViewId, chunks: Vec<u8>) -> Vec<u8> {
-        let framing = self.views[view as usize].as_ref().map(|view| view.key.framing);
-        if framing != Some(Framing::Plain) {
-            return chunks;
-        }
-        let mut plain = Vec::with_capacity(chunks.len());
-        sse::strip_chunks(&chunks, &mut plain);
-        plain
+    pub(super) fn dressed(&mut self, view: ViewId, chunks: Vec<u8>) -> Vec<u8> {
+        self.view(view).dress.dressed(chunks)
     }
 
     /// Takes a stream out of its view's log, between two frames: what it must still get of the half-sent one is left in its way. Returns

@@ -2,17 +2,21 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use super::Core;
 use super::beat::Timer;
 use super::pass::PassId;
 use super::prefix::{SegmentId, Then};
+use super::reason::Reason;
+use super::sessions::unix_ms;
 use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
+use crate::audit::Origin;
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
 use crate::feed::{Feed, FeedKey, Scope};
+use crate::identity::origin::Sharing;
 use crate::wire::head::{self, Version};
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
@@ -29,20 +33,22 @@ pub struct Opening {
     pub pass: PassId,
     /// HTTP's version.
     pub version: Version,
-    /// What it asks for.
-    pub scope: Scope,
     /// From where.
     pub resume: Option<ResumeId>,
-    /// The request's id.
-    pub request_id: String,
+    /// The request that it began with.
+    pub from: Origin,
     /// `Set-Cookie` lines for its head.
     pub cookies: Box<[Box<str>]>,
+    /// Who may read it.
+    pub sharing: Sharing,
 }
 
 impl Core {
     /// Opens a stream: its head goes out at once, before any apiserver is asked.
     pub(super) fn open(&mut self, key: FeedKey, opening: Opening) {
-        let mut first = head::stream(opening.version, &opening.request_id, &opening.cookies).into_bytes();
+        let mut first =
+            head::stream(opening.version, &opening.from.request_id, &opening.cookies, &opening.sharing)
+                .into_bytes();
         let mut retry = Vec::new();
         sse::write_retry(&mut retry, self.retry_ms());
         match opening.version {
@@ -54,8 +60,9 @@ impl Core {
             return;
         }
         self.counters.opened.add(1);
+        let Some((opening, scope)) = self.still_allowed(opening) else { return };
         if let Some(id) = self.find_feed(&key) {
-            return self.join(id, opening);
+            return self.join(id, opening, scope);
         }
         let waiting = self.opening.entry(key.clone()).or_default();
         waiting.push(opening);
@@ -117,35 +124,50 @@ impl Core {
     /// The hub has answered.
     pub(super) fn opened(&mut self, key: &FeedKey, feed: Result<Arc<Feed>, Refusal>) {
         let why = feed.as_ref().err().copied().unwrap_or(Refusal::Unavailable);
-        let openings = self.opening.remove(key).unwrap_or_default();
-        let followed = self.find_feed(key).or_else(|| self.follow_feed(feed.ok()?));
-        for opening in openings {
-            match followed {
-                Some(id) => self.join(id, opening),
-                None => self.refuse_opened(opening, why),
+        let waiting = self.opening.remove(key).unwrap_or_default();
+        let openings: Vec<_> =
+            waiting.into_iter().filter_map(|opening| self.still_allowed(opening)).collect();
+        if !openings.is_empty() {
+            let followed = self.find_feed(key).or_else(|| self.follow_feed(feed.ok()?));
+            for (opening, scope) in openings {
+                match followed {
+                    Some(id) => self.join(id, opening, scope),
+                    None => self.refuse_opened(opening, why),
+                }
             }
         }
         self.lists_opened(key, why);
     }
 
+    /// What a stream may show that has waited for its feed. `None`: what was decided then no longer holds, and it has ended.
+    fn still_allowed(&mut self, opening: Opening) -> Option<(Opening, Scope)> {
+        match self.scope_by(opening.pass) {
+            Ok(scope) => Some((opening, scope)),
+            Err(loss) => {
+                self.end_opening(opening, loss.event());
+                None
+            }
+        }
+    }
+
     /// Makes a slot of it, in its view.
-    fn join(&mut self, feed: FeedId, opening: Opening) {
+    fn join(&mut self, feed: FeedId, opening: Opening, scope: Scope) {
         let core = self.id;
         let framing = opening.version.framing();
-        let view = self.find_view(ViewKey { feed, scope: opening.scope, framing });
+        let view = self.find_view(ViewKey { feed, scope, framing });
         let number = super::start::next_stream_number();
         let second = seconds(self.started, Instant::now());
         let member = u32::try_from(self.view(view).members.len()).expect("fewer streams than 2^32");
-        let opened_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let name = self.slots.insert(|name| Slot {
             at: At::Waiting,
             number,
             sent: 0,
-            opened_ms: u64::try_from(opened_ms).unwrap_or(u64::MAX),
+            opened_ms: unix_ms(),
             socket: opening.socket,
             view,
             member,
             pass: opening.pass,
+            ending: None,
             progress: second,
             generation: name.generation,
             flags: 0,
@@ -153,9 +175,9 @@ impl Core {
         self.view(view).members.push(name.id);
         self.feed(feed).feed.following(core).count(true);
         if self.epoll.add_stream(&self.slots.get(name.id).socket, name).is_err() {
-            return self.close(name.id, "no_epoll");
+            return self.close(name.id, Reason::NoEpoll);
         }
-        self.log_opened(name.id, &opening.request_id);
+        self.record_opened(name.id, opening.from);
         self.take_blocks(feed);
         if self.slots.named(name).is_none_or(|slot| slot.is(ENDING)) {
             return;
@@ -168,9 +190,13 @@ impl Core {
         let followed = self.feed(feed);
         let status = followed.feed.status();
         let shown = status.synced && status.refused().is_none();
-        let Some(ResumeId::At(rv)) = resume.filter(|_| shown) else { return self.want_snapshot(name) };
         let tail = followed.feed.tail();
         let scope = self.scope_of(name.id);
+        let rv = match resume {
+            // A version is a place only in the set that it was a version of.
+            Some(ResumeId::At(rv, mark)) if shown && mark == scope.mark() => rv,
+            _ => return self.want_snapshot(name),
+        };
         let end = self.feed(feed).mirror.end();
         match self.feed(feed).mirror.find(&tail, &scope, rv) {
             Found::At(place) => {
@@ -280,7 +306,7 @@ impl Core {
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "relist", r#"{"reason":"gone_410"}"#);
         let view = self.slots.get(id).view;
-        let notice = self.framed(view, bytes);
+        let notice = self.dressed(view, bytes);
         self.put_in_way(id, notice, Then::Snapshot);
     }
 

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::beat::Timer;
+use super::deadlines::Deadline;
 use super::{Core, Moved};
 use crate::identity::Peer;
 
@@ -110,7 +112,8 @@ impl Core {
         let mut open = self.connections.len() + self.slots.len();
         for (socket, peer) in taken {
             self.counters.accepted.add(1);
-            if open >= self.everywhere.server.connections_per_core {
+            if open >= self.everywhere.server.connections_per_core || !self.addresses.enter(peer.ip()) {
+                self.counters.turned_away.add(1);
                 continue;
             }
             open += 1;
@@ -122,6 +125,28 @@ impl Core {
             self.epoll.remove_listener(listener);
             self.timers.at(until, Timer::Accept);
         }
+    }
+
+    /// Takes a connection that was accepted elsewhere: by another core, which has counted it, or by the TLS listener.
+    pub(super) fn take_over(&mut self, moved: Moved, spawn: &impl Fn(Moved)) {
+        let address = moved.peer.address.ip();
+        if !moved.read.is_empty() {
+            self.addresses.arrive(address);
+            return spawn(moved);
+        }
+        self.counters.accepted.add(1);
+        let open = self.connections.len() + self.slots.len();
+        if open >= self.everywhere.server.connections_per_core || !self.addresses.enter(address) {
+            self.counters.turned_away.add(1);
+            return;
+        }
+        spawn(moved);
+    }
+
+    /// A connection has become a stream, moved elsewhere, or closed.
+    pub(super) fn forget(&mut self, deadline: &Rc<Deadline>, peer: &Peer) {
+        self.connections.remove(deadline);
+        self.addresses.leave(peer.address.ip());
     }
 
     /// A pause in accepting is over.

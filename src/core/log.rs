@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 
 use crate::feed::block::Place;
+use crate::wire::dress::Dress;
 
 /// Where a stream stands in its view's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +104,16 @@ impl Log {
     /// Appends the frame of this place.
     pub fn append(&mut self, frame: &[u8], place: Place) {
         if self.members > 0 {
-            self.push(frame, place, false);
+            self.push(frame.len(), place, false, |out| out.extend_from_slice(frame));
+        } else {
+            self.start = self.start.max(place + 1);
+        }
+    }
+
+    /// Appends the frame of this place, dressed.
+    pub fn append_dressed(&mut self, frame: &[u8], dress: Dress, place: Place) {
+        if self.members > 0 {
+            self.push(dress.most(frame.len()), place, false, |out| dress.put_on(frame, out));
         } else {
             self.start = self.start.max(place + 1);
         }
@@ -112,13 +122,13 @@ impl Log {
     /// Appends something that has no place of its own (a heartbeat, a notice), for members that have come to this place.
     pub fn append_notice(&mut self, notice: &[u8], place: Place) {
         if self.members > 0 {
-            self.push(notice, place, true);
+            self.push(notice.len(), place, true, |out| out.extend_from_slice(notice));
         }
     }
 
-    fn push(&mut self, bytes: &[u8], place: Place, notice: bool) {
-        let segment = self.room_for(bytes.len(), place);
-        segment.bytes.extend_from_slice(bytes);
+    fn push(&mut self, most: usize, place: Place, notice: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        let segment = self.room_for(most, place);
+        write(&mut segment.bytes);
         let after = if notice { place } else { place + 1 };
         segment.ends.push(End { offset: offset(segment.bytes.len()), notice, after });
         self.at_end = 0;

@@ -8,10 +8,13 @@
 //!
 //! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`request`] parses it, [`plan`] decides,
 //!   [`list`] answers lists, [`join`] opens streams; [`waiting`]: for a snapshot.
-//! - [`asking`]: what the control plane is asked; [`pass`]: by what right a stream is open.
+//! - [`asking`]: what the control plane is asked; [`grants`]: what it has decided; [`pass`]: by what right a stream is open;
+//!   [`record`]: what is recorded of it.
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
 //! - [`specimen`]: the frame that says nothing new.
-//! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end. [`end`]: how a stream ends.
+//! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end.
+//! - [`end`]: how a stream ends, and [`reason`] why; `rights`: what becomes of streams whose right is another
+//!   one, or over; [`sessions`]: when that is.
 //! - [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts.
 
 pub mod asking;
@@ -22,6 +25,7 @@ pub mod counters;
 pub mod deadlines;
 pub mod end;
 pub mod epoll;
+pub mod grants;
 pub mod grow;
 pub mod join;
 pub mod limiter;
@@ -33,9 +37,13 @@ mod oracle;
 pub mod pass;
 pub mod plan;
 pub mod prefix;
+pub mod reason;
+pub mod record;
 pub mod request;
 pub mod rescope;
+mod rights;
 pub mod ring;
+pub mod sessions;
 pub mod slot;
 pub mod socket;
 pub mod specimen;
@@ -58,27 +66,35 @@ use self::beat::Timers;
 use self::counters::CoreCounters;
 use self::deadlines::Connections;
 use self::epoll::Epoll;
+use self::grants::Grants;
 use self::join::Opening;
 use self::limiter::Limiter;
 use self::list::ListWaiter;
 use self::listener::Accepting;
 use self::pass::Passes;
 use self::prefix::Prefixes;
+use self::record::Came;
 use self::ring::Sender as Ring;
+use self::sessions::Revocations;
 use self::slot::{SlotName, Slots};
 use self::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::access::{Access, Grant, GrantKey};
+use crate::audit::Audit;
 use crate::config;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::{Charge, Ledger};
 use crate::feed::post::{Bell, CoreId, Mail};
 use crate::feed::{FeedKey, Scope};
-use crate::identity::{Authenticator, Peer};
+use crate::identity::addresses::Addresses;
+use crate::identity::origin::Origins;
+use crate::identity::{Authenticator, Peer, Revoked};
 
 /// What a core is told by `serve`, or by another core.
 pub enum Command {
     /// A connection, with what was read of it: its user's home is here.
     Connection(Moved),
+    /// These sessions are over: their streams end.
+    Revoked(Arc<Revoked>),
     /// Asks for a line per stream.
     Streams(Box<dyn FnOnce(Vec<StreamLine>) + Send>),
     /// No new streams from now on; the listener goes on for a little while.
@@ -160,10 +176,14 @@ pub struct Everywhere {
     pub wait: std::time::Duration,
     /// Kinds that have a stream.
     pub kinds: Arc<[&'static crate::kind::Kind]>,
+    /// Which origins are answered.
+    pub origins: Arc<Origins>,
     /// Who asks.
     pub authenticator: Arc<Authenticator>,
     /// What they may see.
     pub access: Arc<Access>,
+    /// What they saw.
+    pub audit: Audit,
     /// Answers what no core can.
     pub control: Control,
     /// Which feeds there are.
@@ -189,11 +209,16 @@ pub struct Core {
     ring: Ring,
     accepting: Accepting,
     connections: Connections,
+    addresses: Addresses,
     timers: Timers,
     limiter: Limiter,
     passes: Passes,
-    /// Decisions that were asked for here, while they are fresh or a stream depends on them.
-    grants: HashMap<GrantKey, Arc<Grant>>,
+    /// By a stream's number, while there is an audit.
+    came: HashMap<u64, Came>,
+    grants: Grants,
+    /// Decisions that are other ones now, to be carried out in this turn.
+    ruled: HashMap<GrantKey, Arc<Grant>>,
+    revocations: Revocations,
     asking: Asking,
     slots: Slots,
     prefixes: Prefixes,

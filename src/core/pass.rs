@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::limiter::UserId;
+use super::sessions::{end_of_streams, unix_ms};
 use crate::access::{Grant, GrantKey};
 use crate::identity::{Identity, SessionRef, UnixSeconds};
 
@@ -22,8 +25,22 @@ pub struct Pass {
     pub session: Option<SessionRef>,
     /// When what proved who asks is over.
     pub until: Option<UnixSeconds>,
+    /// When the pass was made, in seconds since the Unix epoch.
+    since: UnixSeconds,
     /// Open streams.
     pub streams: u32,
+}
+
+impl Pass {
+    /// When its streams end, in milliseconds since the Unix epoch; those of a session together.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<u64> {
+        let hash = match &self.session {
+            Some(session) => xxh3_64(&session.id.to_le_bytes()),
+            None => xxh3_64(self.subject.as_bytes()),
+        };
+        Some(end_of_streams(self.since, self.until?, hash))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,7 +67,9 @@ impl Passes {
             let pass = self.get_mut(id);
             pass.streams += 1;
             // The newest decision is the one that is kept alive.
-            pass.grant = grant;
+            if grant.is_as_new_as(&pass.grant) {
+                pass.grant = grant;
+            }
             return id;
         }
         let pass = Some(Pass {
@@ -59,6 +78,7 @@ impl Passes {
             grant,
             session: who.session.clone(),
             until: who.until,
+            since: unix_ms() / 1000,
             streams: 1,
         });
         let id = if let Some(id) = self.free.pop() {
@@ -99,6 +119,11 @@ impl Passes {
 
     fn get_mut(&mut self, id: PassId) -> &mut Pass {
         self.passes[id as usize].as_mut().expect("a pass lives while it has a stream")
+    }
+
+    /// Every pass.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (PassId, &mut Pass)> {
+        (0u32..).zip(&mut self.passes).filter_map(|(id, pass)| Some((id, pass.as_mut()?)))
     }
 
     /// Every pass.

@@ -1,15 +1,19 @@
 //! What is to be done about a request: who asks, where their home is, whether there is such a thing, and whether they may.
 
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Core;
 use super::pass::PassId;
+use super::record::Asked;
 use super::request::{self, Request, Route};
-use crate::access::{Asker, Grant, GrantKey, Ruling, Wanted};
+use crate::access::{Grant, Wanted};
+use crate::audit::Origin;
 use crate::config;
 use crate::feed::{FeedKey, Namespaces, Scope};
-use crate::identity::{Identified, Identity, Peer, Verified};
+use crate::identity::origin::Sharing;
+use crate::identity::{Identified, Identity, Peer, Verified, forwarded};
 use crate::kind::{self, Kind};
 use crate::wire::head::{self, After, Version};
 use crate::wire::id::ResumeId;
@@ -65,10 +69,16 @@ pub(super) struct Manner {
     pub keep_alive: bool,
     /// Bytes of the head, which are used up with the answer.
     pub length: usize,
+    /// Who may read the answer.
+    pub sharing: Sharing,
+    /// Where the request comes from: an address that a trusted proxy vouches for, else the peer's.
+    pub client: IpAddr,
+    /// What the audit is told of it, should it be denied.
+    pub asked: Option<Box<Asked>>,
 }
 
 impl Manner {
-    pub(super) fn of(request: &Request<'_>, core: &mut Core) -> Self {
+    pub(super) fn of(request: &Request<'_>, peer: &Peer, core: &mut Core) -> Self {
         Manner {
             version: request.version,
             request_id: request.request_id().map_or_else(|| core.next_request_id(), str::to_owned),
@@ -77,10 +87,17 @@ impl Manner {
             // A body that is not read would be taken for the next request.
             keep_alive: request.keep_alive && !request.has_body,
             length: request.length,
+            sharing: Sharing::default(),
+            client: forwarded::client(
+                peer.address.ip(),
+                &core.everywhere.server.trusted_proxies,
+                request.fields(),
+            ),
+            asked: None,
         }
     }
 
-    pub(super) fn unparsed() -> Self {
+    pub(super) fn unparsed(peer: &Peer) -> Self {
         Manner {
             version: Version::Http11,
             request_id: "-".into(),
@@ -88,7 +105,15 @@ impl Manner {
             without_body: false,
             keep_alive: false,
             length: 0,
+            sharing: Sharing::default(),
+            client: peer.address.ip(),
+            asked: None,
         }
+    }
+
+    /// From where it came, for the audit.
+    pub(super) fn origin(&self) -> Origin {
+        Origin { client: Some(self.client), request_id: self.request_id.as_str().into() }
     }
 
     pub(super) fn after(&self) -> After {
@@ -101,7 +126,7 @@ impl Core {
         format!("{:x}-{:016x}", self.id, fastrand::u64(..))
     }
 
-    pub(super) fn plan(&mut self, request: &Request<'_>, peer: &Peer) -> Plan {
+    pub(super) fn plan(&mut self, request: &Request<'_>, peer: &Peer, manner: &mut Manner) -> Plan {
         let (cluster, kind, is_watch) = match request.route() {
             Route::Elsewhere => return Plan::Elsewhere,
             Route::List { cluster, kind } => (cluster, kind, false),
@@ -111,12 +136,18 @@ impl Core {
         if is_watch && !self.everywhere.kinds.contains(&kind) {
             return Plan::Elsewhere;
         }
-        let headers = request.headers.iter().map(|header| (header.name, header.value));
+        if request.is_preflight() {
+            return Plan::Elsewhere;
+        }
+        match self.everywhere.origins.admit(&request.asked(peer), request.fields()) {
+            Ok(sharing) => manner.sharing = sharing,
+            Err(why) => return Plan::Refuse(why),
+        }
         let refuse = |why| match (is_watch, self.everywhere.streams.refusal) {
             (true, config::Refusal::Event) => Plan::RefuseStream(why, request.version),
             _ => Plan::Refuse(why),
         };
-        let who = match self.everywhere.authenticator.identify(peer, headers) {
+        let who = match self.everywhere.authenticator.identify(peer, request.fields()) {
             Ok(who) => who,
             Err(why) => return refuse(why),
         };
@@ -150,21 +181,6 @@ impl Core {
         };
         let (cluster, version) = (Arc::from(&*cluster), request.version);
         Plan::Wish(Box::new(Wish { cluster, kind, wanted, version, thing, who }))
-    }
-
-    /// The decision on this question, if it is here and young enough to open a stream by.
-    pub(super) fn known_grant(&self, key: &GrantKey) -> Option<Arc<Grant>> {
-        if key.asker == Asker::Own {
-            return Some(Arc::new(Grant::new(key.clone(), Ruling::Allowed(key.wanted.as_shared()))));
-        }
-        let grant = self.grants.get(key)?;
-        let ruling = grant.ruling();
-        (ruling.1.elapsed() < self.everywhere.access.life(&ruling.0)).then(|| grant.clone())
-    }
-
-    /// A decision that was asked for is here.
-    pub(super) fn learn_grant(&mut self, grant: &Arc<Grant>) {
-        self.grants.insert(grant.key.clone(), grant.clone());
     }
 
     /// The core on which a user's streams live.
@@ -204,14 +220,15 @@ impl Core {
         }
     }
 
-    pub(super) fn refused(&mut self, why: Refusal, peer: &Peer) {
+    pub(super) fn refused(&mut self, why: Refusal, manner: &Manner) {
         self.counters.refused.add(1);
-        tracing::debug!(peer = %peer.address, code = why.code(), "request.refused");
+        self.record_denied(why, manner);
+        tracing::debug!(client = %manner.client, code = why.code(), "request.refused");
     }
 }
 
 /// The namespaces that a request names. `None`: one of them cannot exist.
-fn wanted(request: &Request<'_>, kind: &Kind) -> Option<Wanted> {
+pub(super) fn wanted(request: &Request<'_>, kind: &Kind) -> Option<Wanted> {
     if !kind.namespaced {
         return Some(Wanted::Everything);
     }

@@ -163,6 +163,11 @@ impl Prefixes {
         if seen == 0 { 0 } else { marks[seen - 1].0 }
     }
 
+    /// How many bytes at its beginning are the rest of something that was sent in part.
+    pub fn owed(&self, id: SegmentId) -> u32 {
+        self.get(id).owed
+    }
+
     /// Where the frame ends that a stream at `offset` has got in part; `offset` itself where there is none.
     pub fn end_of_frame(&self, id: SegmentId, offset: u32) -> u32 {
         let prefix = self.get(id);

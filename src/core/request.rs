@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::identity::Peer;
+use crate::identity::origin::Asked;
 use crate::wire::head::Version;
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
@@ -23,6 +25,8 @@ pub struct Longest {
 pub struct Request<'a> {
     /// The method.
     pub method: &'a str,
+    /// The target's authority, where the target is in absolute form.
+    pub authority: Option<&'a str>,
     /// The path, as it was sent.
     pub path: &'a str,
     /// The query, without its question mark.
@@ -77,15 +81,18 @@ pub fn parse<'a>(bytes: &'a [u8], longest: Longest, headers: &'a mut Headers<'a>
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
     let headers: &'a [httparse::Header<'a>] = head.headers;
     let Some(has_body) = body_follows(headers) else { return Parsed::Refused(Refusal::BadRequest) };
-    if version == Version::Http11 && values(headers, "host").count() != 1 {
+    let hosts = values(headers, "host").count();
+    if hosts > 1 || (version == Version::Http11 && hosts == 0) {
         return Parsed::Refused(Refusal::BadRequest);
     }
-    let Some((path, query)) = split_target(target) else { return Parsed::Refused(Refusal::BadRequest) };
+    let Some((authority, path, query)) = split_target(target) else {
+        return Parsed::Refused(Refusal::BadRequest);
+    };
     let keep_alive = match version {
         Version::Http11 => !has_token(headers, "connection", "close"),
         Version::Http10 => has_token(headers, "connection", "keep-alive"),
     };
-    Parsed::Whole(Request { method, path, query, version, headers, length, keep_alive, has_body })
+    Parsed::Whole(Request { method, authority, path, query, version, headers, length, keep_alive, has_body })
 }
 
 /// A head that is too large is so by its target or by its fields.
@@ -117,19 +124,21 @@ fn body_follows(headers: &[httparse::Header<'_>]) -> Option<bool> {
     }
 }
 
-/// Path and query of an origin-form or absolute-form target.
-fn split_target(target: &str) -> Option<(&str, &str)> {
-    let rest = match target.split_once("://") {
+/// Authority, path and query of an origin-form or absolute-form target.
+fn split_target(target: &str) -> Option<(Option<&str>, &str, &str)> {
+    let target = target.split('#').next().unwrap_or(target);
+    let (authority, rest) = match target.split_once("://") {
         Some((scheme, rest))
             if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
         {
-            rest.find('/').map_or("/", |slash| &rest[slash..])
+            let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            (Some(authority), rest)
         }
-        _ => target,
+        _ => (None, target),
     };
-    let rest = rest.split('#').next().unwrap_or(rest);
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    path.starts_with('/').then_some((path, query))
+    let path = if authority.is_some() && path.is_empty() { "/" } else { path };
+    path.starts_with('/').then_some((authority, path, query))
 }
 
 fn values<'a>(headers: &'a [httparse::Header<'a>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
@@ -151,6 +160,23 @@ impl<'a> Request<'a> {
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
         let found = self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
         Some(found.value.trim_ascii())
+    }
+
+    /// All header lines, as name and value.
+    pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&'a str, &'a [u8])> + Clone {
+        self.headers.iter().map(|header| (header.name, header.value))
+    }
+
+    /// What is to be known of it to tell whom it is meant for.
+    #[must_use]
+    pub fn asked(&self, peer: &Peer) -> Asked<'a> {
+        Asked { method: self.method, path: self.path, authority: self.authority, peer: peer.address.ip() }
+    }
+
+    /// Whether a browser asks what another site's page may send (Fetch, 4.8).
+    #[must_use]
+    pub fn is_preflight(&self) -> bool {
+        self.method == "OPTIONS" && self.header("access-control-request-method").is_some()
     }
 
     /// Whether errors are wanted as JSON.
@@ -282,7 +308,7 @@ mod tests {
             let Parsed::Whole(request) = parsed else { panic!("{parsed:?}") };
             assert_eq!(request.route(), Route::Watch { cluster: "a-b".into(), kind: "pods" });
             assert_eq!(request.namespaces().collect::<Vec<_>>(), ["team-a", "z"]);
-            assert_eq!(request.resume_id(), Some(ResumeId::At(crate::kind::Rv(77))));
+            assert_eq!(request.resume_id(), Some(ResumeId::At(crate::kind::Rv(77), None)));
             assert!(request.accepts_json() && request.keep_alive && !request.has_body);
             assert_eq!(request.request_id(), Some("r.1"));
             assert_eq!(&head[request.length..], "rest");
@@ -340,6 +366,16 @@ mod tests {
                 check(request.route());
             });
         };
+        for (target, authority, path, query) in [
+            ("/a?b#c", None, "/a", "b"),
+            ("http://h:1/a?b", Some("h:1"), "/a", "b"),
+            ("https://h?x=/api", Some("h"), "/", "x=/api"),
+            ("HTTP://u@h#/x", Some("u@h"), "/", ""),
+            ("/a://b/c", None, "/a://b/c", ""),
+            ("http:///a", Some(""), "/a", ""),
+        ] {
+            assert_eq!(split_target(target), Some((authority, path, query)), "{target}");
+        }
         route("http://h:1/api/clusters/c/pods?x", &|route| {
             assert_eq!(route, Route::List { cluster: "c".into(), kind: "pods" });
         });

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::log::Cursor;
 use super::pass::PassId;
 use super::prefix::SegmentId;
+use super::reason::Reason;
 use crate::feed::block::Place;
 
 /// A slot's number in its core.
@@ -74,6 +75,8 @@ pub struct Slot {
     pub progress: u32,
     /// How many streams had this index before.
     pub generation: u32,
+    /// Why its last event is on its way.
+    pub ending: Option<Reason>,
     /// See the constants of this module.
     pub flags: u8,
 }

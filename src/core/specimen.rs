@@ -101,7 +101,7 @@ impl Core {
     fn specimen_frame(&mut self, view: ViewId, row: Option<&[u8]>) -> u32 {
         let feed = self.view(view).key.feed;
         let (end, head) = (self.feed(feed).mirror.end(), self.feed(feed).mirror.newest().head);
-        let bytes = self.framed(view, idempotent_frame(self.feed_kind(feed), head, row));
+        let bytes = self.dressed(view, idempotent_frame(self.feed_kind(feed), head, row));
         let segment = self.prefixes.own(bytes, Then::From(end));
         if let Some((.., old)) = self.view(view).specimen.replace((end, head, segment)) {
             self.prefixes.release(old);

@@ -18,16 +18,19 @@ use super::connection;
 use super::counters::CoreCounters;
 use super::deadlines::Connections;
 use super::epoll::Epoll;
+use super::grants::Grants;
 use super::limiter::Limiter;
 use super::listener::Accepting;
 use super::pass::Passes;
 use super::prefix::Prefixes;
 use super::ring::Sender;
-use super::slot::{At, BLOCKED, ENDING, SlotId, SlotName, Slots};
+use super::sessions::Revocations;
+use super::slot::{At, BLOCKED, ENDING, SlotId, Slots};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
 use crate::feed::ledger::Thing;
 use crate::feed::post::{Bell, CoreId, Mail, Post};
+use crate::identity::addresses::Addresses;
 
 /// Commands (handed-over connections, mostly) that may wait for a core.
 const COMMANDS: usize = 4096;
@@ -171,8 +174,15 @@ impl Core {
             id,
             limiter: Limiter::new(everywhere.streams.per_user),
             passes: Passes::default(),
-            grants: HashMap::new(),
+            came: HashMap::new(),
+            grants: Grants::default(),
+            ruled: HashMap::new(),
+            revocations: Revocations::default(),
             asking: Asking::default(),
+            addresses: Addresses::new(
+                everywhere.server.connections_per_address,
+                &everywhere.server.trusted_proxies,
+            ),
             prefixes: Prefixes::new(&everywhere.ledger),
             logs: everywhere.ledger.charge(Thing::Logs, 0),
             everywhere,
@@ -212,7 +222,7 @@ impl Core {
         ids.into_iter().map(|id| self.stream_line(id)).collect()
     }
 
-    fn stream_line(&mut self, id: SlotId) -> StreamLine {
+    pub(super) fn stream_line(&mut self, id: SlotId) -> StreamLine {
         let slot = self.slots.get(id);
         let (view_id, pass, at) = (slot.view, slot.pass, slot.at);
         let (number, sent, opened_ms) = (slot.number, slot.sent, slot.opened_ms);
@@ -251,35 +261,6 @@ impl Core {
             view: view_id,
             state,
         }
-    }
-
-    pub(super) fn log_opened(&mut self, id: SlotId, request_id: &str) {
-        let line = self.stream_line(id);
-        tracing::info!(
-            id = line.id,
-            actor = line.actor,
-            cluster = line.cluster,
-            kind = line.kind,
-            ns = line.namespace,
-            request_id,
-            core = line.core,
-            "watch_stream.opened"
-        );
-    }
-
-    pub(super) fn log_closed(&mut self, name: SlotName, reason: &'static str) {
-        if self.slots.named(name).is_none() || !tracing::enabled!(tracing::Level::INFO) {
-            return;
-        }
-        let slot = self.slots.get(name.id);
-        let (number, pass, sent, view) = (slot.number, slot.pass, slot.sent, slot.view);
-        let view = self.view(view);
-        let (feed, scope) = (view.key.feed, view.key.scope.clone());
-        let key = self.feed(feed).feed.key.clone();
-        tracing::info!(
-            id = number, actor = &*self.passes.get(pass).subject, cluster = %key.cluster, kind = key.kind.name,
-            ns = scope.namespace(), bytes = sent, reason, "watch_stream.closed"
-        );
     }
 }
 

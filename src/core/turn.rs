@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::epoll::{Awaited, Ready};
 use super::prefix::Then;
+use super::reason::Reason;
 use super::ring::{BATCH, Send, Sent};
 use super::slot::{At, BLOCKED, READY, SENDING, SlotId, seconds};
 use super::view::ViewId;
@@ -67,7 +68,7 @@ impl Core {
                         continue;
                     }
                     if closed {
-                        self.close(name.id, "client_gone");
+                        self.close(name.id, Reason::ClientGone);
                     } else if writable {
                         self.writable(name.id);
                     }
@@ -81,7 +82,8 @@ impl Core {
     pub(super) fn read_commands(&mut self, spawn: &impl Fn(Moved)) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Connection(moved) => spawn(moved),
+                Command::Connection(moved) => self.take_over(moved, spawn),
+                Command::Revoked(revoked) => self.revoke(&revoked),
                 Command::Streams(answer) => answer(self.stream_lines()),
                 Command::Lame => self.lame = true,
                 Command::Drain(until) => self.drain(until),
@@ -235,7 +237,7 @@ impl Core {
         let taken = match result {
             Ok(taken) => taken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(_) => return self.close(id, "client_gone"),
+            Err(_) => return self.close(id, Reason::ClientGone),
         };
         if taken < given {
             slot.set(BLOCKED);
@@ -287,7 +289,7 @@ impl Core {
             }
             Then::Snapshot => self.snapshot_in_time(id),
             Then::Wait => self.waited(id),
-            Then::Close => self.close(id, "ended"),
+            Then::Close => self.close(id, Reason::ClientGone),
             Then::Segment(_) => {}
         }
     }

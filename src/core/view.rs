@@ -12,6 +12,7 @@ use crate::feed::journal::Mirror;
 use crate::feed::snapshot::Snapshot;
 use crate::feed::{Feed, Scope};
 use crate::kind::Rv;
+use crate::wire::dress::Dress;
 use crate::wire::sse::Framing;
 
 /// A view's number in its core.
@@ -39,6 +40,8 @@ pub struct ViewKey {
 pub struct View {
     /// What it shows.
     pub key: ViewKey,
+    /// How its streams get what is shared with other views.
+    pub dress: Dress,
     /// What its streams have still to get.
     pub log: Log,
     /// Its streams, wherever each stands.
@@ -104,6 +107,7 @@ impl View {
     /// A view without streams.
     pub fn new(key: ViewKey, serial: u64, end: Place, head: Rv) -> Self {
         View {
+            dress: Dress { framing: key.framing, mark: key.scope.mark() },
             key,
             log: Log::new(end),
             members: Vec::new(),

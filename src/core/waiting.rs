@@ -53,6 +53,7 @@ impl Core {
 
     fn give_snapshot(&mut self, id: SlotId, segment: u32) {
         self.counters.snapshots.add(1);
+        self.record_snapshot(id);
         self.prefixes.hold(segment);
         let slot = self.slots.get_mut(id);
         slot.at = At::Prefix(segment, 0);

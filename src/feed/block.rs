@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use super::Scope;
 use crate::kind::Rv;
 use crate::wire::sse::Op;
 
@@ -75,6 +76,19 @@ pub struct ListSizes {
     pub all: usize,
     /// Of one namespace.
     pub by_namespace: HashMap<Arc<str>, usize>,
+}
+
+impl ListSizes {
+    /// Of a scope.
+    #[must_use]
+    pub fn of(&self, scope: &Scope) -> usize {
+        let one = |name: &Arc<str>| self.by_namespace.get(name).copied().unwrap_or(0);
+        match scope {
+            Scope::All => self.all,
+            Scope::Namespace(namespace) => one(namespace),
+            Scope::Set(set) => set.names().iter().map(one).sum(),
+        }
+    }
 }
 
 /// A batch of frames.

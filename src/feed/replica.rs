@@ -1,5 +1,6 @@
 //! The replica: the latest row of every object of a feed, in the order of a list.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -14,6 +15,11 @@ use crate::wire::sse::Op;
 /// The key of an object: `namespace/name` (etcd's order), or `name` for cluster-scoped kinds.
 fn key(namespace: &str, name: &str) -> Box<str> {
     if namespace.is_empty() { name.into() } else { format!("{namespace}/{name}").into() }
+}
+
+/// The order in which a list has two namespaces: the `/` behind their names counts, so `a-b` comes before `a`.
+fn list_order(one: &str, other: &str) -> Ordering {
+    one.bytes().chain([b'/']).cmp(other.bytes().chain([b'/']))
 }
 
 /// What the replica keeps of one object.
@@ -191,7 +197,8 @@ impl Replica {
             Scope::All => Box::new(self.rows.values().map(|entry| &entry.row)),
             Scope::Namespace(namespace) => Box::new(self.namespace(namespace)),
             Scope::Set(set) => {
-                let names: Vec<Arc<str>> = set.names().to_vec();
+                let mut names: Vec<Arc<str>> = set.names().to_vec();
+                names.sort_unstable_by(|one, other| list_order(one, other));
                 Box::new(names.into_iter().flat_map(|name| self.namespace(&name)))
             }
         }
@@ -263,6 +270,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::feed::Namespaces;
     use crate::kind::Rv;
 
     fn object(namespace: &str, name: &str, text: &str) -> Object {
@@ -302,6 +310,26 @@ mod tests {
         assert_eq!(order, ["y", "w", "x", "z"], "'-' sorts before '/', '0' after it");
         assert!(rows(&replica, &Scope::Namespace("a".into())).matches("name").count() == 2);
         assert_eq!(rows(&replica, &Scope::Namespace("none".into())), "");
+    }
+
+    fn set(names: &[&str]) -> Scope {
+        Scope::Set(Namespaces::new(names.iter().map(|name| Arc::from(*name))).expect("some names"))
+    }
+
+    #[test]
+    fn the_newest_of_a_set_are_capped_over_the_whole_set() {
+        let mut replica = Replica::new();
+        for (namespace, name, order) in [("a", "w", 5), ("b", "x", 9), ("c", "y", 8), ("a", "z", 7)] {
+            let mut object = object(namespace, name, "");
+            object.row.order = order;
+            replica.put(object);
+        }
+        let mut out = Vec::new();
+        let listing = Listing::NewestFirst { cap: 2 };
+        replica.write_rows(&set(&["a", "b"]), listing, Timestamp::UNIX_EPOCH, &mut out);
+        let text = String::from_utf8(out).expect("rows are text");
+        let order: Vec<_> = text.split("name\":\"").skip(1).map(|rest| &rest[..1]).collect();
+        assert_eq!(order, ["x", "z"]);
     }
 
     #[test]
@@ -428,6 +456,15 @@ mod tests {
                 }
                 let expected = model.values().map(|(_, row)| String::from_utf8_lossy(row)).collect::<Vec<_>>().join(",");
                 prop_assert_eq!(rows(&replica, &Scope::All), expected);
+                for picked in 1usize..1 << NAMESPACES.len() {
+                    let holds = |index: usize| picked >> index & 1 == 1;
+                    let names: Vec<_> = (0..NAMESPACES.len()).filter(|index| holds(*index)).map(|index| NAMESPACES[index]).collect();
+                    let mine = model.values().filter(|(namespace, _)| holds(*namespace));
+                    let expected = mine.map(|(_, row)| String::from_utf8_lossy(row)).collect::<Vec<_>>().join(",");
+                    prop_assert_eq!(rows(&replica, &set(&names)), expected);
+                    let size: usize = names.iter().filter_map(|name| sizes.by_namespace.get(*name)).sum();
+                    prop_assert_eq!(sizes.of(&set(&names)), size);
+                }
             }
         }
     }

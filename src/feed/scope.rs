@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::wire::id::Mark;
+
 /// Which namespaces of a feed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
@@ -19,13 +21,10 @@ pub enum Scope {
 /// A set of namespaces: sorted, without repetition, never empty. Equal sets are one view.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Namespaces {
-    /// A hash of the names, of 48 bits: what an id names the set by.
-    mark: u64,
+    /// A hash of the names: what an id names the set by.
+    mark: Mark,
     names: Box<[Arc<str>]>,
 }
-
-/// Bits of a set's mark.
-const MARK: u64 = (1 << 48) - 1;
 
 impl Namespaces {
     /// The set of these names. `None` where there are none.
@@ -39,13 +38,13 @@ impl Namespaces {
             hash.update(name.as_bytes());
             hash.update(b"/");
         }
-        let mark = hash.digest() & MARK;
+        let mark = Mark::of_hash(hash.digest());
         (!names.is_empty()).then(|| Arc::new(Namespaces { mark, names: names.into() }))
     }
 
     /// What an id names the set by.
     #[must_use]
-    pub fn mark(&self) -> u64 {
+    pub fn mark(&self) -> Mark {
         self.mark
     }
 
@@ -64,7 +63,7 @@ impl Namespaces {
 
 impl Hash for Namespaces {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.mark);
+        self.mark.hash(state);
     }
 }
 
@@ -76,6 +75,15 @@ impl Scope {
             Scope::All => String::new(),
             Scope::Namespace(namespace) => namespace.to_string(),
             Scope::Set(set) => set.names().join(","),
+        }
+    }
+
+    /// What its ids have behind the version: nothing, but for a set.
+    #[must_use]
+    pub fn mark(&self) -> Option<Mark> {
+        match self {
+            Scope::All | Scope::Namespace(_) => None,
+            Scope::Set(set) => Some(set.mark()),
         }
     }
 

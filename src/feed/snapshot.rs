@@ -48,8 +48,10 @@ impl Snapshot {
         let (place, rv) = at;
         let mut bytes = Vec::new();
         let chunk = sse::reserve_chunk(&mut bytes);
+        let mark = scope.mark().map(|mark| format!(".{mark}")).unwrap_or_default();
         bytes.extend_from_slice(
-            format!("event: snapshot\nid: {rv}\ndata: {{\"resourceVersion\":\"{rv}\",\"items\":[").as_bytes(),
+            format!("event: snapshot\nid: {rv}{mark}\ndata: {{\"resourceVersion\":\"{rv}\",\"items\":[")
+                .as_bytes(),
         );
         let start = bytes.len();
         let (count, clocked) = replica.write_rows(scope, kind.listing, now, &mut bytes);

@@ -3,15 +3,27 @@
 //! [`Authenticator::identify`] is called for every request, on a core or on the control plane, and only computes. What needs the provider (a session
 //! whose turn it is to be refreshed) is [`Identified::Stale`]: the task of that one connection waits while the control plane asks.
 
+pub mod addresses;
+pub mod cookies;
+pub mod forwarded;
+mod header;
+pub mod oidc;
+pub mod origin;
 mod peer;
+pub mod provider_http;
+pub mod revocation;
+pub mod seal;
 mod session;
+pub mod session_code;
+pub mod session_cookie;
 
 use std::sync::Arc;
 
-use crate::config::{Auth, AuthMode, Cidr};
+use crate::config::{AuthMode, Config};
 use crate::wire::refusal::Refusal;
+pub use header::TrustedHeader;
 pub use peer::{Peer, TlsPeer};
-pub use session::{Revoked, SessionRef, UnixSeconds};
+pub use session::{Revoked, SessionRef, UnixSeconds, now};
 
 /// Someone who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +59,11 @@ pub enum Identified {
 }
 
 impl Identified {
+    /// Known here and now, and the browser need not be told anything.
+    fn plainly(identity: Identity) -> Self {
+        Identified::As(Verified { identity, cookies: Box::default() })
+    }
+
     /// Who asks; of a stale session, who it was.
     #[must_use]
     pub fn identity(&self) -> &Identity {
@@ -64,54 +81,57 @@ pub struct Stale {
     pub identity: Identity,
 }
 
-/// The longest subject or group that is taken from a header.
-const LONGEST_NAME: usize = 256;
-
-/// The most groups that are taken from headers.
-const MOST_GROUPS: usize = 256;
+/// Why nobody could be identified as the settings say.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {}
 
 /// How identities come about.
 #[derive(Debug)]
-pub enum Authenticator {
+pub struct Authenticator {
+    primary: Primary,
+}
+
+/// The way of a browser.
+#[derive(Debug)]
+enum Primary {
     /// Everyone is the dev identity.
     Dev(Identity),
     /// A trusted proxy says who asks.
-    Header {
-        /// Name of the header with the user.
-        user: String,
-        /// Name of the header with the groups.
-        groups: String,
-        /// Peers that may set them.
-        trusted: Vec<Cidr>,
-    },
+    Header(TrustedHeader),
+    /// A session's cookie does.
+    Oidc(oidc::Sessions),
+    /// There is no browser: a bearer token says who asks, or nobody does.
+    Bearer,
 }
 
 impl Authenticator {
     /// The authenticator of a configuration.
-    #[must_use]
-    pub fn new(auth: &Auth) -> Self {
-        match auth.mode {
-            AuthMode::Dev => Authenticator::Dev(Identity {
+    ///
+    /// # Errors
+    /// Where what the settings name is not there, or of no use.
+    pub fn new(config: &Config) -> Result<Self, AuthError> {
+        let auth = &config.auth;
+        let primary = match auth.mode {
+            AuthMode::Dev => Primary::Dev(Identity {
                 subject: auth.dev.subject.as_str().into(),
                 email: auth.dev.email.as_str().into(),
                 groups: auth.dev.groups.iter().map(|group| group.as_str().into()).collect(),
                 session: None,
                 until: None,
             }),
-            AuthMode::Header => Authenticator::Header {
-                user: auth.header.user.clone(),
-                groups: auth.header.groups.clone(),
-                trusted: auth.header.trusted_peers.clone(),
-            },
-        }
+            AuthMode::Header => Primary::Header(TrustedHeader::new(&auth.header)),
+            AuthMode::Oidc => Primary::Oidc(oidc::Sessions::new(config)?),
+            AuthMode::Bearer => Primary::Bearer,
+        };
+        Ok(Authenticator { primary })
     }
 
-    /// The word for it in `/api/auth/config` and `/api/auth/whoami`.
+    /// The sessions, where browsers sign in with a provider.
     #[must_use]
-    pub fn mode(&self) -> &'static str {
-        match self {
-            Authenticator::Dev(_) => "dev",
-            Authenticator::Header { .. } => "header",
+    pub fn sessions(&self) -> Option<&oidc::Sessions> {
+        match &self.primary {
+            Primary::Oidc(sessions) => Some(sessions),
+            _ => None,
         }
     }
 
@@ -119,106 +139,27 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`Refusal::Unauthenticated`] where the provider has ended the session.
-    #[expect(clippy::unused_async, reason = "no mode has sessions yet")]
     pub async fn refresh(self: Arc<Self>, stale: Stale) -> Result<Verified, Refusal> {
-        Ok(Verified { identity: stale.identity, cookies: Box::default() })
+        match &self.primary {
+            Primary::Oidc(sessions) => sessions.refresh(stale).await,
+            Primary::Dev(_) | Primary::Header(_) | Primary::Bearer => Err(Refusal::Unauthenticated),
+        }
     }
 
     /// Who asks, by the peer and the request's headers.
     ///
     /// # Errors
-    /// [`Refusal::Unauthenticated`] where the peer may not say who asks, or does not say it in one clear name.
+    /// [`Refusal::Unauthenticated`] where nothing says who asks, or not clearly.
     pub fn identify<'a>(
         &self,
         peer: &Peer,
-        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
     ) -> Result<Identified, Refusal> {
-        let identity = self.identity(peer, headers)?;
-        Ok(Identified::As(Verified { identity, cookies: Box::default() }))
-    }
-
-    fn identity<'a>(
-        &self,
-        peer: &Peer,
-        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
-    ) -> Result<Identity, Refusal> {
-        let (user, groups, trusted) = match self {
-            Authenticator::Dev(identity) => return Ok(identity.clone()),
-            Authenticator::Header { user, groups, trusted } => (user, groups, trusted),
-        };
-        if !trusted.iter().any(|block| block.contains(peer.address.ip())) {
-            return Err(Refusal::Unauthenticated);
+        match &self.primary {
+            Primary::Dev(identity) => Ok(Identified::plainly(identity.clone())),
+            Primary::Header(header) => header.identify(peer, headers).map(Identified::plainly),
+            Primary::Oidc(sessions) => sessions.identify(headers),
+            Primary::Bearer => Err(Refusal::Unauthenticated),
         }
-        let mut subject = None;
-        let mut member_of: Vec<Box<str>> = Vec::new();
-        for (name, value) in headers {
-            if name.eq_ignore_ascii_case(user) {
-                let again = subject.replace(name_of(value)?).is_some();
-                if again {
-                    return Err(Refusal::Unauthenticated);
-                }
-            } else if name.eq_ignore_ascii_case(groups) {
-                for group in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-                    if !group.is_empty() {
-                        member_of.push(name_of(group)?.into());
-                    }
-                }
-            }
-        }
-        let subject = subject.ok_or(Refusal::Unauthenticated)?;
-        if member_of.len() > MOST_GROUPS {
-            return Err(Refusal::Unauthenticated);
-        }
-        Ok(Identity {
-            subject: subject.into(),
-            email: "".into(),
-            groups: member_of.into(),
-            session: None,
-            until: None,
-        })
-    }
-}
-
-/// A name from a header: printable, not empty, not too long.
-fn name_of(value: &[u8]) -> Result<&str, Refusal> {
-    let name = std::str::from_utf8(value.trim_ascii()).map_err(|_| Refusal::Unauthenticated)?;
-    let fine = !name.is_empty() && name.len() <= LONGEST_NAME && !name.chars().any(char::is_control);
-    if fine { Ok(name) } else { Err(Refusal::Unauthenticated) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn proxy() -> Authenticator {
-        Authenticator::Header {
-            user: "X-User".into(),
-            groups: "X-Groups".into(),
-            trusted: vec![Cidr { address: "10.0.0.0".parse().expect("an address"), bits: 8 }],
-        }
-    }
-
-    fn ask(peer: &str, headers: &[(&'static str, &'static [u8])]) -> Result<Identity, Refusal> {
-        let address = std::net::SocketAddr::new(peer.parse().expect("an address"), 1);
-        proxy().identity(&Peer::cleartext(address), headers.iter().copied())
-    }
-
-    #[test]
-    fn a_trusted_proxy_says_who_asks() {
-        let identity = ask("10.1.2.3", &[("x-user", b"ann"), ("x-groups", b"a, b"), ("x-groups", b"c,")])
-            .expect("a trusted peer");
-        assert_eq!(&*identity.subject, "ann");
-        assert_eq!(identity.groups.iter().map(|group| &**group).collect::<Vec<_>>(), ["a", "b", "c"]);
-        assert!(ask("::ffff:10.1.2.3", &[("x-user", b"ann")]).is_ok(), "an IPv4 address in IPv6's clothes");
-    }
-
-    #[test]
-    fn nobody_else_does_and_nobody_twice() {
-        assert!(ask("11.0.0.1", &[("x-user", b"ann")]).is_err());
-        assert!(ask("10.0.0.1", &[]).is_err());
-        assert!(ask("10.0.0.1", &[("x-user", b"")]).is_err());
-        assert!(ask("10.0.0.1", &[("x-user", b"a"), ("X-USER", b"b")]).is_err());
-        assert!(ask("10.0.0.1", &[("x-user", b"a\x01b")]).is_err());
-        assert!(ask("10.0.0.1", &[("x-user", b"\xff")]).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! Who may do what in a simulated cluster: a table of rules, first match wins.
+//! Who may do what in a simulated cluster: a table of rules, first match wins. Where [`rbac`](super::rbac) decides, it is
+//! not asked.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -32,7 +33,7 @@ impl Identity {
 }
 
 /// What is asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Question<'a> {
     /// Such as `list`.
     pub verb: &'a str,
@@ -40,8 +41,12 @@ pub struct Question<'a> {
     pub group: &'a str,
     /// The plural.
     pub resource: &'a str,
+    /// Such as `log`; empty for the resource itself.
+    pub subresource: &'a str,
     /// Empty for all namespaces, or for a cluster-scoped resource.
     pub namespace: &'a str,
+    /// One object; empty for the collection.
+    pub name: &'a str,
 }
 
 /// One line of the table. A field that is `None` matches everything.
@@ -130,7 +135,7 @@ mod tests {
         access.set(Table { default: false, rules });
         let alice = Identity { user: "alice".to_owned(), groups: Vec::new() };
         let bob = Identity { user: "bob".to_owned(), groups: vec!["ops".to_owned()] };
-        let ask = |namespace| Question { verb: "list", group: "", resource: "pods", namespace };
+        let ask = |namespace| Question { verb: "list", resource: "pods", namespace, ..Question::default() };
         assert!(access.allows(&alice, &ask("team-a")));
         assert!(!access.allows(&alice, &ask("team-b")));
         assert!(!access.allows(&alice, &ask("")));

@@ -131,9 +131,11 @@ async fn asked_objects(
         verb: verb.word(),
         group: target.resource.group,
         resource: plural,
+        subresource: "",
         namespace: target.namespace,
+        name: target.name.unwrap_or_default(),
     };
-    if who.as_ref().is_some_and(|who| !world.access.allows(who, &question)) {
+    if who.as_ref().is_some_and(|who| !world.allows(who, &question)) {
         return Err(forbidden());
     }
     let response = match target.name {

@@ -126,7 +126,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When the resource (a plural) is not one of the 22, or the JSON is none of its objects.
+    /// When the resource (a plural) is none of the cluster's, or the JSON is none of its objects.
     pub fn put(&self, resource: &str, object: Value) -> Result<u64, SimError> {
         let resource = known(resource)?;
         let uid = self.world.churn.new_uid();
@@ -144,7 +144,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When the resource is not one of the 22.
+    /// When the resource is none of the cluster's.
     pub fn names(&self, resource: &str) -> Result<Vec<(String, String)>, SimError> {
         let resource = known(resource)?;
         let page = self.world.store.list(resource, &super::store::Range::default());
@@ -206,11 +206,26 @@ impl Cluster {
         self.world.store.delete(known, &key(namespace, name)).ok_or_else(missing)
     }
 
+    /// Deletes a namespace with everything in it: first what it holds, then itself.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such namespace.
+    pub fn delete_namespace(&self, name: &str) -> Result<u64, SimError> {
+        for resource in resource::RESOURCES.iter().filter(|resource| resource.namespaced) {
+            let held = self.names(resource.plural)?.into_iter().filter(|(namespace, _)| namespace == name);
+            for (namespace, name) in held {
+                self.delete(resource.plural, &namespace, &name)?;
+            }
+        }
+        self.delete("namespaces", "", name)
+    }
+
     /// How many objects a resource has.
     ///
     /// # Errors
     ///
-    /// When the resource is not one of the 22.
+    /// When the resource is none of the cluster's.
     pub fn count(&self, resource: &str) -> Result<usize, SimError> {
         Ok(self.world.store.count(known(resource)?))
     }
@@ -243,6 +258,39 @@ impl Cluster {
     /// Replaces the table of who may do what.
     pub fn set_access(&self, table: access::Table) {
         self.world.access.set(table);
+    }
+
+    /// Lets the cluster's roles and bindings decide who may do what, or the table again.
+    pub fn set_rbac(&self, on: bool) {
+        self.world.rbac.set_on(on);
+    }
+
+    /// From now on, roles and bindings count only so long after they were written, as a real authorizer lags its own
+    /// watch.
+    pub fn set_authorizer_lag(&self, lag: Duration) {
+        self.world.rbac.set_lag(lag);
+    }
+
+    /// Whether a user, with exactly these groups, may do this with a resource (a plural) in a namespace (empty: all, or
+    /// cluster-scoped): what an access review would say.
+    ///
+    /// # Errors
+    ///
+    /// When the resource is none of the cluster's.
+    pub fn may(
+        &self,
+        user: &str,
+        groups: &[&str],
+        verb: &str,
+        resource: &str,
+        namespace: &str,
+    ) -> Result<bool, SimError> {
+        let resource = known(resource)?;
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let who = access::Identity { user: user.to_owned(), groups };
+        let (group, resource) = (resource.group, resource.plural);
+        let question = access::Question { verb, group, resource, namespace, ..access::Question::default() };
+        Ok(self.world.allows(&who, &question))
     }
 
     /// Turns the credentials over: from now on requests must carry this bearer token, if any.
@@ -284,7 +332,8 @@ pub(super) fn world(options: &Options, index: usize) -> Arc<World> {
     let seed = options.seed.wrapping_add(index as u64);
     let churn: Churn = build(&store, options.pods, seed, clock.clone());
     churn.set_rate(options.churn);
-    Arc::new(World::new(name, store, churn, clock, options.tuning.clone(), options.token.clone()))
+    let token = options.token.clone();
+    Arc::new(World::new(name, store, churn, clock, options.tuning.clone(), token, options.rbac))
 }
 
 /// Listens on an address.

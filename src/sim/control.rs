@@ -1,6 +1,7 @@
-//! `/_sim/…`: a simulated cluster's counters, faults, access table and churn over HTTP.
+//! `/_sim/…`: a simulated cluster's counters, faults, access, objects and churn over HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Response, StatusCode};
 use serde::Deserialize;
@@ -9,6 +10,8 @@ use serde_json::json;
 use super::access::Table;
 use super::body::Body;
 use super::faults::{Command, Rule};
+use super::object::Object;
+use super::resource;
 use super::status::{Refusal, json_response, no_such_path};
 use super::world::World;
 
@@ -28,6 +31,14 @@ struct ChurnSetting {
     step: usize,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RbacSetting {
+    on: bool,
+    #[serde(default)]
+    lag_ms: u64,
+}
+
 /// Answers a request to `/_sim/{command}`.
 pub fn answer(world: &Arc<World>, command: &str, method: &Method, body: &[u8]) -> Response<Body> {
     let done = match (command, method.as_str()) {
@@ -39,15 +50,36 @@ pub fn answer(world: &Arc<World>, command: &str, method: &Method, body: &[u8]) -
             Ok(())
         }
         ("access", "POST") => serde_json::from_slice::<Table>(body).map(|table| world.access.set(table)),
+        ("rbac", "POST") => {
+            serde_json::from_slice::<RbacSetting>(body).map(|setting| set_rbac(world, &setting))
+        }
         ("churn", "POST") => {
             serde_json::from_slice::<ChurnSetting>(body).map(|setting| set_churn(world, &setting))
         }
-        _ => return no_such_path(),
+        _ => return objects(world, command, method, body).unwrap_or_else(no_such_path),
     };
     match done {
         Ok(()) => json_response(StatusCode::OK, &json!({"resourceVersion": world.store.rv().to_string()})),
         Err(error) => Refusal::bad_request(&error.to_string()).response(),
     }
+}
+
+/// Writes (POST to `objects/{plural}`) and deletes (DELETE of `objects/{plural}/{key}`).
+fn objects(world: &World, command: &str, method: &Method, body: &[u8]) -> Option<Response<Body>> {
+    let (plural, key) = command.strip_prefix("objects/").map(|of| of.split_once('/').unwrap_or((of, "")))?;
+    let resource = resource::by_plural(plural)?;
+    let written = match (method.as_str(), key) {
+        ("POST", "") => {
+            let value = serde_json::from_slice(body).unwrap_or_default();
+            match Object::from_json(resource, value, &world.churn.new_uid(), &world.clock.now()) {
+                Ok((key, object)) => world.store.put(resource, &key, &object),
+                Err(error) => return Some(Refusal::bad_request(&error.to_string()).response()),
+            }
+        }
+        ("DELETE", key) => world.store.delete(resource, key)?,
+        _ => return None,
+    };
+    Some(json_response(StatusCode::OK, &json!({"resourceVersion": written.to_string()})))
 }
 
 fn post_fault(world: &Arc<World>, body: &[u8]) -> Result<(), serde_json::Error> {
@@ -56,6 +88,11 @@ fn post_fault(world: &Arc<World>, body: &[u8]) -> Result<(), serde_json::Error> 
         Posted::Command(command) => world.obey(command),
     }
     Ok(())
+}
+
+fn set_rbac(world: &World, setting: &RbacSetting) {
+    world.rbac.set_on(setting.on);
+    world.rbac.set_lag(Duration::from_millis(setting.lag_ms));
 }
 
 fn set_churn(world: &World, setting: &ChurnSetting) {

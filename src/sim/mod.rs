@@ -26,6 +26,7 @@ mod list;
 mod model;
 mod object;
 mod objects;
+mod rbac;
 mod request;
 mod resource;
 mod review;
@@ -66,6 +67,8 @@ pub struct Options {
     pub token: Option<String>,
     /// The time at the start in Unix seconds, which then passes with the churn alone; the wall's time without it.
     pub time: Option<i64>,
+    /// Whether the cluster's roles and bindings decide who may do what, and not the [`AccessTable`]. Default no.
+    pub rbac: bool,
     /// Times and sizes.
     pub tuning: Tuning,
 }
@@ -81,6 +84,7 @@ impl Default for Options {
             kubeconfig_out: None,
             token: None,
             time: None,
+            rbac: false,
             tuning: Tuning::default(),
         }
     }
@@ -108,7 +112,7 @@ pub enum SimError {
     /// Not a name that can be a path segment, or named twice, or no name at all.
     #[error("the clusters' names must be distinct DNS labels: {0:?}")]
     Names(Vec<String>),
-    /// Not one of the 22.
+    /// Not one that it serves.
     #[error("the simulation has no resource {0:?}")]
     UnknownResource(String),
     /// There is no such object.

@@ -1,4 +1,4 @@
-//! The 22 resources that a simulated cluster serves.
+//! The resources that a simulated cluster serves: the 22 of the wire contract, and those that hold who may do what.
 //!
 //! An own table, not [`crate::kind`]'s: the simulation must be able to disagree with the code that it tests.
 
@@ -48,7 +48,7 @@ impl Resource {
     }
 }
 
-/// The resource with this plural; plurals are unique among the 22.
+/// The resource with this plural; plurals are unique.
 pub fn by_plural(plural: &str) -> Option<&'static Resource> {
     RESOURCES.iter().find(|resource| resource.plural == plural)
 }
@@ -66,8 +66,8 @@ pub fn at(group: &str, version: &str, plural: &str) -> Option<&'static Resource>
 macro_rules! resources {
     ($($index:literal $group:literal $version:literal $plural:literal $singular:literal $kind:literal
         $scope:ident $short:expr, $bookmark:literal;)*) => {
-        /// Every resource, in the order of the wire contract's kinds.
-        pub static RESOURCES: [Resource; 22] = [$(Resource {
+        /// Every resource: the wire contract's kinds in their order, then the roles and bindings.
+        pub static RESOURCES: [Resource; 26] = [$(Resource {
             index: $index,
             group: $group,
             version: $version,
@@ -120,6 +120,12 @@ resources! {
     19 "" "v1" "namespaces" "namespace" "Namespace" cluster ["ns"], r#","spec":{},"status":{}"#;
     20 "scheduling.k8s.io" "v1" "priorityclasses" "priorityclass" "PriorityClass" cluster ["pc"], r#","value":0"#;
     21 "node.k8s.io" "v1" "runtimeclasses" "runtimeclass" "RuntimeClass" cluster [], r#","handler":"""#;
+    22 "rbac.authorization.k8s.io" "v1" "roles" "role" "Role" namespaced [], r#","rules":null"#;
+    23 "rbac.authorization.k8s.io" "v1" "clusterroles" "clusterrole" "ClusterRole" cluster [], r#","rules":null"#;
+    24 "rbac.authorization.k8s.io" "v1" "rolebindings" "rolebinding" "RoleBinding" namespaced [],
+        r#","roleRef":{"apiGroup":"","kind":"","name":""}"#;
+    25 "rbac.authorization.k8s.io" "v1" "clusterrolebindings" "clusterrolebinding" "ClusterRoleBinding" cluster [],
+        r#","roleRef":{"apiGroup":"","kind":"","name":""}"#;
 }
 
 #[cfg(test)]

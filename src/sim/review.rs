@@ -78,10 +78,12 @@ fn access(world: &World, who: Option<&Identity>, spec: &Value) -> Value {
         verb: text(&asked["verb"]),
         group: text(&asked["group"]),
         resource: text(&asked["resource"]),
+        subresource: text(&asked["subresource"]),
         namespace: text(&asked["namespace"]),
+        name: text(&asked["name"]),
     };
-    if who.is_none_or(|who| world.access.allows(who, &question)) {
-        json!({"allowed": true, "reason": "allowed by the simulated table"})
+    if who.is_none_or(|who| world.allows(who, &question)) {
+        json!({"allowed": true, "reason": "allowed by the simulation"})
     } else {
         json!({"allowed": false})
     }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -46,6 +47,8 @@ pub struct Event {
     pub object: Object,
     /// The object before.
     pub previous: Option<Object>,
+    /// When.
+    pub written: Instant,
 }
 
 /// A resource's events ran out of the ring before they were read, or the version was compacted.
@@ -153,7 +156,7 @@ impl Store {
             Change::Deleted => drop(kept.objects.remove(&key)),
             Change::Added | Change::Modified => drop(kept.objects.insert(key.clone(), object.clone())),
         }
-        kept.ring.push_back(Arc::new(Event { change, key, object, previous }));
+        kept.ring.push_back(Arc::new(Event { change, key, object, previous, written: Instant::now() }));
         kept.trim(self.history);
         drop(state);
         self.moved[resource.index].send_replace(rv);
@@ -222,6 +225,11 @@ impl Store {
         let kept = &state.shelves[resource.index];
         let floor = kept.floor.max(kept.evicted);
         if rv < floor { Err(TooOld { floor }) } else { Ok(()) }
+    }
+
+    /// The version of the last write to the resource; 0 where there was none.
+    pub fn version_of(&self, resource: &Resource) -> u64 {
+        *self.moved[resource.index].borrow()
     }
 
     /// A receiver that changes with each write to the resource, and when the store is rewound.

@@ -2,16 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::access::Access;
+use super::access::{Access, Identity, Question};
 use super::churn::Churn;
 use super::clock::Clock;
 use super::counters::Counters;
 use super::faults::{Command, Faults};
 use super::object::Object;
+use super::rbac::Rbac;
 use super::resource::{self, RESOURCES, Resource};
 use super::server::Listener;
 use super::store::Store;
@@ -54,8 +55,10 @@ pub struct World {
     pub store: Store,
     /// What it does wrong.
     pub faults: Faults,
-    /// Who may do what in it.
+    /// Who may do what in it, unless its roles and bindings decide.
     pub access: Access,
+    /// What its roles and bindings allow.
+    pub rbac: Rbac,
     /// What was asked of it.
     pub counters: Arc<Counters>,
     /// Its times and sizes.
@@ -79,10 +82,12 @@ impl World {
         clock: Arc<Clock>,
         tuning: Tuning,
         token: Option<String>,
+        rbac: bool,
     ) -> Self {
         store.forget_past();
         World {
             name,
+            rbac: Rbac::new(rbac, &store),
             store,
             faults: Faults::default(),
             access: Access::default(),
@@ -104,6 +109,12 @@ impl World {
 
     fn listener(&self) -> Option<Listener> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether somebody may do what is asked.
+    pub fn allows(&self, who: &Identity, question: &Question<'_>) -> bool {
+        let decided = self.rbac.allows(&self.store, who, question, Instant::now());
+        decided.unwrap_or_else(|| self.access.allows(who, question))
     }
 
     /// Whether requests are broken off.
@@ -140,6 +151,7 @@ impl World {
             Command::Compact => self.store.compact(),
             Command::Rewind { by } => {
                 self.store.rewind(by);
+                self.rbac.begin_again(&self.store);
                 self.drop_connections();
             }
             Command::ReplaceKubeSystem => self.replace_kube_system(),

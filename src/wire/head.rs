@@ -25,6 +25,9 @@ pub enum Version {
     Http11,
 }
 
+/// Further header fields of an answer.
+pub type Further<'a> = &'a [(&'static str, Box<str>)];
+
 impl Version {
     const fn text(self) -> &'static str {
         match self {
@@ -45,17 +48,18 @@ impl Version {
 
 /// The head of a stream: the contract's headers, in its spelling.
 #[must_use]
-pub fn stream(version: Version, request_id: &str, cookies: &[Box<str>]) -> String {
+pub fn stream(version: Version, request_id: &str, cookies: &[Box<str>], sharing: Further<'_>) -> String {
     let (connection, framing) = match version {
         Version::Http10 => ("close", ""),
         Version::Http11 => ("keep-alive", "Transfer-Encoding: chunked\r\n"),
     };
     format!(
         "{} 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache, no-transform\r\n\
-         Connection: {connection}\r\nX-Accel-Buffering: no\r\nX-Request-Id: {request_id}\r\n{}{}{framing}\r\n",
+         Connection: {connection}\r\nX-Accel-Buffering: no\r\nX-Request-Id: {request_id}\r\n{}{}{}{framing}\r\n",
         version.text(),
         date(),
         set_cookies(cookies),
+        lines(sharing),
     )
 }
 
@@ -92,17 +96,20 @@ pub struct ListFields<'a> {
     pub after: After,
     /// `Set-Cookie` lines.
     pub cookies: &'a [Box<str>],
+    /// Who may read it.
+    pub sharing: Further<'a>,
 }
 
 impl ListFields<'_> {
     fn text(&self, version: Version) -> String {
         format!(
             "ETag: {}\r\nCache-Control: private, no-cache\r\nVary: Cookie, Authorization\r\n\
-             X-Request-Id: {}\r\n{}{}{}",
+             X-Request-Id: {}\r\n{}{}{}{}",
             etag_text(self.etag),
             self.request_id,
             date(),
             set_cookies(self.cookies),
+            lines(self.sharing),
             connection(version, self.after),
         )
     }
@@ -117,6 +124,7 @@ pub fn refusal(
     accepts_json: bool,
     without_body: bool,
     after: After,
+    sharing: Further<'_>,
 ) -> Vec<u8> {
     let (status, phrase) = why.status();
     let (content_type, body) = why.body(accepts_json);
@@ -136,12 +144,20 @@ pub fn refusal(
         _ => {}
     }
     head.push_str(&date());
+    head.push_str(&lines(sharing));
     head.push_str(connection(version, after));
     head.push_str("\r\n");
     if !without_body {
         head.push_str(&body);
     }
     head.into_bytes()
+}
+
+fn lines(fields: Further<'_>) -> String {
+    fields.iter().fold(String::new(), |mut lines, (name, value)| {
+        let _ = write!(lines, "{name}: {value}\r\n");
+        lines
+    })
 }
 
 fn set_cookies(cookies: &[Box<str>]) -> String {

@@ -145,13 +145,21 @@ pub fn close_chunk(out: &mut Vec<u8>, at: usize) {
 /// The payload of one or several whole chunks, without their framing, appended to `out`.
 ///
 /// Only for bytes that were written by this module.
-pub fn strip_chunks(mut chunks: &[u8], out: &mut Vec<u8>) {
-    while let Some(line) = memchr::memchr(b'\r', chunks) {
-        let size = chunks[..line].iter().fold(0, |size, digit| size * 16 + hex_value(*digit));
-        let payload = line + 2;
-        out.extend_from_slice(&chunks[payload..payload + size]);
-        chunks = &chunks[payload + size + 2..];
+pub fn strip_chunks(chunks: &[u8], out: &mut Vec<u8>) {
+    for payload in payloads(chunks) {
+        out.extend_from_slice(payload);
     }
+}
+
+/// The payload of each of several whole chunks.
+pub(super) fn payloads(mut chunks: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let line = memchr::memchr(b'\r', chunks)?;
+        let size = chunks[..line].iter().fold(0, |size, digit| size * 16 + hex_value(*digit));
+        let (chunk, rest) = chunks.split_at(line + 2 + size + 2);
+        chunks = rest;
+        Some(&chunk[line + 2..line + 2 + size])
+    })
 }
 
 fn hex_value(digit: u8) -> usize {
@@ -161,7 +169,8 @@ fn hex_value(digit: u8) -> usize {
     }
 }
 
-fn write_size(out: &mut Vec<u8>, size: usize) {
+/// Appends the line that opens a chunk of this size.
+pub(super) fn write_size(out: &mut Vec<u8>, size: usize) {
     let digits = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1);
     for digit in (0..digits).rev() {
         let value = (size >> (digit * 4)) & 0xf;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::patient;
 use crate::tab::Answer;
@@ -21,13 +21,21 @@ pub struct Wire {
 
 /// A GET of HTTP/1.1 with these further header lines (each with its line end).
 pub fn get(path: &str, lines: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: foretop\r\n{lines}\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")
 }
 
 impl Wire {
     pub async fn connect(address: SocketAddr) -> Wire {
         let socket = patient("a connection", TcpStream::connect(address)).await.expect("a connection");
         socket.set_nodelay(true).expect("a TCP socket");
+        Wire { socket, read: Vec::new() }
+    }
+
+    /// A connection from another of this machine's addresses.
+    pub async fn connect_from(from: [u8; 4], address: SocketAddr) -> Wire {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((from, 0).into()).expect("all of 127.0.0.0/8 is this machine");
+        let socket = patient("a connection", socket.connect(address)).await.expect("a connection");
         Wire { socket, read: Vec::new() }
     }
 

@@ -1,5 +1,7 @@
 //! Lists: words, peers, kinds, feeds to keep warm.
 
+use std::path::PathBuf;
+
 use super::{Grammar, Text, Wrong, every, scalars, verbatim};
 use crate::config::Cidr;
 use crate::config::kinds::{self, UnknownToken};
@@ -26,6 +28,24 @@ impl Grammar<Vec<String>> for Words {
             Value::Understood(_) => verbatim(given).map(|text| vec![text.to_owned()]),
             _ => Ok(scalars(given)?.into_iter().map(|(_, text)| text.to_owned()).collect()),
         }
+    }
+}
+
+/// A list of paths.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paths;
+
+impl Grammar<Vec<PathBuf>> for Paths {
+    fn expected(&self) -> String {
+        "a list of paths".into()
+    }
+
+    fn show(&self, value: &Vec<PathBuf>) -> String {
+        value.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn read(&self, given: &Node) -> Result<Vec<PathBuf>, Vec<Wrong>> {
+        Ok(Words.read(given)?.into_iter().map(PathBuf::from).collect())
     }
 }
 

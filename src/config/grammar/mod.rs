@@ -2,13 +2,19 @@
 
 mod list;
 mod number;
+mod origin;
+mod provider;
+mod tiers;
 mod units;
 mod word;
 
-pub(crate) use list::{KindNames, Peers, Prewarm, Words};
+pub(crate) use list::{KindNames, Paths, Peers, Prewarm, Words};
 pub(crate) use number::{Size, Time, Whole};
+pub(crate) use origin::{Hosts, OptionalOrigin, OriginList};
+pub(crate) use provider::{OptionalText, ProviderUrl, Secret};
+pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
-pub(crate) use word::{Address, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};
+pub(crate) use word::{Address, AnyText, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};
 
 use super::mistake::quoted;
 use super::yaml::{Node, Value};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Grammar, Wrong, is_not, scalar, verbatim};
 use crate::config::mistake::{nearest, quoted};
-use crate::config::yaml::Node;
+use crate::config::yaml::{Node, Value};
 
 /// `true` or `false`.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +88,27 @@ impl Grammar<String> for Text {
 
     fn read(&self, given: &Node) -> Result<String, Vec<Wrong>> {
         verbatim(given).map(str::to_owned)
+    }
+}
+
+/// Any text, also none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnyText;
+
+impl Grammar<String> for AnyText {
+    fn expected(&self) -> String {
+        "a text, or none (`\"\"`)".into()
+    }
+
+    fn show(&self, value: &String) -> String {
+        value.clone()
+    }
+
+    fn read(&self, given: &Node) -> Result<String, Vec<Wrong>> {
+        match &given.value {
+            Value::Scalar(text) if text.trim().is_empty() => Ok(String::new()),
+            _ => Text.read(given),
+        }
     }
 }
 

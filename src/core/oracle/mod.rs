@@ -1,6 +1,7 @@
 //! A core, its feed and its tabs against the cluster's own state: whatever the order of things, each tab ends with the rows that a list
 //! would show, its framing is never broken, its ids never fall, and nothing is left of it.
 
+mod rights;
 mod tab;
 mod world;
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use world::World;
+use world::{SCOPES, World};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -34,8 +35,8 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        10 => (0usize..2, 0usize..3, 0u8..3, 0usize..5).prop_map(|(a, b, c, d)| Act::Put(a, b, c, d)),
-        4 => (0usize..2, 0usize..3).prop_map(|(a, b)| Act::Delete(a, b)),
+        10 => (0usize..3, 0usize..3, 0u8..3, 0usize..5).prop_map(|(a, b, c, d)| Act::Put(a, b, c, d)),
+        4 => (0usize..3, 0usize..3).prop_map(|(a, b)| Act::Delete(a, b)),
         1 => Just(Act::Bookmark),
         10 => (1usize..4).prop_map(Act::Deliver),
         2 => Just(Act::Relist),
@@ -48,7 +49,7 @@ fn act() -> impl Strategy<Value = Act> {
         14 => Just(Act::Turn),
         4 => prop_oneof![Just(1u64), Just(200), Just(16_000), Just(100_000)].prop_map(Act::Pass),
         2 => Just(Act::Heartbeat),
-        5 => (0usize..3, prop::bool::weighted(0.2), prop::option::weighted(0.3, 0usize..30))
+        5 => (0usize..SCOPES, prop::bool::weighted(0.2), prop::option::weighted(0.3, 0usize..30))
             .prop_map(|(a, b, c)| Act::Open(a, b, c)),
         4 => (0usize..4).prop_map(Act::Connect),
         2 => (0usize..4).prop_map(Act::Disconnect),

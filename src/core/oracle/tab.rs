@@ -34,6 +34,8 @@ pub struct Tab {
     body: Vec<u8>,
     in_body: bool,
     ended: bool,
+    /// Bytes that it has read of this connection.
+    pub received: usize,
     /// Whether it went away by itself.
     pub disconnected: bool,
     /// What it got, for a failure's message.
@@ -57,6 +59,7 @@ impl Tab {
             body: Vec::new(),
             in_body: false,
             ended: false,
+            received: 0,
             disconnected: false,
             heard: Vec::new(),
         }
@@ -74,14 +77,16 @@ impl Tab {
         self.body.clear();
         self.in_body = false;
         self.ended = false;
+        self.received = 0;
         self.disconnected = false;
         self.heard.push(format!("--- connects with {:?}", self.id));
     }
 
     /// Whether its stream ended as streams do.
     pub fn is_whole(&self) -> bool {
-        let last =
-            self.heard.last().is_some_and(|last| last.contains("server_shutdown") || last.contains("error"));
+        let last = self.heard.last().is_some_and(|last| {
+            ["server_shutdown", "error", "auth_expired"].iter().any(|event| last.contains(event))
+        });
         last && self.raw.is_empty() && self.body.is_empty() && (self.version == Version::Http10 || self.ended)
     }
 
@@ -99,6 +104,7 @@ impl Tab {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
             Ok(0) | Err(_) => self.stream = None,
             Ok(read) => {
+                self.received += read;
                 self.raw.extend_from_slice(&buffer[..read]);
                 self.digest();
             }
@@ -163,7 +169,7 @@ impl Tab {
     }
 
     fn event(&mut self, event: &str, id: Option<&str>, data: &serde_json::Value) {
-        let number = id.map(|id| id.parse::<Rv>().expect("an id is a version").0);
+        let number = id.map(|id| self.version_of(id));
         match event {
             "snapshot" => self.snapshot(number.expect("a snapshot has an id"), data),
             "added" | "modified" | "deleted" => self.delta(event, number, &data["object"]),
@@ -175,9 +181,17 @@ impl Tab {
                     self.floor = None;
                 }
             }
-            "error" | "server_shutdown" => self.live = false,
+            "error" | "server_shutdown" | "auth_expired" => self.live = false,
             other => panic!("{other:?} is no event"),
         }
+    }
+
+    /// The version in an id, which names the set that it is a version of.
+    fn version_of(&self, id: &str) -> u128 {
+        let (version, mark) = id.split_once('.').map_or((id, None), |(version, mark)| (version, Some(mark)));
+        let due = self.scope.mark().map(|mark| mark.to_string());
+        assert_eq!(mark, due.as_deref(), "an id is of the tab's own set; heard {:#?}", self.heard);
+        version.parse::<Rv>().expect("an id is a version").0
     }
 
     fn raise_floor(&mut self, number: u128) {

@@ -13,12 +13,14 @@ use super::super::pass::PassId;
 use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
-use crate::access::{Access, Asker, Grant, GrantKey, Mapping, Ruling, Wanted};
+use crate::access::{Access, Asker, Grant, GrantKey, Ruling, Wanted};
+use crate::audit::{Audit, Origin};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
-use crate::feed::{Feed, FeedKey, Scope, Shared, State};
-use crate::identity::{Authenticator, Identity};
+use crate::feed::{Feed, FeedKey, Namespaces, Scope, Shared, State};
+use crate::identity::origin::Origins;
+use crate::identity::{Authenticator, Identity, SessionRef};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
 use crate::wire::head::Version;
 use crate::wire::id::ResumeId;
@@ -85,7 +87,7 @@ pub struct World {
     feed_time: Duration,
 }
 
-pub const NAMESPACES: [&str; 2] = ["a", "b"];
+pub const NAMESPACES: [&str; 3] = ["a", "a-b", "b"];
 pub const NAMES: [&str; 3] = ["x", "y", "z"];
 const PADS: [usize; 5] = [0, 30, 700, 3000, 20_000];
 
@@ -113,10 +115,14 @@ impl World {
             server: config::Server::default(),
             wait: Duration::from_hours(1),
             kinds: Arc::from([kind]),
-            authenticator: Arc::new(Authenticator::new(&config::Auth::default())),
+            origins: Arc::new(Origins::new(&config::Server::default(), &config::Cors::default())),
+            authenticator: Arc::new(
+                Authenticator::new(&config::Config::default()).expect("dev needs nothing"),
+            ),
             hub: hub.clone(),
             ledger: ledger.clone(),
-            access: Access::new(Mapping::Shared),
+            access: Access::new(&config::Config::default()),
+            audit: Audit::off(),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
         };
@@ -251,6 +257,11 @@ impl World {
         self.feed = self.hub.open(&self.feed.key.clone()).expect("a feed");
     }
 
+    /// There is no feed until somebody asks for one.
+    pub fn remove_feed(&mut self) {
+        self.hub.end_cluster("c");
+    }
+
     /// The hub answers what it was asked.
     pub fn answer(&mut self) {
         self.runtime.block_on(async {
@@ -294,17 +305,14 @@ impl World {
 
     /// A tab opens, with an id that another replica gave it or without one.
     pub fn open(&mut self, scope: usize, http10: bool, elsewhere: Option<usize>) {
-        let scope = match scope % 3 {
-            0 => Scope::All,
-            n => Scope::Namespace(NAMESPACES[n - 1].into()),
-        };
+        let scope = scope_of(scope);
         let version = if http10 { Version::Http10 } else { Version::Http11 };
         let mut tab = Tab::new(scope, version);
         if let Some(which) = elsewhere {
             let (rv, items) = self.history.iter().nth(which % self.history.len()).expect("never empty");
             tab.rows = rows(items, &tab.scope, self.kind.listing);
             tab.oldest = oldest(&tab.rows, self.kind.listing);
-            tab.id = Some(rv.to_string());
+            tab.id = Some(id_of(*rv, &tab.scope));
             tab.loaded = true;
         }
         self.tabs.push(tab);
@@ -316,7 +324,8 @@ impl World {
         if self.tabs[index].stream.is_some() {
             return;
         }
-        let pass = self.right();
+        let scope = self.tabs[index].scope.clone();
+        let pass = self.right(scope);
         let tab = &mut self.tabs[index];
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         socket2::SockRef::from(&ours).set_send_buffer_size(4096).expect("a small buffer");
@@ -325,27 +334,40 @@ impl World {
             socket: ours.into(),
             pass,
             version: tab.version,
-            scope: tab.scope.clone(),
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
-            request_id: "r".into(),
+            from: Origin::unknown(),
             cookies: Box::default(),
+            sharing: Arc::default(),
         };
         self.core.open(self.feed.key.clone(), opening);
     }
 
-    /// The right by which every tab is open.
-    fn right(&mut self) -> PassId {
-        let who = Identity {
+    /// Whose tabs they all are.
+    fn who() -> Identity {
+        Identity {
             subject: "u".into(),
             email: "".into(),
             groups: Arc::default(),
-            session: None,
-            until: None,
+            session: Some(SessionRef { id: 7, began: 100, until: u64::MAX / 1000, provider: None }),
+            until: Some(u64::MAX / 1000),
+        }
+    }
+
+    /// What is asked for a tab of this scope.
+    pub fn question(&self, scope: &Scope) -> GrantKey {
+        let wanted = match scope {
+            Scope::All => Wanted::Everything,
+            Scope::Namespace(name) => Wanted::Namespaces(Namespaces::new([name.clone()]).expect("one name")),
+            Scope::Set(set) => Wanted::Namespaces(set.clone()),
         };
+        GrantKey { cluster: "c".into(), kind: self.kind, asker: Asker::Own, wanted }
+    }
+
+    /// The right by which tabs of this scope are open.
+    fn right(&mut self, scope: Scope) -> PassId {
+        let who = Self::who();
         let user = self.core.limiter.acquire(&who.subject).expect("no limit");
-        let key =
-            GrantKey { cluster: "c".into(), kind: self.kind, asker: Asker::Own, wanted: Wanted::Everything };
-        let grant = Grant::new(key, Ruling::Allowed(Scope::All));
+        let grant = Grant::new(self.question(&scope), Ruling::Allowed(scope));
         self.core.passes.acquire(user, &who, Arc::new(grant))
     }
 
@@ -439,6 +461,27 @@ impl World {
         assert_eq!(self.ledger.spent(Thing::Logs), 0);
         assert_eq!(self.ledger.spent(Thing::Snapshots), 0);
     }
+}
+
+/// Scopes by number: all namespaces, each one, each set.
+pub const SCOPES: usize = 1 + NAMESPACES.len() + (1 << NAMESPACES.len()) - 1;
+
+fn scope_of(number: usize) -> Scope {
+    match number % SCOPES {
+        0 => Scope::All,
+        n if n <= NAMESPACES.len() => Scope::Namespace(NAMESPACES[n - 1].into()),
+        n => set_of(n - NAMESPACES.len()),
+    }
+}
+
+/// The set of the namespaces whose bits are set.
+fn set_of(bits: usize) -> Scope {
+    let names = NAMESPACES.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+    Scope::Set(Namespaces::new(names.map(|(_, name)| Arc::from(*name))).expect("one bit is set"))
+}
+
+fn id_of(rv: u128, scope: &Scope) -> String {
+    scope.mark().map_or_else(|| rv.to_string(), |mark| format!("{rv}.{mark}"))
 }
 
 /// What a list shows.

@@ -1,7 +1,14 @@
 //! Who asks.
 
-use super::Cidr;
-use super::grammar::{Choice, HeaderWord, MustBeSaid, Peers, Text, Words};
+mod header;
+mod oidc;
+mod session;
+
+pub use header::HeaderAuth;
+pub use oidc::Oidc;
+pub use session::Session;
+
+use super::grammar::{Choice, MustBeSaid, Text, Words};
 use super::table::{Section, Table};
 
 /// Who asks.
@@ -13,6 +20,10 @@ pub struct Auth {
     pub dev: DevIdentity,
     /// The trusted proxy of `header`.
     pub header: HeaderAuth,
+    /// The provider of `oidc`.
+    pub oidc: Oidc,
+    /// Sessions of `oidc`.
+    pub session: Session,
     /// Lets `dev` listen beyond loopback. Only the flag `--insecure` sets it.
     pub insecure: bool,
 }
@@ -24,6 +35,23 @@ pub enum AuthMode {
     Dev,
     /// A trusted proxy says who asks.
     Header,
+    /// Browsers sign in with an OpenID Connect provider.
+    Oidc,
+    /// Bearer tokens only.
+    Bearer,
+}
+
+impl AuthMode {
+    /// The word for it in the settings, `/api/auth/config` and `/api/auth/whoami`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            AuthMode::Dev => "dev",
+            AuthMode::Header => "header",
+            AuthMode::Oidc => "oidc",
+            AuthMode::Bearer => "bearer",
+        }
+    }
 }
 
 /// The identity of everyone in `dev`.
@@ -37,17 +65,6 @@ pub struct DevIdentity {
     pub groups: Vec<String>,
 }
 
-/// The trusted proxy of `header`.
-#[derive(Clone, Debug)]
-pub struct HeaderAuth {
-    /// Name of the header with the user.
-    pub user: String,
-    /// Name of the header with the groups (comma-separated, may be repeated).
-    pub groups: String,
-    /// Peers that may set them: addresses or CIDR blocks.
-    pub trusted_peers: Vec<Cidr>,
-}
-
 impl Default for Auth {
     fn default() -> Self {
         Auth {
@@ -57,17 +74,20 @@ impl Default for Auth {
                 email: "dev@local".into(),
                 groups: vec!["dev".into()],
             },
-            header: HeaderAuth {
-                user: "X-Forwarded-User".into(),
-                groups: "X-Forwarded-Groups".into(),
-                trusted_peers: Vec::new(),
-            },
+            header: HeaderAuth::default(),
+            oidc: Oidc::default(),
+            session: Session::default(),
             insecure: false,
         }
     }
 }
 
-const MODES: &[(&str, AuthMode)] = &[("dev", AuthMode::Dev), ("header", AuthMode::Header)];
+const MODES: &[(&str, AuthMode)] = &[
+    ("dev", AuthMode::Dev),
+    ("header", AuthMode::Header),
+    ("oidc", AuthMode::Oidc),
+    ("bearer", AuthMode::Bearer),
+];
 
 impl Section for Auth {
     fn settings(&mut self, table: &mut Table<'_>) {
@@ -76,10 +96,16 @@ impl Section for Auth {
             &mut self.mode,
             MustBeSaid(Choice(MODES)),
             "How identities come about. `dev`: everyone is the identity of `auth.dev`. `header`: a trusted proxy says who asks. \
-             There is no default: it must be set.",
+             `oidc`: browsers sign in with an OpenID Connect provider. `bearer`: only API clients with tokens. There is no default: it must be set.",
         );
         table.section("dev", "The identity of everyone, in `auth.mode: dev`.", &mut self.dev);
         table.section("header", "The trusted proxy of `auth.mode: header`.", &mut self.header);
+        table.section(
+            "oidc",
+            "The provider that browsers sign in with, in `auth.mode: oidc`.",
+            &mut self.oidc,
+        );
+        table.section("session", "Sessions of signed-in browsers, in `auth.mode: oidc`.", &mut self.session);
     }
 }
 
@@ -88,23 +114,5 @@ impl Section for DevIdentity {
         table.setting("subject", &mut self.subject, Text, "The user's name.");
         table.setting("email", &mut self.email, Text, "The user's e-mail.");
         table.setting("groups", &mut self.groups, Words, "The user's groups.");
-    }
-}
-
-impl Section for HeaderAuth {
-    fn settings(&mut self, table: &mut Table<'_>) {
-        table.setting("user", &mut self.user, HeaderWord, "The header that holds the user.");
-        table.setting(
-            "groups",
-            &mut self.groups,
-            HeaderWord,
-            "The header that holds the groups, separated by commas; it may be repeated.",
-        );
-        table.setting(
-            "trustedPeers",
-            &mut self.trusted_peers,
-            Peers,
-            "The peers that may set these headers. From any other peer the headers are ignored. Needed in `auth.mode: header`.",
-        );
     }
 }

@@ -1,0 +1,198 @@
+//! What becomes of streams whose right is another one now, or is over.
+//!
+//! Invariant: behind the loss of a right nothing of a row goes out. A stream that stands between two frames gets its last event; one that has got a
+//! frame in part is reset, with what the kernel still has for it. What a socket took before counts as sent.
+//!
+//! However many decisions change in one turn, the slots are gone through once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Core;
+use super::beat::Timer;
+use super::end::message;
+use super::pass::{Pass, PassId};
+use super::reason::Reason;
+use super::slot::{At, ENDING, SlotId, SlotName};
+use crate::access::{Grant, GrantKey, Ruling};
+use crate::feed::Scope;
+use crate::kind::Kind;
+use crate::wire::refusal::Refusal;
+use crate::wire::sse;
+
+/// How a right was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// The apiserver says no; of several namespaces that were named, to this one.
+    Denied { kind: &'static Kind, namespace: Option<Arc<str>> },
+    /// Nobody answers who could say.
+    Unavailable,
+    /// What proved who asks is over.
+    Expired,
+}
+
+impl Loss {
+    pub fn reason(&self) -> Reason {
+        match self {
+            Loss::Denied { .. } => Reason::Denied,
+            Loss::Unavailable => Reason::AuthzUnavailable,
+            Loss::Expired => Reason::AuthExpired,
+        }
+    }
+
+    /// The event that tells a client so, in whole chunks.
+    pub fn event(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self {
+            Loss::Denied { kind, namespace } => {
+                let text = denied_text(kind, namespace.as_deref());
+                sse::write_notice(&mut bytes, "error", &message(&text, Refusal::Denied.code()));
+            }
+            Loss::Unavailable => {
+                let why = Refusal::AuthzUnavailable;
+                sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
+            }
+            Loss::Expired => sse::write_notice(&mut bytes, "auth_expired", "{}"),
+        }
+        bytes
+    }
+}
+
+/// What was refused, in a person's words. A namespace is named only where the asker has named it.
+pub(super) fn denied_text(kind: &Kind, namespace: Option<&str>) -> String {
+    match namespace {
+        Some(namespace) => {
+            format!("list and watch of {} in namespace {namespace} are not allowed", kind.name)
+        }
+        None => format!("list and watch of {} are not allowed", kind.name),
+    }
+}
+
+/// What becomes of the streams of a pass.
+pub(super) enum Verdict {
+    Show(Scope),
+    End(Loss),
+}
+
+impl Verdict {
+    fn of(grant: &Grant) -> Self {
+        match &grant.ruling().0 {
+            Ruling::Allowed(scope) => Verdict::Show(scope.clone()),
+            Ruling::Denied { namespace } => {
+                Verdict::End(Loss::Denied { kind: grant.key.kind, namespace: namespace.clone() })
+            }
+            Ruling::Unavailable => Verdict::End(Loss::Unavailable),
+        }
+    }
+}
+
+impl Core {
+    /// A decision that streams may depend on is another one now. It is carried out with the others of this turn.
+    pub(super) fn ruled(&mut self, grant: Arc<Grant>) {
+        let newest = self.ruled.entry(grant.key.clone()).or_insert_with(|| grant.clone());
+        if grant.is_as_new_as(newest) {
+            *newest = grant;
+        }
+    }
+
+    /// Carries out what was decided anew since the last time.
+    pub(super) fn carry_out_rulings(&mut self) {
+        if self.ruled.is_empty() {
+            return;
+        }
+        let ruled: HashMap<GrantKey, Arc<Grant>> = std::mem::take(&mut self.ruled);
+        let mut verdicts = HashMap::new();
+        // By key: the control plane may have forgotten the grant that a stream was opened by, and made another.
+        for (id, pass) in self.passes.iter_mut() {
+            let Some(grant) = ruled.get(&pass.grant.key) else { continue };
+            if grant.is_as_new_as(&pass.grant) {
+                pass.grant = grant.clone();
+            }
+            verdicts.insert(id, Verdict::of(&pass.grant));
+        }
+        ruled.values().for_each(|grant| self.grants.decided(grant));
+        self.carry_out(&verdicts);
+    }
+
+    /// Ends the streams of the passes for which this holds.
+    pub(super) fn end_passes(&mut self, loss: &Loss, concerns: impl Fn(&Pass) -> bool) {
+        let concerned = self.passes.iter().filter(|(_, pass)| concerns(pass));
+        let verdicts: HashMap<_, _> = concerned.map(|(id, _)| (id, Verdict::End(loss.clone()))).collect();
+        self.carry_out(&verdicts);
+    }
+
+    fn carry_out(&mut self, verdicts: &HashMap<PassId, Verdict>) {
+        if verdicts.is_empty() {
+            return;
+        }
+        let concerned: Vec<(SlotName, &Verdict)> = self
+            .slots
+            .iter()
+            .filter_map(|(id, slot)| Some((self.slots.name(id), verdicts.get(&slot.pass)?)))
+            .collect();
+        for (name, verdict) in concerned {
+            if self.slots.named(name).is_none() {
+                continue;
+            }
+            match verdict {
+                Verdict::Show(scope) => self.show(name.id, scope),
+                Verdict::End(loss) => self.lose(name.id, loss),
+            }
+        }
+    }
+
+    fn show(&mut self, id: SlotId, scope: &Scope) {
+        let slot = self.slots.get(id);
+        let (view, ending) = (slot.view, slot.is(ENDING));
+        if !ending && self.view(view).key.scope != *scope {
+            self.rescope(id, scope);
+        }
+    }
+
+    /// The stream has lost its right.
+    fn lose(&mut self, id: SlotId, loss: &Loss) {
+        if self.owes_rest(id) {
+            return self.reset(id, loss.reason());
+        }
+        if self.slots.get(id).is(ENDING) {
+            return;
+        }
+        self.put_end_in_way(id, loss.event(), loss.reason());
+        let name = self.slots.name(id);
+        self.timers.at(Instant::now() + self.everywhere.streams.last_event, Timer::CutOff(name));
+    }
+
+    /// Whether a stream has got something in part that may be of a row.
+    fn owes_rest(&self, id: SlotId) -> bool {
+        let slot = self.slots.get(id);
+        match slot.at {
+            At::Log(cursor) => {
+                let view = self.views[slot.view as usize].as_ref();
+                view.is_some_and(|view| !view.log.is_between_frames(cursor))
+            }
+            // What is in the way of an ending stream is its last event, behind the rest of a frame.
+            At::Prefix(segment, offset) if slot.is(ENDING) => offset < self.prefixes.owed(segment),
+            At::Prefix(segment, offset) => self.prefixes.end_of_frame(segment, offset) != offset,
+            At::Behind(_) | At::Waiting | At::Pausing => false,
+        }
+    }
+
+    /// A stream that has lost its right, and whose socket did not take its last event in time, is reset: the kernel may still have rows for it.
+    pub(super) fn cut_off(&mut self, id: SlotId) {
+        let reason = self.slots.get(id).ending.unwrap_or(Reason::Denied);
+        self.reset(id, reason);
+    }
+
+    /// What the streams of a pass may show by now: much may have been decided since their request was.
+    pub(super) fn scope_by(&self, pass: PassId) -> Result<Scope, Loss> {
+        let pass = self.passes.get(pass);
+        if self.is_over(pass) {
+            return Err(Loss::Expired);
+        }
+        match Verdict::of(&pass.grant) {
+            Verdict::Show(scope) => Ok(scope),
+            Verdict::End(loss) => Err(loss),
+        }
+    }
+}
