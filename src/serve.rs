@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -18,9 +19,11 @@ use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
+use crate::feed::post::Post;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
 use crate::identity::{AuthError, Authenticator};
+use crate::tls::{Listening, TlsError};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,14 @@ pub enum ServeError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The management address cannot be listened on.
+    #[error("cannot listen on {address} (`manage.listen`): {source}")]
+    Manage {
         /// The address that was asked for.
         address: SocketAddr,
         /// What the kernel says.
@@ -50,6 +61,9 @@ pub enum ServeError {
     /// The audit's file cannot be opened.
     #[error("cannot write the audit to `audit.file`: {0}")]
     Audit(#[source] io::Error),
+    /// The TLS listener cannot start.
+    #[error("server.tls: {0}")]
+    Tls(#[from] TlsError),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
@@ -62,6 +76,10 @@ const LAST_RECORDS: Duration = Duration::from_secs(2);
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens for TLS.
+    pub tls_address: Option<SocketAddr>,
+    /// Where it listens to those who run it.
+    pub managed: Option<SocketAddr>,
     /// Its feeds.
     pub hub: Arc<Hub>,
     /// Its clusters.
@@ -70,7 +88,10 @@ pub struct Server {
     pub cores: Arc<[CoreHandle]>,
     /// What its cores run on.
     pub driver: Driver,
+    /// What users may see.
+    pub access: Arc<Access>,
     api: Arc<Api>,
+    tls: Option<Listening>,
     audit: Audit,
     drain: crate::config::Drain,
 }
@@ -92,8 +113,9 @@ impl Server {
         for spec in specs {
             clusters.add(Arc::new(spec));
         }
+        let mailboxes: Arc<[Post]> = posts.into();
         let shared = Shared {
-            posts: posts.into(),
+            posts: mailboxes.clone(),
             ledger: ledger.clone(),
             journal: config.journal.clone(),
             away_after: config.feeds.away_after,
@@ -107,7 +129,7 @@ impl Server {
         tokio::spawn(task);
         let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
-        let access = Access::new(config);
+        let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
@@ -138,12 +160,32 @@ impl Server {
             driver = start(prepared, listener, everywhere.clone(), cores.clone())
                 .map_err(|source| ServeError::Core { core, source })?;
         }
-        tracing::info!(%address, cores = count, driver = driver.name(), "server.started");
+        let manage = config.manage.listen.map(listen_to_managers).transpose()?;
+        let managed = manage.as_ref().and_then(|listener| listener.local_addr().ok());
+        let manage_at = managed.map_or_else(|| "off".into(), |address| address.to_string());
+        tracing::info!(%address, manage = manage_at, cores = count, driver = driver.name(), "server.started");
         let api =
             Api::new(config, &hub, &clusters, &cores, origins, authenticator, audit.clone(), ledger, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
-        let server =
-            Server { address, hub, clusters, cores, driver, api, audit, drain: config.drain.clone() };
+        if let Some(listener) = manage {
+            tokio::spawn(api::manage::serve(api.clone(), listener));
+        }
+        let tls = Listening::start(config, &cores)?;
+        let tls_address = tls.as_ref().map(|tls| tls.address);
+        let server = Server {
+            address,
+            tls_address,
+            managed,
+            hub,
+            clusters,
+            cores,
+            driver,
+            access,
+            api,
+            tls,
+            audit,
+            drain: config.drain.clone(),
+        };
         server.prewarm(config);
         Ok(server)
     }
@@ -165,18 +207,24 @@ impl Server {
         tokio::spawn(self.api.clone().become_ready(keys, config.feeds.ready_after));
     }
 
+    /// Ends what there is of a cluster.
+    fn end_cluster(&self, name: &str) {
+        self.access.end_cluster(name);
+        self.hub.end_cluster(name);
+    }
+
     /// Takes what has changed in the registry.
     pub fn apply(&self, changes: Changes, order: &[Arc<ClusterSpec>], config: &Config) {
         for name in &changes.removed {
             tracing::info!(cluster = %name, "cluster.removed");
             self.clusters.remove(name);
-            self.hub.end_cluster(name);
+            self.end_cluster(name);
         }
         for spec in changes.changed {
             tracing::info!(cluster = %spec.name, "cluster.changed");
             self.clusters.remove(&spec.name);
             self.clusters.add(spec.clone());
-            self.hub.end_cluster(&spec.name);
+            self.end_cluster(&spec.name);
         }
         for spec in changes.added {
             tracing::info!(cluster = %spec.name, "cluster.added");
@@ -192,6 +240,9 @@ impl Server {
         self.api.set_draining();
         self.tell(|| Command::Lame);
         tokio::time::sleep(self.drain.lame).await;
+        if let Some(tls) = &self.tls {
+            tls.close();
+        }
         let until = Instant::now() + self.drain.window;
         self.tell(|| Command::Drain(until));
         let streams = || self.cores.iter().map(|core| core.counters.streams.get()).sum::<u64>();
@@ -213,6 +264,14 @@ impl Server {
             let _ = core.tell(command());
         }
     }
+}
+
+fn listen_to_managers(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listener = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    listener.map_err(|source| ServeError::Manage { address, source })
 }
 
 /// Serves the clusters of the registry file until a signal ends it.

@@ -43,7 +43,7 @@ async fn tabs_outlive_a_killed_apiserver_and_get_what_they_missed() {
     let mut crowd = Crowd::open(address, EAST, "pods", fresh::from_env("FORETOP_TABS", 2000)).await;
     let mut other = Tab::open(watch(&house, WEST)).await.follow();
     other.until("its snapshot", |state| state.count("snapshot") == 1).await;
-    let snapshots = fresh::metric(address, "foretop_snapshots_sent_total").await;
+    let snapshots = fresh::metric(house.managed(), "foretop_snapshots_sent_total").await;
 
     let killed = std::time::Instant::now();
     east.stop().await;
@@ -71,7 +71,11 @@ async fn tabs_outlive_a_killed_apiserver_and_get_what_they_missed() {
     let newcomer = fresh::becomes_equal(&mut newcomer, east, "pods", None).await;
     assert_eq!((newcomer.count("snapshot"), newcomer.relists.len()), (1, 1));
     assert_eq!(other.state().relists, [""; 0], "the other cluster was never away");
-    assert_eq!(fresh::metric(address, "foretop_snapshots_sent_total").await, snapshots + 1, "the newcomer's");
+    assert_eq!(
+        fresh::metric(house.managed(), "foretop_snapshots_sent_total").await,
+        snapshots + 1,
+        "the newcomer's"
+    );
     fresh::encoded_once(address, EAST, "pods").await;
 }
 

@@ -254,7 +254,12 @@ async fn at_the_bound_of_feeds_a_further_one_is_refused_and_open_ones_go_on() {
 
 /// The lines of `/debug/streams`, as somebody sees them.
 async fn lines(house: &House, user: &str) -> Vec<serde_json::Value> {
-    let answer = tab::get(house.address(), "/debug/streams", &[("X-Forwarded-User", user)]).await;
+    let answer = tab::get(
+        house.address(),
+        "/debug/streams",
+        &[("X-Forwarded-User", user), ("X-Forwarded-Groups", house::OPERATORS)],
+    )
+    .await;
     assert_eq!((answer.head.status, answer.head.header("content-type")), (200, Some("application/json")));
     answer.json().as_array().expect("a bare array").clone()
 }
@@ -262,7 +267,12 @@ async fn lines(house: &House, user: &str) -> Vec<serde_json::Value> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_streams_are_told_in_the_order_of_their_ids() {
     let house = House::small_with(&with_limit(0)).await;
-    let empty = tab::get(house.address(), "/debug/streams", &[("X-Forwarded-User", "ann")]).await;
+    let empty = tab::get(
+        house.address(),
+        "/debug/streams",
+        &[("X-Forwarded-User", "ann"), ("X-Forwarded-Groups", house::OPERATORS)],
+    )
+    .await;
     assert_eq!(empty.text(), "[]\n");
     let mut streams = Vec::new();
     for user in 0..6 {

@@ -49,7 +49,7 @@ fn forbid_uring(command: &mut Command) {
 
 async fn runs_on_epoll(process: &Process) {
     let address = process.address;
-    assert_eq!(fresh::metric(address, "foretop_driver{driver=\"epoll\"}").await, 1);
+    assert_eq!(fresh::metric(process.managed, "foretop_driver{driver=\"epoll\"}").await, 1);
     let mut tab = Tab::open(Open::watch(address, "demo-1", "pods", None)).await;
     tab.until("the snapshot and some events", |state| state.deltas() > 20).await;
     assert_eq!(tab.state.count("snapshot"), 1);

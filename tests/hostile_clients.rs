@@ -222,7 +222,12 @@ async fn sockets_that_are_reset_harm_nobody() {
     }
     goes_on(&house, "resets").await;
     house::eventually("no stream of theirs", async || {
-        let answer = tab::get(house.address(), "/debug/streams", &[("X-Forwarded-User", "ann")]).await;
+        let answer = tab::get(
+            house.address(),
+            "/debug/streams",
+            &[("X-Forwarded-User", "ann"), ("X-Forwarded-Groups", house::OPERATORS)],
+        )
+        .await;
         answer.json().as_array().unwrap().is_empty()
     })
     .await;

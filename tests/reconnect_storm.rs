@@ -32,8 +32,8 @@ async fn each_tab_gets_exactly_what_it_missed() {
     late.disconnect();
     east.churn_step(40);
     let before = east.counters();
-    let snapshots = fresh::metric(address, "foretop_snapshots_sent_total").await;
-    let encoded = fresh::metric(address, "foretop_feed_snapshots_total").await;
+    let snapshots = fresh::metric(house.managed(), "foretop_snapshots_sent_total").await;
+    let encoded = fresh::metric(house.managed(), "foretop_feed_snapshots_total").await;
 
     east.set_churn(100.0);
     tokio::join!(early.storm(), late.storm());
@@ -57,9 +57,17 @@ async fn each_tab_gets_exactly_what_it_missed() {
     }
     let after = east.counters();
     assert_eq!((&after.requests, after.watches_opened), (&before.requests, before.watches_opened));
-    assert_eq!(fresh::metric(address, "foretop_resumes_total").await, tabs as u64);
-    assert_eq!(fresh::metric(address, "foretop_snapshots_sent_total").await, snapshots, "none was sent");
-    assert_eq!(fresh::metric(address, "foretop_feed_snapshots_total").await, encoded, "none was made");
+    assert_eq!(fresh::metric(house.managed(), "foretop_resumes_total").await, tabs as u64);
+    assert_eq!(
+        fresh::metric(house.managed(), "foretop_snapshots_sent_total").await,
+        snapshots,
+        "none was sent"
+    );
+    assert_eq!(
+        fresh::metric(house.managed(), "foretop_feed_snapshots_total").await,
+        encoded,
+        "none was made"
+    );
     let wanted = fresh::list(east, "pods", None).await;
     for state in early.states().into_iter().chain(late.states()) {
         assert_eq!((&state.end, state.rows.hash()), (&None, wanted.hash()), "{:?}", state.counts);

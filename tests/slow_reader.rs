@@ -98,11 +98,12 @@ async fn a_slow_reader_costs_its_slot_and_is_equal_soon_after() {
     let live = |lines: &[Value]| lines.iter().filter(|line| line["state"] == "live").count();
     let lines = stream_lines(&house).await;
     assert_eq!(live(&lines), 1, "all but the healthy one are out of the log: {lines:?}");
-    let held = || fresh::metric(address, LOGS);
+    let held = || fresh::metric(house.managed(), LOGS);
     eventually("what they have not got is kept for nobody", || async { held().await < 512 * 1024 }).await;
 
     let wanted = fresh::list(east, "pods", None).await;
-    let sent = fresh::metric(address, "foretop_sent_bytes_total").await;
+    fresh::counted(address).await;
+    let sent = fresh::metric(house.managed(), "foretop_sent_bytes_total").await;
     let reads_on = Instant::now();
     for tab in &mut slow {
         tab.until("what a fresh LIST shows", |state| state.rows.hash() == wanted.hash()).await;
@@ -112,16 +113,17 @@ async fn a_slow_reader_costs_its_slot_and_is_equal_soon_after() {
     }
     // The promise is 2 s for one; it takes milliseconds for all twenty.
     assert!(reads_on.elapsed() < Duration::from_secs(2), "{:?}", reads_on.elapsed());
-    let catching_up = fresh::metric(address, "foretop_sent_bytes_total").await - sent;
+    fresh::counted(address).await;
+    let catching_up = fresh::metric(house.managed(), "foretop_sent_bytes_total").await - sent;
     assert!(catching_up < 20 * 256 * 1024, "twenty catch-ups took {catching_up} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_log_holds_for_a_reader_is_in_the_books() {
     let house = House::with(&settings(), 40).await;
-    let (east, address) = (house.east(), house.address());
+    let east = house.east();
     let mut slow = with_snapshot(narrow(&house)).await;
-    let log = async |wanted: fn(u64) -> bool| wanted(fresh::metric(address, LOGS).await);
+    let log = async |wanted: fn(u64) -> bool| wanted(fresh::metric(house.managed(), LOGS).await);
     // Far more than its kernel takes, but less than it may lag.
     restarts(east, 150, 4).await;
     eventually("some of it waits in the log", || log(|bytes| bytes > 16 * 1024)).await;
@@ -141,8 +143,10 @@ async fn a_reader_that_takes_nothing_for_long_is_reset() {
     let mut healthy = with_snapshot(Open::watch(address, EAST, "pods", None)).await.follow();
     restarts(east, 200, 5).await;
 
-    eventually("the reset", || async { fresh::metric(address, "foretop_streams_stalled_total").await == 1 })
-        .await;
+    eventually("the reset", || async {
+        fresh::metric(house.managed(), "foretop_streams_stalled_total").await == 1
+    })
+    .await;
     assert!(matches!(stuck.until_end().await, End::Reset(_)), "{:?}", stuck.state.end);
     eventually("one stream is left", || async { stream_lines(&house).await.len() == 1 }).await;
     fresh::becomes_equal(&mut healthy, east, "pods", None).await;

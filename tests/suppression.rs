@@ -23,7 +23,8 @@ async fn a_kubelets_heartbeats_send_nothing() {
     let east = house.east();
     let mut tabs = Crowd::open(house.address(), EAST, "nodes", 10).await;
     let nodes = east.names("nodes").unwrap();
-    let (before, bytes) = (tabs.bytes(), fresh::metric(house.address(), "foretop_sent_bytes_total").await);
+    fresh::counted(house.address()).await;
+    let (before, bytes) = (tabs.bytes(), fresh::metric(house.managed(), "foretop_sent_bytes_total").await);
     for _ in 0..10 {
         for (_, name) in &nodes {
             east.touch("nodes", "", name).unwrap();
@@ -38,7 +39,8 @@ async fn a_kubelets_heartbeats_send_nothing() {
     tabs.until("the marker", &marker).await;
     assert_eq!(tabs.counts("\nevent: "), vec![2; 10], "the snapshot and the marker");
     let frame = (tabs.bytes() - before) as u64;
-    let sent = fresh::metric(house.address(), "foretop_sent_bytes_total").await - bytes;
+    fresh::counted(house.address()).await;
+    let sent = fresh::metric(house.managed(), "foretop_sent_bytes_total").await - bytes;
     assert_eq!(sent, frame, "ten tabs were sent one frame each");
 }
 

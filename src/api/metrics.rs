@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::Api;
+use super::{Api, process};
 use crate::core::counters::CoreCounters;
 use crate::feed::ledger::Thing;
 use crate::feed::{Counter, Counters};
@@ -101,6 +101,7 @@ impl Collector for Gathered {
         gauges(&mut encoder, "memory_bytes", "Bytes entered in the ledger", "thing", &memory)?;
         let driver = [(api.driver.name().to_owned(), 1)];
         gauges(&mut encoder, "driver", "What the cores run on", "driver", &driver)?;
+        self.process(&mut encoder)?;
         self.feeds(&mut encoder)?;
         self.upstream(&mut encoder)
     }
@@ -109,6 +110,27 @@ impl Collector for Gathered {
 impl Gathered {
     fn per_core(&self, figure: impl Fn(&CoreCounters) -> u64) -> Vec<(String, u64)> {
         self.0.cores.iter().enumerate().map(|(id, core)| (id.to_string(), figure(&core.counters))).collect()
+    }
+
+    /// What the process takes, by thread where that is time, and what the audit has written.
+    fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut by_name: std::collections::BTreeMap<String, f64> = std::collections::BTreeMap::new();
+        for thread in process::all_threads() {
+            *by_name.entry(thread.name).or_default() += thread.time.as_secs_f64();
+        }
+        let kind = prometheus_client::metrics::MetricType::Counter;
+        let help = "Processor time of the threads of a name";
+        let mut family = encoder.encode_descriptor("thread_cpu_seconds", help, None, kind)?;
+        for (name, seconds) in by_name {
+            ConstCounter::new(seconds).encode(family.encode_family(&[("thread", name.as_str())])?)?;
+        }
+        let resident: Vec<_> =
+            process::resident().map(|bytes| ("rss".to_owned(), bytes)).into_iter().collect();
+        gauges(encoder, "process_memory_bytes", "Memory of the process", "kind", &resident)?;
+        let audit = self.0.audit.counters().into_iter().flat_map(|audit| {
+            [("written".to_owned(), audit.written.get()), ("lost".to_owned(), audit.lost.get())]
+        });
+        counters(encoder, "audit_records", "Records of the audit", "outcome", &audit.collect::<Vec<_>>())
     }
 
     /// Summed over clusters, by kind: labels stay few whatever the number of clusters.

@@ -2,12 +2,16 @@
 //!
 //! A core that reads such a request moves the socket here, with what was read of it; one request is answered, and the connection closes.
 
+mod admin;
 mod auth;
 mod clusters;
 mod debug;
 mod health;
+pub mod manage;
 pub mod metrics;
 mod origin;
+mod process;
+mod serving;
 mod sites;
 
 use std::convert::Infallible;
@@ -22,11 +26,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
-use tower::ServiceExt;
 
+use self::admin::Admins;
+use self::serving::Bounds;
 use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
 use crate::config::{AuthMode, Cidr, Config};
@@ -50,9 +54,6 @@ const AT_ONCE: usize = 256;
 /// Of these, from one address: a client that is slow with its bodies holds up only its like.
 const AT_ONCE_PER_ADDRESS: usize = 64;
 
-/// Time for one request and its answer.
-const TIME: Duration = Duration::from_secs(30);
-
 /// What the routes show.
 pub struct Api {
     hub: Arc<Hub>,
@@ -66,8 +67,8 @@ pub struct Api {
     driver: Driver,
     kinds: Vec<&'static Kind>,
     mode: AuthMode,
-    head_timeout: Duration,
-    head_bytes: usize,
+    admins: Admins,
+    bounds: Bounds,
     body_bytes: usize,
     ready: AtomicBool,
     draining: AtomicBool,
@@ -99,8 +100,8 @@ impl Api {
             driver,
             kinds: config.watch.kinds.clone(),
             mode: config.auth.mode,
-            head_timeout: config.server.head_timeout,
-            head_bytes: config.server.head_bytes,
+            admins: Admins::new(config),
+            bounds: Bounds::new(&config.server),
             body_bytes: config.server.body_bytes,
             ready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
@@ -146,23 +147,9 @@ pub async fn serve(api: Arc<Api>, mut moved: mpsc::Receiver<Moved>) {
 async fn serve_one(api: Arc<Api>, Moved { socket, peer, read }: Moved) {
     let Ok(stream) = tokio::net::TcpStream::from_std(std::net::TcpStream::from(socket)) else { return };
     let (reader, writer) = stream.into_split();
-    let io = TokioIo::new(tokio::io::join(Cursor::new(read).chain(reader), writer));
-    let (head_timeout, head_bytes) = (api.head_timeout, api.head_bytes);
-    let routes = routes(api, peer);
-    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let routes = routes.clone();
-        async move { routes.oneshot(request.map(axum::body::Body::new)).await }
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .keep_alive(false)
-        // A client that has said all still waits for its answer.
-        .half_close(true)
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout)
-        .max_buf_size(head_bytes.max(8192))
-        .serve_connection(io, service);
-    // A client that goes away, or is too slow, is its own trouble.
-    let _ = tokio::time::timeout(TIME, served).await;
+    let connection = tokio::io::join(Cursor::new(read).chain(reader), writer);
+    let bounds = api.bounds;
+    serving::answer(connection, routes(api, peer), bounds).await;
 }
 
 /// Who asks, and from where.
@@ -172,18 +159,20 @@ struct Asker {
 }
 
 fn routes(api: Arc<Api>, peer: Peer) -> Router {
+    let for_admins = Router::new()
+        .route("/debug/streams", get(debug::streams))
+        .route("/debug/feeds", get(debug::feeds))
+        .layer(axum::middleware::from_fn_with_state(api.clone(), admin::only));
     let known = Router::new()
         .route("/api/auth/whoami", get(auth::whoami))
         .route("/api/whoami", get(auth::short_whoami))
         .route("/api/features", get(clusters::features))
         .route("/api/clusters", get(clusters::clusters))
-        .route("/debug/streams", get(debug::streams))
-        .route("/debug/feeds", get(debug::feeds))
+        .merge(for_admins)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), authenticate));
     let meant_for_us = Router::new()
-        .route("/metrics", get(metrics::metrics))
         .route("/api/auth/config", get(auth::config))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)

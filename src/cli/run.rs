@@ -25,7 +25,7 @@ pub fn demo(config: Config, world: World) -> ExitCode {
         let specs =
             running.clusters().iter().map(|cluster| ClusterSpec::from_url(cluster.name(), &cluster.url()));
         let server = Server::start(&config, specs.collect())?;
-        println!("{}", welcome(server.address));
+        println!("{}", welcome(server.address, server.managed));
         serve::until_signalled(&server).await?;
         Ok::<_, RunError>(())
     })
@@ -73,15 +73,16 @@ fn options(world: World, clusters: Vec<String>, listen: SocketAddr) -> Options {
     }
 }
 
-fn welcome(address: SocketAddr) -> String {
+fn welcome(address: SocketAddr, managed: Option<SocketAddr>) -> String {
     let base = format!("http://{address}");
+    let figures = managed
+        .map_or_else(String::new, |address| format!("  figures       curl http://{address}/metrics\n"));
     format!(
         "\nForetop serves simulated clusters at {base}\n\n  \
          a live list   curl -N {base}/api/clusters/demo-1/pods/watch\n  \
          a list        curl {base}/api/clusters/demo-1/deployments\n  \
          the feeds     curl {base}/debug/feeds\n  \
-         the streams   curl {base}/debug/streams\n  \
-         figures       curl {base}/metrics\n\nCtrl-C ends it.\n"
+         the streams   curl {base}/debug/streams\n{figures}\nCtrl-C ends it.\n"
     )
 }
 

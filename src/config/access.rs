@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::grammar::{Switch, Time, Whole};
+use super::grammar::{Switch, Time, Whole, Words};
 use super::table::{Section, Table};
 use super::{HOUR, MINUTE, SECOND};
 
@@ -23,6 +23,8 @@ pub struct Access {
     pub silence: Duration,
     /// Most namespaces of a cluster that are asked about for a user who may not list all of it.
     pub most_namespaces: u32,
+    /// Groups whose members may look into what others do.
+    pub admin_groups: Vec<String>,
     /// Whether changes of roles and bindings have rights asked for at once.
     pub watch_rbac: bool,
 }
@@ -37,6 +39,7 @@ impl Default for Access {
             grace: Duration::from_mins(5),
             silence: Duration::from_secs(30),
             most_namespaces: 5000,
+            admin_groups: Vec::new(),
             watch_rbac: false,
         }
     }
@@ -88,6 +91,12 @@ impl Section for Access {
             Whole(1, 100_000),
             "How many namespaces a cluster may have for someone who may not list all of it and names none: each is asked about for each \
              such user. Beyond it they are told to name namespaces.",
+        );
+        table.setting(
+            "adminGroups",
+            &mut self.admin_groups,
+            Words,
+            "Groups, as sign-in gives them, whose members may read `/debug/*` and `/api/access/explain`. In `auth.mode: dev` everyone may.",
         );
         table.setting(
             "watchRbac",

@@ -18,6 +18,7 @@ mod grammar;
 mod journal;
 pub mod kinds;
 mod load;
+mod manage;
 mod mistake;
 mod origin;
 mod process;
@@ -27,6 +28,7 @@ mod sources;
 mod state;
 mod streams;
 mod table;
+mod tls;
 mod unknown;
 mod upstream;
 mod watch;
@@ -47,6 +49,7 @@ pub use cors::Cors;
 pub use feeds::Feeds;
 pub use journal::Journal;
 pub use load::{Loaded, load, read};
+pub use manage::Manage;
 pub use mistake::{Mistake, Mistakes};
 pub(crate) use mistake::{cut, quoted};
 pub use origin::{Authority, HostName, NotAnOrigin, Origin};
@@ -56,6 +59,7 @@ pub use server::Server;
 pub use sources::{File, Flag, Sources};
 pub use state::State;
 pub use streams::{Refusal, Streams};
+pub use tls::Tls;
 pub use upstream::Upstream;
 pub use watch::Watch;
 
@@ -98,6 +102,8 @@ pub struct Config {
     pub state: State,
     /// Shutting down.
     pub drain: Drain,
+    /// The listener for those who run the process.
+    pub manage: Manage,
     /// What is recorded of who saw what.
     pub audit: Audit,
     /// Log output.
@@ -135,6 +141,7 @@ impl Section for Config {
         table.section("memory", "Ceilings for the process.", &mut self.memory);
         table.section("state", "What has to survive a restart.", &mut self.state);
         table.section("drain", "Shutting down.", &mut self.drain);
+        table.section("manage", "The listener for those who run the process.", &mut self.manage);
         table.section(
             "audit",
             "What is recorded of who saw what. Without an output there is no audit.",

@@ -52,6 +52,12 @@ impl Ledger {
         self.spent[thing as usize].load(Relaxed)
     }
 
+    /// The ceiling.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Whether new work is to be refused.
     #[must_use]
     pub fn is_full(&self) -> bool {

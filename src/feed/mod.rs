@@ -139,7 +139,8 @@ impl Feed {
         let now = Instant::now();
         let origin = Arc::new(Block::new(0, Vec::new(), Vec::new(), (Rv(0), Rv(0)), Content::Events, now));
         let journal = Journal::new(origin, shared.ledger.charge(Thing::Journals, 0));
-        let status = Status { state: State::Syncing, since: Timestamp::now(), synced: false };
+        let status =
+            Status { state: State::Syncing, since: Timestamp::now(), synced: false, last_refused: None };
         Arc::new_cyclic(|me| Feed {
             me: me.clone(),
             key,
@@ -173,6 +174,12 @@ impl Feed {
     pub fn cursor(&self) -> Option<Rv> {
         let writer = self.lock();
         writer.synced.then_some(writer.head)
+    }
+
+    /// The names of its objects, in order: of a cluster-scoped kind.
+    #[must_use]
+    pub fn names(&self) -> Vec<Arc<str>> {
+        self.lock().replica.keys().map(Arc::from).collect()
     }
 
     /// How the source is doing.

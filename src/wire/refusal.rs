@@ -5,6 +5,8 @@
 pub enum Refusal {
     /// The head is not HTTP, or contradicts itself.
     BadRequest,
+    /// Cleartext where TLS is spoken.
+    NeedsTls,
     /// A namespace of a name that cannot exist.
     BadNamespace,
     /// No identity.
@@ -61,7 +63,9 @@ impl Refusal {
     #[must_use]
     pub const fn status(self) -> (u16, &'static str) {
         match self {
-            Refusal::BadRequest | Refusal::BadNamespace | Refusal::TwoCredentials => (400, "Bad Request"),
+            Refusal::BadRequest | Refusal::NeedsTls | Refusal::BadNamespace | Refusal::TwoCredentials => {
+                (400, "Bad Request")
+            }
             Refusal::Unauthenticated => (401, "Unauthorized"),
             Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
                 (403, "Forbidden")
@@ -86,6 +90,7 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         match self {
             Refusal::BadRequest => "bad_request",
+            Refusal::NeedsTls => "needs_tls",
             Refusal::BadNamespace => "bad_namespace",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::Forbidden => "forbidden",
@@ -117,6 +122,7 @@ impl Refusal {
     pub const fn message(self) -> &'static str {
         match self {
             Refusal::BadRequest => "the request is not valid HTTP/1.1",
+            Refusal::NeedsTls => "this port speaks TLS; ask it by https://",
             Refusal::BadNamespace => "no namespace can have this name",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::Forbidden | Refusal::Denied | Refusal::Absent => "operation failed",
@@ -176,6 +182,7 @@ impl Refusal {
         matches!(
             self,
             Refusal::BadRequest
+                | Refusal::NeedsTls
                 | Refusal::Timeout
                 | Refusal::BodyTooLarge
                 | Refusal::UriTooLong

@@ -138,7 +138,7 @@ fn clusters(kubeconfig: &Path) -> String {
 
 fn settings(listen: SocketAddr, registry: &Path) -> String {
     format!(
-        "server: {{listen: \"{listen}\", cores: 2}}\nauth: {{mode: dev}}\nclustersFile: {}\n\
+        "manage: {{listen: off}}\nserver: {{listen: \"{listen}\", cores: 2}}\nauth: {{mode: dev}}\nclustersFile: {}\n\
          drain: {{lame: 1s, window: 2s}}\n",
         registry.display()
     )

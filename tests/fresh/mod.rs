@@ -12,11 +12,12 @@ use foretop::kind;
 use foretop::sim::Cluster;
 use serde_json::Value;
 
+use crate::house::OPERATORS;
 use crate::tab::state::{Rows, State};
 use crate::tab::{Following, get};
 
 /// Who looks at figures, where users come by a header.
-pub const OPERATOR: &[(&str, &str)] = &[("X-Forwarded-User", "operator")];
+pub const OPERATOR: &[(&str, &str)] = &[("X-Forwarded-User", "operator"), ("X-Forwarded-Groups", OPERATORS)];
 
 /// The rows that a fresh LIST shows.
 pub async fn list(cluster: &Cluster, kind: &str, namespace: Option<&str>) -> Rows {
@@ -116,9 +117,14 @@ pub async fn encoded_once(address: SocketAddr, cluster: &str, kind: &str) -> u64
     count("encodings")
 }
 
-/// A figure of `/metrics`, summed over its labels; or with these labels alone.
-pub async fn metric(address: SocketAddr, name: &str) -> u64 {
-    let text = get(address, "/metrics", OPERATOR).await.text();
+/// Waits until each core has counted what its sockets took before: a client may have it sooner.
+pub async fn counted(address: SocketAddr) {
+    assert_eq!(get(address, "/debug/streams", OPERATOR).await.head.status, 200);
+}
+
+/// A figure of a management listener's `/metrics`, summed over its labels; or with these labels alone.
+pub async fn metric(managed: SocketAddr, name: &str) -> u64 {
+    let text = get(managed, "/metrics", &[]).await.text();
     let lines = text.lines().filter(|line| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']) || name.ends_with('}'))
     });

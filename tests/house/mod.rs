@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "every test that has this module uses another part of it")]
 
 pub mod process;
+pub mod tls;
 pub mod wire;
 
 use std::future::Future;
@@ -29,6 +30,9 @@ pub const EAST: &str = "east";
 /// The second cluster's.
 pub const WEST: &str = "west";
 
+/// The group of admins.
+pub const OPERATORS: &str = "operators";
+
 /// A server and the clusters that it serves.
 pub struct House {
     pub server: Server,
@@ -41,6 +45,8 @@ pub fn config() -> Config {
     let mut config = Config::default();
     config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.server.cores = 2;
+    config.manage.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    config.access.admin_groups = vec![OPERATORS.into()];
     config
 }
 
@@ -104,6 +110,11 @@ impl House {
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.server.address
+    }
+
+    /// Where it tells its figures.
+    pub fn managed(&self) -> SocketAddr {
+        self.server.managed.expect("the house has a management listener")
     }
 
     /// The first cluster.

@@ -15,6 +15,8 @@ pub struct Process {
     lines: Receiver<String>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it tells its figures.
+    pub managed: SocketAddr,
     _folder: tempfile::TempDir,
     path: PathBuf,
 }
@@ -29,6 +31,11 @@ fn command(folder: &Path, arguments: &[&str], files: &[(&str, &str)]) -> Command
         .current_dir(folder)
         .args(arguments)
         .env_clear()
+        // So that many may run at once, unless a test is about it.
+        .envs(
+            (!files.iter().any(|(_, text)| text.contains("manage:")))
+                .then_some(("FORETOP_MANAGE_LISTEN", "127.0.0.1:0")),
+        )
         .envs(std::env::var("MONOIO_FORCE_LEGACY_DRIVER").map(|value| ("MONOIO_FORCE_LEGACY_DRIVER", value)))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -64,12 +71,15 @@ impl Process {
         let said = BufReader::new(child.stdout.take().expect("its output is piped"));
         std::thread::spawn(move || said.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
         let path = folder.path().to_owned();
-        let address = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut process = Process { child, lines, address, _folder: folder, path };
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut process = Process { child, lines, address: nowhere, managed: nowhere, _folder: folder, path };
         let line = process.says("server.started");
-        let after = line.split("address=").nth(1).expect("the line names the address");
-        let address = after.split_whitespace().next().expect("the address");
-        process.address = address.parse().expect("an address");
+        let after = |name: &str| {
+            let value = line.split(name).nth(1).and_then(|rest| rest.split_whitespace().next());
+            value.expect("the line names the address").trim_matches('"').parse().expect("an address")
+        };
+        process.address = after("address=");
+        process.managed = after("manage=");
         process
     }
 

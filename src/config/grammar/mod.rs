@@ -14,7 +14,9 @@ pub(crate) use origin::{Hosts, OptionalOrigin, OriginList};
 pub(crate) use provider::{OptionalText, ProviderUrl, Secret};
 pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
-pub(crate) use word::{Address, AnyText, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text};
+pub(crate) use word::{
+    Address, AddressOrOff, AnyText, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text,
+};
 
 use super::mistake::quoted;
 use super::yaml::{Node, Value};

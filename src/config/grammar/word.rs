@@ -161,6 +161,27 @@ impl Grammar<SocketAddr> for Address {
     }
 }
 
+/// An IP address and a port, or `off`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AddressOrOff;
+
+impl Grammar<Option<SocketAddr>> for AddressOrOff {
+    fn expected(&self) -> String {
+        "an IP address and a port, or `off`".into()
+    }
+
+    fn show(&self, value: &Option<SocketAddr>) -> String {
+        value.map_or_else(|| "off".into(), |address| address.to_string())
+    }
+
+    fn read(&self, given: &Node) -> Result<Option<SocketAddr>, Vec<Wrong>> {
+        match scalar(given)? {
+            "off" => Ok(None),
+            _ => Address.read(given).map(Some),
+        }
+    }
+}
+
 /// A path, or nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OptionalPath;
