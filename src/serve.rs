@@ -129,6 +129,9 @@ impl Server {
         tokio::spawn(task);
         let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
+        if let Some(bearer) = authenticator.bearer() {
+            tokio::spawn(bearer.clone().follow_keys());
+        }
         let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();

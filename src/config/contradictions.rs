@@ -20,6 +20,7 @@ pub(crate) fn find(config: &Config, known: &Known<'_>, mistakes: &mut Vec<Mistak
     let mut rules = Rules { known, mistakes };
     rules.listeners(config);
     rules.identity(config);
+    rules.bearer(config);
     rules.authorization(config);
     rules.access(config);
     rules.manage(config);
@@ -145,6 +146,37 @@ impl Rules<'_> {
             &["access.deniedLife", "access.allowedLife"],
             || "a right that was just given would be missed for longer than one that was taken".into(),
             || format!("at most `access.allowedLife`, {}", show_duration(access.allowed_life)),
+        );
+    }
+
+    fn bearer(&mut self, config: &Config) {
+        let (mode, bearer) = (config.auth.mode, &config.auth.bearer);
+        self.check(
+            mode != AuthMode::Bearer || bearer.is_on(),
+            &["auth.bearer.issuer", "auth.mode"],
+            || "`auth.mode: bearer` takes nobody's tokens, so nobody could sign in".into(),
+            || "the issuer of the tokens, such as `https://issuer.example`".into(),
+        );
+        self.check(
+            mode != AuthMode::Dev || !bearer.is_on(),
+            &["auth.bearer.issuer", "auth.mode"],
+            || "in `auth.mode: dev` everyone is the dev identity, whatever their token says".into(),
+            || "another `auth.mode`, or no `auth.bearer.issuer`".into(),
+        );
+        self.check(
+            bearer.is_on() != bearer.audiences.is_empty(),
+            &["auth.bearer.audiences", "auth.bearer.issuer"],
+            || {
+                "tokens need an issuer and an audience: one alone would let in what was made for others"
+                    .into()
+            },
+            || "both `auth.bearer.issuer` and `auth.bearer.audiences`".into(),
+        );
+        self.check(
+            bearer.refresh <= bearer.keep_keys,
+            &["auth.bearer.keepKeys", "auth.bearer.refresh"],
+            || "keys would be forgotten before they are fetched again".into(),
+            || format!("at least `auth.bearer.refresh`, {}", show_duration(bearer.refresh)),
         );
     }
 
