@@ -17,6 +17,7 @@ use super::reviewer::{Fresh, Reply, Reviewer};
 use super::touch::{About, Touches};
 use super::turns::Lane;
 use super::verdicts::{Verdicts, Where};
+use crate::config::AccessUpstream;
 use crate::feed::{FeedKey, KubeUser, Scope, State};
 
 /// Answers that come within this time of the first make one ruling: each new set of namespaces costs its streams a snapshot.
@@ -389,6 +390,10 @@ impl Task {
         }
         let Some(access) = self.access.upgrade() else { return };
         let key = &self.live.grant.key;
+        if access.settings.upstream == AccessUpstream::Impersonate {
+            // A watch of their own is of one namespace or of all: there is no union of several.
+            return self.take_candidates(&access, Vec::new());
+        }
         if let Some(names) = access.namespaces.nominated(&key.cluster, &self.user, key.kind) {
             self.take_candidates(&access, names);
             return;
@@ -455,8 +460,14 @@ impl Task {
     fn upstream(&self) -> Upstream {
         let key = &self.live.grant.key;
         let feed = self.access.upgrade().and_then(|access| {
-            let own = FeedKey::own(key.cluster.clone(), key.kind);
-            access.hub.find(&own).map(|feed| feed.state())
+            let ruling = self.live.grant.ruling();
+            let scope = match &ruling.0 {
+                Ruling::Allowed(scope) => scope.clone(),
+                Ruling::Denied { .. } | Ruling::Unavailable => key.wanted.as_shared(),
+            };
+            let eyes = access.eyes(&key.asker, &scope)?;
+            let feed = FeedKey { cluster: key.cluster.clone(), kind: key.kind, eyes };
+            access.hub.find(&feed).map(|feed| feed.state())
         });
         match feed {
             Some(State::Live) => Upstream::Here,

@@ -32,6 +32,7 @@ use tokio::sync::Semaphore;
 
 pub use call::Answer;
 pub use counters::{Counters, Verb};
+pub use eyes::impersonating;
 pub use fault::CallError;
 pub use known::Clusters;
 pub use lines::{Lines, TooLong};
