@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::access::Access;
+use crate::access::rbac::Rbac;
 use crate::api::{self, Api};
 use crate::audit::Audit;
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
@@ -133,6 +134,9 @@ impl Server {
             tokio::spawn(bearer.clone().follow_keys());
         }
         let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
+        if config.access.watch_rbac {
+            Rbac::start(clusters.clone(), &access);
+        }
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
