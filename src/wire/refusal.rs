@@ -33,6 +33,10 @@ pub enum Refusal {
     TwoCredentials,
     /// An unsafe method without a JSON body.
     NotJson,
+    /// A body that holds no checks.
+    BadChecks,
+    /// More checks than are answered at once.
+    TooManyChecks,
     /// No such cluster.
     UnknownCluster,
     /// No such route.
@@ -69,7 +73,9 @@ impl Refusal {
     #[must_use]
     pub const fn status(self) -> (u16, &'static str) {
         match self {
-            Refusal::BadRequest
+            Refusal::BadChecks
+            | Refusal::TooManyChecks
+            | Refusal::BadRequest
             | Refusal::NeedsTls
             | Refusal::BadNamespace
             | Refusal::OneNamespace
@@ -114,6 +120,8 @@ impl Refusal {
             Refusal::CrossSite => "cross_site",
             Refusal::TwoCredentials => "two_credentials",
             Refusal::NotJson => "not_json",
+            Refusal::BadChecks => "bad_checks",
+            Refusal::TooManyChecks => "too_many_checks",
             Refusal::UnknownCluster => "unknown_cluster",
             Refusal::NotFound => "not_found",
             Refusal::Absent => "absent",
@@ -148,6 +156,8 @@ impl Refusal {
             Refusal::CrossSite => "requests from other sites are not answered; see cors.allowedOrigins",
             Refusal::TwoCredentials => "a session cookie and an Authorization header are in one request",
             Refusal::NotJson => "this method needs Content-Type: application/json",
+            Refusal::BadChecks => "the body is no JSON object with a list of checks",
+            Refusal::TooManyChecks => "too many checks (limit 64)",
             Refusal::UnknownCluster => "cluster not found",
             Refusal::NotFound => "404 page not found",
             Refusal::MethodNotAllowed { .. } => "method not allowed",
@@ -171,6 +181,8 @@ impl Refusal {
             Refusal::Unauthenticated
                 | Refusal::Forbidden
                 | Refusal::Denied
+                | Refusal::BadChecks
+                | Refusal::TooManyChecks
                 | Refusal::UnknownCluster
                 | Refusal::NotFound
                 | Refusal::Absent
