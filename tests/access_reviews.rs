@@ -313,6 +313,29 @@ async fn who_may_not_see_the_cluster_sees_the_union_of_their_namespaces() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tab_follows_its_union_as_rights_come_and_go() {
+    let house = teams(&settings()).await;
+    let east = house.east();
+    let set = |namespaces: &[&str]| {
+        east.set_access(allow(namespaces.iter().map(|namespace| user("ann", namespace)).collect()));
+    };
+    let mut ann = opened(&house, "ann", None).await;
+    assert!(ann.state().rows.len() == 1 && ann.state().rows.named("team-a-pod").is_some());
+    set(&["team-a", "team-c"]);
+    let gained = ann.until("what it gained", |state| state.rows.named("team-c-pod").is_some()).await;
+    assert_eq!((gained.count("added"), gained.count("snapshot")), (1, 1));
+    set(&["team-c"]);
+    let lost = ann.until("what it lost", |state| state.rows.named("team-a-pod").is_none()).await;
+    assert_eq!((lost.count("snapshot"), lost.relists.len()), (2, 1));
+    east.put("pods", pod("team-a", "hidden", "Running")).expect("a pod");
+    east.put("pods", pod("team-c", "shown", "Running")).expect("a pod");
+    let shown = ann.until("what came after", |state| state.rows.named("shown").is_some()).await;
+    assert!(shown.rows.named("hidden").is_none(), "{:?}", shown.rows);
+    set(&[]);
+    has_ended(&mut ann, "nothing is left").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn named_namespaces_are_all_or_nothing() {
     let house = teams(&settings()).await;
     house.east().set_access(allow(vec![user("ann", "team-a"), user("ann", "team-c")]));
