@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Tending;
 use crate::access::Access;
 use crate::access::grant::Ruling;
-use crate::access::question::{Answer, Question, Unsaid};
+use crate::access::question::{Answer, Question, Unsaid, What};
 use crate::access::reviewer::{Fresh, Reply};
 use crate::access::touch::About;
 use crate::access::turns::Lane;
@@ -59,7 +59,7 @@ impl Tending {
     }
 
     fn question(&self, namespace: Where) -> Question {
-        Question { user: self.user.clone(), kind: self.live.grant.key.kind, namespace }
+        Question { user: self.user.clone(), what: What::Rows(self.live.grant.key.kind), namespace }
     }
 
     pub(super) fn ask(&mut self, namespace: Where, fresh: Fresh, lane: Lane) {
