@@ -23,7 +23,8 @@ use crate::feed::ledger::Ledger;
 use crate::feed::post::Post;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
-use crate::identity::{AuthError, Authenticator};
+use crate::identity::revocation::Hear;
+use crate::identity::{AuthError, Authenticator, Revoked};
 use crate::tls::{Listening, TlsError};
 
 /// Why a server does not start.
@@ -132,6 +133,10 @@ impl Server {
         let authenticator = Arc::new(Authenticator::new(config)?);
         if let Some(bearer) = authenticator.bearer() {
             tokio::spawn(bearer.clone().follow_keys());
+        }
+        if let Some(sessions) = authenticator.sessions() {
+            sessions.revocations().tell(Arc::new(TellCores(cores.clone())));
+            tokio::spawn(sessions.clone().follow_provider());
         }
         let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
         if config.access.watch_rbac {
@@ -268,6 +273,26 @@ impl Server {
         for core in self.cores.iter() {
             // Only a core that is gone, or drowned in connections, does not hear it; the process ends all the same.
             let _ = core.tell(command());
+        }
+    }
+}
+
+/// Has the cores end the streams of sessions that are ended.
+struct TellCores(Arc<[CoreHandle]>);
+
+impl Hear for TellCores {
+    fn hear(&self, what: &Revoked) {
+        let what = Arc::new(what.clone());
+        for core in self.0.iter() {
+            // A core has at most some thousands of commands waiting, which it is through with in moments.
+            let mut command = Command::Revoked(what.clone());
+            for _ in 0..100 {
+                match core.tell(command) {
+                    Ok(()) => break,
+                    Err(back) => command = back,
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
     }
 }

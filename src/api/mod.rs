@@ -178,6 +178,12 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), authenticate));
     let meant_for_us = Router::new()
         .route("/api/auth/config", get(auth::config))
+        .route("/api/auth/login", get(auth::sign_in::login))
+        .route("/api/auth/callback", get(auth::sign_in::callback))
+        .route("/api/auth/logout", get(auth::sign_out::logout))
+        .route("/api/auth/logout/everywhere", get(auth::sign_out::logout_everywhere))
+        .route("/api/auth/loggedout", get(auth::sign_out::logged_out))
+        .route("/api/auth/backchannel-logout", post(auth::sign_out::backchannel))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), sites::admit));
@@ -218,7 +224,13 @@ async fn authenticate(
             }
             response
         }
-        Err(why) => refuse(why, accepts_json(&request)),
+        Err(why) => {
+            let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+            let to_sign_in = auth::sign_in::instead_of_401(&api, method, uri, headers);
+            to_sign_in
+                .filter(|_| why == Refusal::Unauthenticated)
+                .unwrap_or_else(|| refuse(why, accepts_json(&request)))
+        }
     }
 }
 

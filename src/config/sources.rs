@@ -1,12 +1,17 @@
 //! Where settings come from, and under which names.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::{Mistake, periscope};
 
 /// Everything that [`load`](super::load()) reads; it looks at nothing else.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// The settings file.
     pub file: Option<File>,
+    /// The reference's auth file.
+    pub auth_file: Option<AuthFile>,
     /// Environment variables; only names with one of our prefixes are looked at.
     pub environment: BTreeMap<String, String>,
     /// Flags of the command line that set one setting each.
@@ -22,6 +27,15 @@ pub struct File {
     pub name: String,
     /// Its contents.
     pub text: String,
+}
+
+/// The reference's auth file, as it was read.
+#[derive(Clone, Debug)]
+pub struct AuthFile {
+    /// The file.
+    pub file: File,
+    /// The environment, of which it may name any variable.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// A flag that sets one setting.
@@ -78,12 +92,35 @@ fn own_variable(key: &str) -> String {
     name
 }
 
+impl AuthFile {
+    /// The file that the process's environment names, if it names one.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn of_process() -> Result<Option<Self>, Mistake> {
+        let Some(name) = std::env::var_os(periscope::FILE).filter(|name| !name.is_empty()) else {
+            return Ok(None);
+        };
+        let shown = name.to_string_lossy().into_owned();
+        let text =
+            std::fs::read_to_string(&name).map_err(|error| Mistake::unreadable(shown.clone(), &error))?;
+        Ok(Some(AuthFile {
+            file: File { name: shown, text },
+            environment: std::env::vars_os().map(lossy).collect(),
+        }))
+    }
+}
+
+fn lossy((name, value): (OsString, OsString)) -> (String, String) {
+    (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+}
+
 impl Sources {
     /// The process's environment, as far as it could be meant for us.
     #[must_use]
     pub fn process_environment() -> BTreeMap<String, String> {
         std::env::vars_os()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+            .map(lossy)
             .filter(|(name, _)| name.starts_with(PREFIX) || name.starts_with(ALIAS_PREFIX))
             .collect()
     }
