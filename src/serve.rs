@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::access::Access;
+use crate::access::rbac::Rbac;
 use crate::api::{self, Api};
 use crate::audit::Audit;
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
@@ -19,9 +20,11 @@ use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
+use crate::feed::post::Post;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
-use crate::identity::{AuthError, Authenticator};
+use crate::identity::revocation::Hear;
+use crate::identity::{AuthError, Authenticator, Revoked};
 use crate::tls::{Listening, TlsError};
 
 /// Why a server does not start.
@@ -87,6 +90,8 @@ pub struct Server {
     pub cores: Arc<[CoreHandle]>,
     /// What its cores run on.
     pub driver: Driver,
+    /// What users may see.
+    pub access: Arc<Access>,
     api: Arc<Api>,
     tls: Option<Listening>,
     audit: Audit,
@@ -110,8 +115,9 @@ impl Server {
         for spec in specs {
             clusters.add(Arc::new(spec));
         }
+        let mailboxes: Arc<[Post]> = posts.into();
         let shared = Shared {
-            posts: posts.into(),
+            posts: mailboxes.clone(),
             ledger: ledger.clone(),
             journal: config.journal.clone(),
             away_after: config.feeds.away_after,
@@ -125,7 +131,17 @@ impl Server {
         tokio::spawn(task);
         let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
-        let access = Access::new(config);
+        if let Some(bearer) = authenticator.bearer() {
+            tokio::spawn(bearer.clone().follow_keys());
+        }
+        if let Some(sessions) = authenticator.sessions() {
+            sessions.revocations().tell(Arc::new(TellCores(cores.clone())));
+            tokio::spawn(sessions.clone().follow_provider());
+        }
+        let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
+        if config.access.watch_rbac {
+            Rbac::start(clusters.clone(), &access);
+        }
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
@@ -160,8 +176,18 @@ impl Server {
         let managed = manage.as_ref().and_then(|listener| listener.local_addr().ok());
         let manage_at = managed.map_or_else(|| "off".into(), |address| address.to_string());
         tracing::info!(%address, manage = manage_at, cores = count, driver = driver.name(), "server.started");
-        let api =
-            Api::new(config, &hub, &clusters, &cores, origins, authenticator, audit.clone(), ledger, driver);
+        let api = Api::new(
+            config,
+            &hub,
+            &clusters,
+            &cores,
+            origins,
+            authenticator,
+            access.clone(),
+            audit.clone(),
+            ledger,
+            driver,
+        );
         tokio::spawn(api::serve(api.clone(), to_serve));
         if let Some(listener) = manage {
             tokio::spawn(api::manage::serve(api.clone(), listener));
@@ -176,6 +202,7 @@ impl Server {
             clusters,
             cores,
             driver,
+            access,
             api,
             tls,
             audit,
@@ -202,18 +229,24 @@ impl Server {
         tokio::spawn(self.api.clone().become_ready(keys, config.feeds.ready_after));
     }
 
+    /// Ends what there is of a cluster.
+    fn end_cluster(&self, name: &str) {
+        self.access.end_cluster(name);
+        self.hub.end_cluster(name);
+    }
+
     /// Takes what has changed in the registry.
     pub fn apply(&self, changes: Changes, order: &[Arc<ClusterSpec>], config: &Config) {
         for name in &changes.removed {
             tracing::info!(cluster = %name, "cluster.removed");
             self.clusters.remove(name);
-            self.hub.end_cluster(name);
+            self.end_cluster(name);
         }
         for spec in changes.changed {
             tracing::info!(cluster = %spec.name, "cluster.changed");
             self.clusters.remove(&spec.name);
             self.clusters.add(spec.clone());
-            self.hub.end_cluster(&spec.name);
+            self.end_cluster(&spec.name);
         }
         for spec in changes.added {
             tracing::info!(cluster = %spec.name, "cluster.added");
@@ -251,6 +284,26 @@ impl Server {
         for core in self.cores.iter() {
             // Only a core that is gone, or drowned in connections, does not hear it; the process ends all the same.
             let _ = core.tell(command());
+        }
+    }
+}
+
+/// Has the cores end the streams of sessions that are ended.
+struct TellCores(Arc<[CoreHandle]>);
+
+impl Hear for TellCores {
+    fn hear(&self, what: &Revoked) {
+        let what = Arc::new(what.clone());
+        for core in self.0.iter() {
+            // A core has at most some thousands of commands waiting, which it is through with in moments.
+            let mut command = Command::Revoked(what.clone());
+            for _ in 0..100 {
+                match core.tell(command) {
+                    Ok(()) => break,
+                    Err(back) => command = back,
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) fn find(config: &Config, known: &Known<'_>, mistakes: &mut Vec<Mistak
     let mut rules = Rules { known, mistakes };
     rules.listeners(config);
     rules.identity(config);
+    rules.sign_in(config);
+    rules.bearer(config);
     rules.authorization(config);
     rules.access(config);
     rules.manage(config);
@@ -99,6 +101,51 @@ impl Rules<'_> {
         );
     }
 
+    fn sign_in(&mut self, config: &Config) {
+        let (oidc, session) = (&config.auth.oidc, &config.auth.session);
+        let is_on = config.auth.mode == AuthMode::Oidc;
+        let needed: [(bool, &str, &str); 4] = [
+            (
+                oidc.issuer.is_empty(),
+                "auth.oidc.issuer",
+                "the provider's issuer, such as `https://sso.example`",
+            ),
+            (oidc.client_id.is_empty(), "auth.oidc.clientId", "the id that the provider has for this server"),
+            (
+                session.keys.is_empty(),
+                "auth.session.keys",
+                "a file of random bytes, such as `openssl rand -base64 48` writes",
+            ),
+            (
+                config.state.dir.is_none(),
+                "state.dir",
+                "a directory that survives restarts, such as `/var/lib/foretop`",
+            ),
+        ];
+        for (missing, key, right) in needed {
+            let what = || format!("`auth.mode: oidc` needs `{key}`");
+            self.check(!(is_on && missing), &[key, "auth.mode"], what, || right.to_owned());
+        }
+        self.check(
+            oidc.client_secret.is_none() || oidc.client_secret_file.is_none(),
+            &["auth.oidc.clientSecretFile", "auth.oidc.clientSecret"],
+            || "the client's secret is given twice".into(),
+            || "either `clientSecret` or `clientSecretFile`".into(),
+        );
+        self.check(
+            oidc.scopes.iter().any(|scope| scope == "openid"),
+            &["auth.oidc.scopes"],
+            || "without the scope `openid` a provider tells nobody's name".into(),
+            || "a list with `openid` in it".into(),
+        );
+        self.check(
+            session.idle_timeout <= session.absolute_timeout,
+            &["auth.session.idleTimeout", "auth.session.absoluteTimeout"],
+            || "a session would go idle after it is over".into(),
+            || format!("at most `absoluteTimeout`, {}", show_duration(session.absolute_timeout)),
+        );
+    }
+
     fn authorization(&mut self, config: &Config) {
         let authorization = &config.authorization;
         self.check(
@@ -145,6 +192,37 @@ impl Rules<'_> {
             &["access.deniedLife", "access.allowedLife"],
             || "a right that was just given would be missed for longer than one that was taken".into(),
             || format!("at most `access.allowedLife`, {}", show_duration(access.allowed_life)),
+        );
+    }
+
+    fn bearer(&mut self, config: &Config) {
+        let (mode, bearer) = (config.auth.mode, &config.auth.bearer);
+        self.check(
+            mode != AuthMode::Bearer || bearer.is_on(),
+            &["auth.bearer.issuer", "auth.mode"],
+            || "`auth.mode: bearer` takes nobody's tokens, so nobody could sign in".into(),
+            || "the issuer of the tokens, such as `https://issuer.example`".into(),
+        );
+        self.check(
+            mode != AuthMode::Dev || !bearer.is_on(),
+            &["auth.bearer.issuer", "auth.mode"],
+            || "in `auth.mode: dev` everyone is the dev identity, whatever their token says".into(),
+            || "another `auth.mode`, or no `auth.bearer.issuer`".into(),
+        );
+        self.check(
+            bearer.is_on() != bearer.audiences.is_empty(),
+            &["auth.bearer.audiences", "auth.bearer.issuer"],
+            || {
+                "tokens need an issuer and an audience: one alone would let in what was made for others"
+                    .into()
+            },
+            || "both `auth.bearer.issuer` and `auth.bearer.audiences`".into(),
+        );
+        self.check(
+            bearer.refresh <= bearer.keep_keys,
+            &["auth.bearer.keepKeys", "auth.bearer.refresh"],
+            || "keys would be forgotten before they are fetched again".into(),
+            || format!("at least `auth.bearer.refresh`, {}", show_duration(bearer.refresh)),
         );
     }
 

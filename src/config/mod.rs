@@ -42,11 +42,12 @@ use std::time::Duration;
 
 pub use access::Access;
 pub use audit::Audit;
-pub use auth::{Auth, AuthMode, DevIdentity, HeaderAuth, Oidc, Session};
+pub use auth::{Auth, AuthMode, BearerAuth, DevIdentity, HeaderAuth, Oidc, Session};
 pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
 pub use cors::Cors;
 pub use feeds::Feeds;
+pub use grammar::is_safe_url;
 pub use journal::Journal;
 pub use load::{Loaded, load, read};
 pub use manage::Manage;

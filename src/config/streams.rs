@@ -36,6 +36,8 @@ pub struct Streams {
     pub window: Duration,
     /// How long a stream whose id is newer than the feed waits for the feed to catch up, before it gets `relist` and a snapshot.
     pub ahead: Duration,
+    /// How long a stream stays open, give or take a tenth; 0: for as long as its client wants.
+    pub max_age: Duration,
     /// `retry:` is drawn from this span.
     pub retry: (Duration, Duration),
     /// How a refused stream is answered.
@@ -58,6 +60,7 @@ impl Default for Streams {
             heartbeat: Duration::from_secs(15),
             window: Duration::from_millis(20),
             ahead: Duration::from_secs(90),
+            max_age: Duration::from_mins(20),
             retry: (Duration::from_secs(2), Duration::from_secs(5)),
             refusal: Refusal::Status,
             notsent_lowat: 16 * 1024,
@@ -141,6 +144,13 @@ impl Streams {
             &mut self.ahead,
             Time(SECOND, HOUR),
             "How long a stream that comes back with an id newer than the feed waits for the feed, before it gets a new snapshot.",
+        );
+        table.setting(
+            "maxAge",
+            &mut self.max_age,
+            Time(Duration::ZERO, 24 * HOUR),
+            "How long a stream stays open, give or take a tenth. It is then ended where its client has got everything, which comes back by id and \
+             misses nothing; its new response renews a session's cookie, and may go to another replica. 0: as long as its client wants.",
         );
         table.span(
             "retry",

@@ -188,7 +188,9 @@ impl Core {
         self.shed_at_ceiling();
         self.see_about_ahead(now);
         self.expire_lists(now);
-        self.expire_passes(unix_ms());
+        let unix_now = unix_ms();
+        self.expire_passes(unix_now);
+        self.rotate(unix_now);
         self.forget_revocations(now);
         self.forget_grants();
         self.follow_tails();

@@ -14,15 +14,17 @@ use rustix::net::Shutdown;
 
 use super::asking::ask;
 use super::deadlines::Deadline;
+use super::end::message;
 use super::join::Opening;
 use super::list;
-use super::plan::{Manner, Permit, Plan, Thing, Wish, has_etag};
+use super::plan::{Manner, Permit, Plan, Refused, Thing, Wish, has_etag};
 use super::request::{self, Parsed};
+use super::rights::{Loss, scope_by};
 use super::socket::{self, Shutdowner};
 use super::{Cell, Command, Moved};
-use crate::access::{Grant, GrantKey, Ruling};
+use crate::access::GrantKey;
 use crate::config;
-use crate::feed::{FeedKey, Scope};
+use crate::feed::FeedKey;
 use crate::identity::{Identified, Peer};
 use crate::wire::head::{self, After, ListFields, Version};
 use crate::wire::id::ResumeId;
@@ -82,7 +84,7 @@ impl Connection {
             let keep = match plan {
                 Plan::Refuse(why) => self.refuse(why, &manner).await,
                 Plan::RefuseStream(why, version) => {
-                    self.refuse_as_stream(why, version, &manner).await;
+                    self.refuse_as_stream(&why.into(), version, &manner).await;
                     false
                 }
                 Plan::Wish(wish) => match self.fulfil(*wish, &manner).await {
@@ -168,7 +170,7 @@ impl Connection {
                 Err((connection, why)) => {
                     self = *connection;
                     if self.core.get().everywhere.streams.refusal == config::Refusal::Event {
-                        self.refuse_as_stream(why, version, manner).await;
+                        self.refuse_as_stream(&why.into(), version, manner).await;
                         false
                     } else {
                         self.refuse(why, manner).await
@@ -176,17 +178,17 @@ impl Connection {
                 }
             },
             // The contract: what an apiserver says is told inside the stream.
-            (Err(why @ (Refusal::Denied | Refusal::AuthzUnavailable)), _) if is_watch => {
-                self.refuse_as_stream(why, version, manner).await;
+            (Err(refused), _) if is_watch && refused.is_by_access() => {
+                self.refuse_as_stream(&refused, version, manner).await;
                 false
             }
-            (Err(why), _) => self.refuse(why, manner).await,
+            (Err(refused), _) => self.refuse_saying(&refused, manner).await,
         };
         Some((Box::new(self), keep))
     }
 
     /// Whether they may. The core goes on while the control plane asks.
-    async fn permit(&self, wish: Wish) -> Result<Permit, Refusal> {
+    async fn permit(&self, wish: Wish) -> Result<Permit, Refused> {
         let verified = match wish.who {
             Identified::As(verified) => verified,
             Identified::Stale(stale) => {
@@ -209,7 +211,7 @@ impl Connection {
         };
         // Its session may be over since it was verified.
         if self.core.get().is_over(&verified.identity) {
-            return Err(Refusal::Unauthenticated);
+            return Err(Refusal::Unauthenticated.into());
         }
         let scope = scope_by(&grant)?;
         let key = FeedKey::own(Arc::clone(&grant.key.cluster), grant.key.kind);
@@ -222,12 +224,13 @@ impl Connection {
         (etags, without_body): (&[u8], bool),
         manner: &Manner,
     ) -> bool {
+        let further = permit.further(manner);
         let listed = list::list(&self.core, permit.key, permit.scope.clone()).await;
         // What was decided may be another thing now that the list is here.
         let allowed = scope_by(&permit.grant)
-            .and_then(|scope| if scope == permit.scope { Ok(()) } else { Err(Refusal::AuthzUnavailable) });
-        match allowed.and(listed) {
-            Err(why) => self.refuse(why, manner).await,
+            .and_then(|scope| if scope == permit.scope { Ok(()) } else { Err(Loss::Unavailable) });
+        match allowed.map_err(Refused::from).and(listed.map_err(Refused::from)) {
+            Err(refused) => self.refuse_saying(&refused, manner).await,
             Ok(snapshot) => {
                 let after = manner.after();
                 let fields = ListFields {
@@ -235,7 +238,7 @@ impl Connection {
                     etag: snapshot.etag,
                     after,
                     cookies: &permit.verified.cookies,
-                    sharing: &manner.sharing,
+                    sharing: &further,
                 };
                 if has_etag(etags, snapshot.etag) {
                     self.core.get().counters.not_modified.add(1);
@@ -268,12 +271,17 @@ impl Connection {
     }
 
     async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
-        self.core.get().refused(why, manner);
+        self.refuse_saying(&why.into(), manner).await
+    }
+
+    async fn refuse_saying(&mut self, refused: &Refused, manner: &Manner) -> bool {
+        let Refused { why, words } = refused;
+        self.core.get().refused(*why, manner);
         let after = if why.closes() { After::Close } else { manner.after() };
         let answer = head::refusal(
             manner.version,
             &manner.request_id,
-            why,
+            (*why, words),
             manner.accepts_json,
             manner.without_body,
             after,
@@ -283,12 +291,13 @@ impl Connection {
     }
 
     /// A refusal that an `EventSource` understands: a stream that says when to come back, why, and ends.
-    async fn refuse_as_stream(&mut self, why: Refusal, version: Version, manner: &Manner) {
-        self.core.get().refused(why, manner);
+    async fn refuse_as_stream(&mut self, refused: &Refused, version: Version, manner: &Manner) {
+        let Refused { why, words } = refused;
+        self.core.get().refused(*why, manner);
         let mut answer = head::stream(version, &manner.request_id, &[], &manner.sharing).into_bytes();
         let mut chunks = Vec::new();
         sse::write_retry(&mut chunks, self.core.get().retry_ms());
-        let data = format!(r#"{{"message":"{}","code":"{}"}}"#, why.message(), why.code());
+        let data = message(words, why.code());
         match why {
             Refusal::Draining => sse::write_notice(&mut chunks, "server_shutdown", "{}"),
             _ => sse::write_notice(&mut chunks, "error", &data),
@@ -364,6 +373,7 @@ impl Connection {
             Err(why) => return Err((Box::new(self), why)),
         };
         let from = manner.origin();
+        let sharing = permit.further(manner);
         let (core, socket, ..) = self.into_socket();
         let mut core = core.get();
         core.set_options(&socket);
@@ -376,19 +386,10 @@ impl Connection {
                 resume,
                 from,
                 cookies: permit.verified.cookies,
-                sharing: manner.sharing.clone(),
+                sharing,
             },
         );
         Ok(())
-    }
-}
-
-/// What a grant lets its asker see now.
-fn scope_by(grant: &Grant) -> Result<Scope, Refusal> {
-    match &grant.ruling().0 {
-        Ruling::Allowed(scope) => Ok(scope.clone()),
-        Ruling::Denied { .. } => Err(Refusal::Denied),
-        Ruling::Unavailable => Err(Refusal::AuthzUnavailable),
     }
 }
 

@@ -15,7 +15,7 @@
 //! - [`rescope`] moves a stream to another scope, as its user's rights change; [`gained`]: the rows that it comes to see by that.
 //! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end.
 //! - [`end`]: how a stream ends, and [`reason`] why; `rights`: what becomes of streams whose right is another
-//!   one, or over; [`sessions`]: when that is.
+//!   one, or over; [`sessions`]: when that is; `rotation`: streams that were open for long.
 //! - [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts.
 
 pub mod asking;
@@ -45,6 +45,7 @@ pub mod request;
 pub mod rescope;
 mod rights;
 pub mod ring;
+mod rotation;
 pub mod sessions;
 pub mod slot;
 pub mod socket;

@@ -1,5 +1,6 @@
 //! What is to be done about a request: who asks, where their home is, whether there is such a thing, and whether they may.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use super::Core;
 use super::pass::PassId;
 use super::record::Asked;
 use super::request::{self, Request, Route};
+use super::rights::Loss;
 use crate::access::{Grant, Wanted};
 use crate::audit::Origin;
 use crate::config;
@@ -51,6 +53,50 @@ pub(super) struct Permit {
     pub scope: Scope,
     pub grant: Arc<Grant>,
     pub verified: Verified,
+}
+
+/// Why a wish is not fulfilled, and in which words.
+pub(super) struct Refused {
+    pub why: Refusal,
+    pub words: Cow<'static, str>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(why: Refusal) -> Self {
+        Refused { why, words: why.message().into() }
+    }
+}
+
+impl From<Loss> for Refused {
+    fn from(loss: Loss) -> Self {
+        match &loss {
+            // What the asker named is named to them; else the contract's words say enough.
+            Loss::Denied { namespace: Some(_), .. } => {
+                Refused { why: loss.refusal(), words: loss.words().into() }
+            }
+            _ => loss.refusal().into(),
+        }
+    }
+}
+
+impl Refused {
+    /// Whether it is what an apiserver says, or would have to.
+    pub fn is_by_access(&self) -> bool {
+        matches!(self.why, Refusal::Denied | Refusal::AuthzUnavailable)
+    }
+}
+
+impl Permit {
+    /// Further header fields of the answer. Who asked for everything, and may see some of it, is told so.
+    pub fn further(&self, manner: &Manner) -> Sharing {
+        match (&self.grant.key.wanted, &self.scope) {
+            (Wanted::Everything, Scope::Set(set)) => {
+                let part = format!("namespaces={}", set.names().len()).into();
+                manner.sharing.iter().cloned().chain([("Foretop-Scope", part)]).collect()
+            }
+            _ => manner.sharing.clone(),
+        }
+    }
 }
 
 impl Wish {
@@ -149,6 +195,8 @@ impl Core {
         };
         let who = match self.everywhere.authenticator.identify(peer, request.fields()) {
             Ok(who) => who,
+            // The control plane sends a browser to the sign-in.
+            Err(Refusal::Unauthenticated) if request.opens_page() => return Plan::Elsewhere,
             Err(why) => return refuse(why),
         };
         let is_get = request.method == "GET";

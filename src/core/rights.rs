@@ -15,7 +15,7 @@ use super::end::message;
 use super::pass::{Pass, PassId};
 use super::reason::Reason;
 use super::slot::{At, ENDING, SlotId, SlotName};
-use crate::access::{Grant, GrantKey, Ruling};
+use crate::access::{Grant, GrantKey, Ruling, Wanted};
 use crate::feed::Scope;
 use crate::kind::Kind;
 use crate::wire::refusal::Refusal;
@@ -41,31 +41,38 @@ impl Loss {
         }
     }
 
+    /// How a request is refused that comes to it.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Loss::Denied { .. } => Refusal::Denied,
+            Loss::Unavailable => Refusal::AuthzUnavailable,
+            Loss::Expired => Refusal::Unauthenticated,
+        }
+    }
+
+    /// What a person reads. A namespace is named only where the asker has named it.
+    pub fn words(&self) -> String {
+        match self {
+            Loss::Denied { kind, namespace: Some(namespace) } => {
+                format!("list and watch of {} in namespace {namespace} are not allowed", kind.name)
+            }
+            Loss::Denied { kind, namespace: None } => {
+                format!("list and watch of {} are not allowed", kind.name)
+            }
+            Loss::Unavailable | Loss::Expired => self.refusal().message().to_owned(),
+        }
+    }
+
     /// The event that tells a client so, in whole chunks.
     pub fn event(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self {
-            Loss::Denied { kind, namespace } => {
-                let text = denied_text(kind, namespace.as_deref());
-                sse::write_notice(&mut bytes, "error", &message(&text, Refusal::Denied.code()));
-            }
-            Loss::Unavailable => {
-                let why = Refusal::AuthzUnavailable;
-                sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
-            }
             Loss::Expired => sse::write_notice(&mut bytes, "auth_expired", "{}"),
+            Loss::Denied { .. } | Loss::Unavailable => {
+                sse::write_notice(&mut bytes, "error", &message(&self.words(), self.refusal().code()));
+            }
         }
         bytes
-    }
-}
-
-/// What was refused, in a person's words. A namespace is named only where the asker has named it.
-pub(super) fn denied_text(kind: &Kind, namespace: Option<&str>) -> String {
-    match namespace {
-        Some(namespace) => {
-            format!("list and watch of {} in namespace {namespace} are not allowed", kind.name)
-        }
-        None => format!("list and watch of {} are not allowed", kind.name),
     }
 }
 
@@ -77,13 +84,24 @@ pub(super) enum Verdict {
 
 impl Verdict {
     fn of(grant: &Grant) -> Self {
-        match &grant.ruling().0 {
-            Ruling::Allowed(scope) => Verdict::Show(scope.clone()),
-            Ruling::Denied { namespace } => {
-                Verdict::End(Loss::Denied { kind: grant.key.kind, namespace: namespace.clone() })
-            }
-            Ruling::Unavailable => Verdict::End(Loss::Unavailable),
+        match scope_by(grant) {
+            Ok(scope) => Verdict::Show(scope),
+            Err(loss) => Verdict::End(loss),
         }
+    }
+}
+
+/// What a grant lets its asker see now.
+pub(super) fn scope_by(grant: &Grant) -> Result<Scope, Loss> {
+    match &grant.ruling().0 {
+        Ruling::Allowed(scope) => Ok(scope.clone()),
+        Ruling::Denied { namespace } => {
+            // Of what the asker did not name, nothing is named to them.
+            let named = matches!(grant.key.wanted, Wanted::Namespaces(_));
+            let namespace = namespace.clone().filter(|_| named);
+            Err(Loss::Denied { kind: grant.key.kind, namespace })
+        }
+        Ruling::Unavailable => Err(Loss::Unavailable),
     }
 }
 
@@ -182,9 +200,6 @@ impl Core {
         if self.is_over(pass) {
             return Err(Loss::Expired);
         }
-        match Verdict::of(&pass.grant) {
-            Verdict::Show(scope) => Ok(scope),
-            Verdict::End(loss) => Err(loss),
-        }
+        scope_by(&pass.grant)
     }
 }

@@ -115,19 +115,19 @@ impl ListFields<'_> {
     }
 }
 
-/// A whole refusal: head and body (`without_body`: the answer to a HEAD).
+/// A whole refusal, in these words: head and body (`without_body`: the answer to a HEAD).
 #[must_use]
 pub fn refusal(
     version: Version,
     request_id: &str,
-    why: Refusal,
+    (why, words): (Refusal, &str),
     accepts_json: bool,
     without_body: bool,
     after: After,
     sharing: Further<'_>,
 ) -> Vec<u8> {
     let (status, phrase) = why.status();
-    let (content_type, body) = why.body(accepts_json);
+    let (content_type, body) = why.body_saying(words, accepts_json);
     let mut head = format!(
         "{} {status} {phrase}\r\nContent-Type: {content_type}\r\nX-Content-Type-Options: nosniff\r\nContent-Length: {}\r\n\
          Cache-Control: no-store\r\nX-Request-Id: {request_id}\r\n",
@@ -137,10 +137,12 @@ pub fn refusal(
     if let Some(seconds) = why.retry_after() {
         let _ = write!(head, "Retry-After: {seconds}\r\n");
     }
+    if let Some(challenge) = why.challenge() {
+        let _ = write!(head, "WWW-Authenticate: {challenge}\r\n");
+    }
     match why {
         Refusal::MethodNotAllowed { head: true } => head.push_str("Allow: GET, HEAD\r\n"),
         Refusal::MethodNotAllowed { head: false } => head.push_str("Allow: GET\r\n"),
-        Refusal::Unauthenticated => head.push_str("WWW-Authenticate: Cookie realm=\"periscope\"\r\n"),
         _ => {}
     }
     head.push_str(&date());

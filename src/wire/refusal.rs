@@ -11,6 +11,10 @@ pub enum Refusal {
     BadNamespace,
     /// No identity.
     Unauthenticated,
+    /// A bearer token that is not good.
+    BadToken,
+    /// No keys to verify bearer tokens with: the issuer has not given them yet, or not for too long.
+    NoKeys,
     /// Foretop's account may not list or watch this kind there.
     Forbidden,
     /// The user may not list and watch this.
@@ -66,7 +70,7 @@ impl Refusal {
             Refusal::BadRequest | Refusal::NeedsTls | Refusal::BadNamespace | Refusal::TwoCredentials => {
                 (400, "Bad Request")
             }
-            Refusal::Unauthenticated => (401, "Unauthorized"),
+            Refusal::Unauthenticated | Refusal::BadToken => (401, "Unauthorized"),
             Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
                 (403, "Forbidden")
             }
@@ -79,9 +83,11 @@ impl Refusal {
             Refusal::NotJson => (415, "Unsupported Media Type"),
             Refusal::WrongHost => (421, "Misdirected Request"),
             Refusal::HeadTooLarge => (431, "Request Header Fields Too Large"),
-            Refusal::Full | Refusal::Unavailable | Refusal::AuthzUnavailable | Refusal::Draining => {
-                (503, "Service Unavailable")
-            }
+            Refusal::Full
+            | Refusal::Unavailable
+            | Refusal::AuthzUnavailable
+            | Refusal::NoKeys
+            | Refusal::Draining => (503, "Service Unavailable"),
         }
     }
 
@@ -93,6 +99,8 @@ impl Refusal {
             Refusal::NeedsTls => "needs_tls",
             Refusal::BadNamespace => "bad_namespace",
             Refusal::Unauthenticated => "unauthenticated",
+            Refusal::BadToken => "invalid_token",
+            Refusal::NoKeys => "no_keys",
             Refusal::Forbidden => "forbidden",
             Refusal::Denied => "denied",
             Refusal::IdentityRefused => "identity_refused",
@@ -125,6 +133,8 @@ impl Refusal {
             Refusal::NeedsTls => "this port speaks TLS; ask it by https://",
             Refusal::BadNamespace => "no namespace can have this name",
             Refusal::Unauthenticated => "unauthenticated",
+            Refusal::BadToken => "the bearer token is not valid here",
+            Refusal::NoKeys => "the issuer of bearer tokens gives no keys to verify them with",
             Refusal::Forbidden | Refusal::Denied | Refusal::Absent => "operation failed",
             Refusal::IdentityRefused => "this identity maps to a Kubernetes name that no user may have",
             Refusal::AuthzUnavailable => "the cluster does not say what this user may see",
@@ -162,6 +172,16 @@ impl Refusal {
         )
     }
 
+    /// The `WWW-Authenticate` that goes with it: the contract's, or, of a bearer token, RFC 6750's.
+    #[must_use]
+    pub const fn challenge(self) -> Option<&'static str> {
+        match self {
+            Refusal::Unauthenticated => Some("Cookie realm=\"periscope\""),
+            Refusal::BadToken => Some("Bearer error=\"invalid_token\""),
+            _ => None,
+        }
+    }
+
     /// After how many seconds another try makes sense.
     #[must_use]
     pub const fn retry_after(self) -> Option<u32> {
@@ -170,6 +190,7 @@ impl Refusal {
             | Refusal::Full
             | Refusal::Unavailable
             | Refusal::AuthzUnavailable
+            | Refusal::NoKeys
             | Refusal::Draining => Some(5),
             Refusal::TooManyConnects => Some(1),
             _ => None,
@@ -195,10 +216,16 @@ impl Refusal {
     /// The body and its content type: text as the contract has it, or JSON where the client accepts it or the contract says nothing.
     #[must_use]
     pub fn body(self, accepts_json: bool) -> (&'static str, String) {
+        self.body_saying(self.message(), accepts_json)
+    }
+
+    /// The same in other words, in which nothing needs escaping.
+    #[must_use]
+    pub fn body_saying(self, words: &str, accepts_json: bool) -> (&'static str, String) {
         if self.is_contract_text() && !accepts_json {
-            return ("text/plain; charset=utf-8", format!("{}\n", self.message()));
+            return ("text/plain; charset=utf-8", format!("{words}\n"));
         }
-        let body = format!(r#"{{"error":{{"code":"{}","message":"{}"}}}}"#, self.code(), self.message());
+        let body = format!(r#"{{"error":{{"code":"{}","message":"{words}"}}}}"#, self.code());
         ("application/json", body + "\n")
     }
 }

@@ -83,8 +83,10 @@ fn lose_all(world: &mut World, way: Way) {
             continue;
         }
         let last = tab.heard.last().expect("something");
-        // Its feed may have ended just before.
-        let is_end = last.contains(way.event()) || last.contains("event: error\ndata: {\"message\":\"pods: ");
+        // It may have been ending already, with its feed or by rotation.
+        let was_ending = last.contains("event: error\ndata: {\"message\":\"pods: ")
+            || (last.starts_with("retry: ") && !last.contains("event: "));
+        let is_end = last.contains(way.event()) || was_ending;
         assert!(is_end && tab.is_whole(), "tab {index} got {more} bytes more: {:#?}", tab.heard);
         assert!(more < 250, "nothing but the last event follows, not {more} bytes; heard {:#?}", tab.heard);
     }

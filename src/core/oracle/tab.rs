@@ -145,7 +145,8 @@ impl Tab {
             return true;
         }
         let last = self.heard.last().is_some_and(|last| {
-            ["server_shutdown", "error", "auth_expired"].iter().any(|event| last.contains(event))
+            let rotated = last.starts_with("retry: ") && !last.contains("event: ");
+            rotated || ["server_shutdown", "error", "auth_expired"].iter().any(|event| last.contains(event))
         });
         last && self.raw.is_empty() && self.body.is_empty() && (self.version == Version::Http10 || self.ended)
     }
