@@ -18,6 +18,7 @@ mod known;
 mod lines;
 mod load;
 mod pool;
+mod proxy;
 pub mod reflector;
 pub mod registry;
 pub mod reload;
