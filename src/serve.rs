@@ -81,6 +81,7 @@ pub struct Server {
     pub cores: Arc<[CoreHandle]>,
     /// What its cores run on.
     pub driver: Driver,
+    access: Arc<Access>,
     api: Arc<Api>,
     audit: Audit,
     drain: crate::config::Drain,
@@ -119,6 +120,7 @@ impl Server {
         let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
         let access = Access::new(config);
+        access.tenants.serve(&clusters.specs());
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
@@ -193,6 +195,8 @@ impl Server {
 
     /// Takes what has changed in the registry.
     pub fn apply(&self, changes: Changes, order: &[Arc<ClusterSpec>], config: &Config) {
+        // First: whoever comes back, when the streams of a cluster that is no longer theirs have ended, finds none.
+        self.access.tenants.serve(order);
         for name in &changes.removed {
             tracing::info!(cluster = %name, "cluster.removed");
             self.clusters.remove(name);
@@ -259,7 +263,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         let server = Server::start(&config, Vec::new())?;
         return until_signalled(&server).await;
     };
-    let mut file = RegistryFile::new(path);
+    let mut file = RegistryFile::new(path).for_tenants(config.tenants.clone());
     if let Some(Err(mistakes)) = file.look().await {
         return Err(ServeError::Registry(mistakes));
     }

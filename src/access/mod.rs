@@ -9,19 +9,24 @@
 
 mod grant;
 mod mapping;
+mod tenants;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use grant::{Grant, GrantKey, Ruling, Wanted};
 pub use mapping::{Asker, Mapping};
+pub use tenants::{Exceeded, Tenant, Tenants};
 
 use crate::config::{self, Config};
+use crate::identity::Identity;
 
 /// The grants of a process.
 pub struct Access {
     /// How identities are mapped.
     pub mapping: Mapping,
+    /// Who is of which tenant.
+    pub tenants: Tenants,
     settings: config::Access,
 }
 
@@ -29,7 +34,17 @@ impl Access {
     /// Grants as these settings have them.
     #[must_use]
     pub fn new(config: &Config) -> Arc<Self> {
-        Arc::new(Access { mapping: Mapping::new(config), settings: config.access.clone() })
+        Arc::new(Access {
+            mapping: Mapping::new(config),
+            tenants: Tenants::new(&config.tenants),
+            settings: config.access.clone(),
+        })
+    }
+
+    /// Whether there is such a cluster for this identity: one of its tenant.
+    #[must_use]
+    pub fn admits(&self, who: &Identity, cluster: &str) -> bool {
+        self.tenants.admit(who, cluster)
     }
 
     /// How long a ruling may open streams without being asked again.

@@ -4,6 +4,7 @@ mod list;
 mod number;
 mod origin;
 mod provider;
+mod tenants;
 mod tiers;
 mod units;
 mod word;
@@ -12,6 +13,7 @@ pub(crate) use list::{KindNames, Paths, Peers, Prewarm, Words};
 pub(crate) use number::{Size, Time, Whole};
 pub(crate) use origin::{Hosts, OptionalOrigin, OriginList};
 pub(crate) use provider::{OptionalText, ProviderUrl, Secret};
+pub(crate) use tenants::TenantRules;
 pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
 pub(crate) use word::{

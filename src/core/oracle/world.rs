@@ -368,7 +368,9 @@ impl World {
         let who = Self::who();
         let user = self.core.limiter.acquire(&who.subject).expect("no limit");
         let grant = Grant::new(self.question(&scope), Ruling::Allowed(scope));
-        self.core.passes.acquire(user, &who, Arc::new(grant))
+        let tenant = self.core.everywhere.access.tenants.of(&who).cloned().expect("there is one of everyone");
+        tenant.open(0).expect("no quota");
+        self.core.passes.acquire(user, tenant, &who, Arc::new(grant))
     }
 
     /// Every stream is told that the server goes, and every tab listens to the end.
