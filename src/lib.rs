@@ -21,7 +21,7 @@
 //!
 //! # The way of a request
 //!
-//! 1. [`core::listener`] accepts (every core its own listener); [`core::connection`] reads the head, [`core::request`] parses and bounds it.
+//! 1. [`core::listener`] accepts (every core its own listener; [`tls`] ends TLS before it); [`core::connection`] reads the head, [`core::request`] parses and bounds it.
 //! 2. [`identity`]: who asks, verified on the core.
 //! 3. If the user's home is another core, the socket moves there, with what was read of it.
 //! 4. [`access`]: may they.
@@ -58,4 +58,5 @@ pub mod identity;
 pub mod kind;
 pub mod serve;
 pub mod sim;
+pub mod tls;
 pub mod wire;

@@ -22,6 +22,7 @@ use crate::feed::ledger::Ledger;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
 use crate::identity::{AuthError, Authenticator};
+use crate::tls::{Listening, TlsError};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,9 @@ pub enum ServeError {
     /// The audit's file cannot be opened.
     #[error("cannot write the audit to `audit.file`: {0}")]
     Audit(#[source] io::Error),
+    /// The TLS listener cannot start.
+    #[error("server.tls: {0}")]
+    Tls(#[from] TlsError),
     /// The process lacks something for its control plane.
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
@@ -71,6 +75,8 @@ const LAST_RECORDS: Duration = Duration::from_secs(2);
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens for TLS.
+    pub tls_address: Option<SocketAddr>,
     /// Where it listens to those who run it.
     pub managed: Option<SocketAddr>,
     /// Its feeds.
@@ -83,6 +89,7 @@ pub struct Server {
     pub driver: Driver,
     access: Arc<Access>,
     api: Arc<Api>,
+    tls: Option<Listening>,
     audit: Audit,
     drain: crate::config::Drain,
 }
@@ -119,6 +126,9 @@ impl Server {
         tokio::spawn(task);
         let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
+        if let Some(bearer) = authenticator.bearer() {
+            tokio::spawn(bearer.clone().follow_keys());
+        }
         let access = Access::new(config);
         access.tenants.serve(&clusters.specs());
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
@@ -161,14 +171,19 @@ impl Server {
         if let Some(listener) = manage {
             tokio::spawn(api::manage::serve(api.clone(), listener));
         }
+        let tls = Listening::start(config, &cores)?;
+        let tls_address = tls.as_ref().map(|tls| tls.address);
         let server = Server {
             address,
+            tls_address,
             managed,
             hub,
             clusters,
             cores,
             driver,
+            access,
             api,
+            tls,
             audit,
             drain: config.drain.clone(),
         };
@@ -222,6 +237,9 @@ impl Server {
         self.api.set_draining();
         self.tell(|| Command::Lame);
         tokio::time::sleep(self.drain.lame).await;
+        if let Some(tls) = &self.tls {
+            tls.close();
+        }
         let until = Instant::now() + self.drain.window;
         self.tell(|| Command::Drain(until));
         let streams = || self.cores.iter().map(|core| core.counters.streams.get()).sum::<u64>();

@@ -203,6 +203,10 @@ async fn authenticate(
         Ok(Verified { identity, cookies }) => {
             let who = Who::of(&identity);
             request.extensions_mut().insert(Asker { identity });
+            // Whoever answers goes by the identity: what it was read from has done its work, and what others have put there does none.
+            for name in api.authenticator.credentials() {
+                request.headers_mut().remove(name);
+            }
             let mut response = next.run(request).await;
             response.extensions_mut().insert(who);
             for cookie in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
@@ -241,9 +245,8 @@ fn refuse(why: Refusal, accepts_json: bool) -> Response {
     ];
     let mut response = (status, headers, body).into_response();
     response.extensions_mut().insert(why);
-    if why == Refusal::Unauthenticated {
-        let realm = HeaderValue::from_static("Cookie realm=\"periscope\"");
-        response.headers_mut().insert("www-authenticate", realm);
+    if let Some(challenge) = why.challenge() {
+        response.headers_mut().insert("www-authenticate", HeaderValue::from_static(challenge));
     }
     response
 }

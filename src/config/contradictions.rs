@@ -18,7 +18,9 @@ pub(crate) struct Known<'a> {
 /// Finds the contradictions of a tree.
 pub(crate) fn find(config: &Config, known: &Known<'_>, mistakes: &mut Vec<Mistake>) {
     let mut rules = Rules { known, mistakes };
+    rules.listeners(config);
     rules.identity(config);
+    rules.bearer(config);
     rules.authorization(config);
     rules.access(config);
     rules.manage(config);
@@ -34,6 +36,40 @@ struct Rules<'a> {
 }
 
 impl Rules<'_> {
+    fn listeners(&mut self, config: &Config) {
+        let (server, dev) = (&config.server, config.auth.mode == AuthMode::Dev);
+        for (key, address) in
+            [("server.listen", Some(server.listen)), ("server.tls.listen", server.tls.listen)]
+        {
+            let Some(address) = address.filter(|address| !address.ip().to_canonical().is_loopback()) else {
+                continue;
+            };
+            self.check(
+                !dev || config.auth.insecure,
+                &[key, "auth.mode"],
+                || format!("`auth.mode: dev` would let everyone who reaches {address} in"),
+                || format!("`127.0.0.1:{}`, or the flag `--insecure`", address.port()),
+            );
+            self.check(
+                dev || server.public_url.is_some(),
+                &[key, "server.publicUrl"],
+                || {
+                    format!(
+                        "{address} is reached from beyond this machine, but without `server.publicUrl` only loopback names are answered"
+                    )
+                },
+                || "a `server.publicUrl` beside it, such as `https://foretop.example`".into(),
+            );
+        }
+        let tls = &server.tls;
+        self.check(
+            tls.listen.is_none() || (tls.cert_file.is_some() && tls.key_file.is_some()),
+            &["server.tls.listen", "server.tls.certFile", "server.tls.keyFile"],
+            || "TLS needs a certificate and its key".into(),
+            || "`server.tls.certFile` and `server.tls.keyFile` beside it".into(),
+        );
+    }
+
     fn identity(&mut self, config: &Config) {
         let auth = &config.auth;
         self.check(
@@ -43,31 +79,10 @@ impl Rules<'_> {
             || "`oidc`, `header`, `bearer`, or `dev` to let everyone in as one user".into(),
         );
         self.check(
-            auth.mode != AuthMode::Dev
-                || auth.insecure
-                || config.server.listen.ip().to_canonical().is_loopback(),
-            &["server.listen", "auth.mode"],
-            || format!("`auth.mode: dev` would let everyone who reaches {} in", config.server.listen),
-            || format!("`127.0.0.1:{}`, or the flag `--insecure`", config.server.listen.port()),
-        );
-        self.check(
             auth.mode != AuthMode::Oidc || config.server.public_url.is_some(),
             &["server.publicUrl", "auth.mode"],
             || "`auth.mode: oidc` must tell the provider where to send browsers back to".into(),
             || "the URL that browsers know, such as `https://foretop.example`".into(),
-        );
-        self.check(
-            auth.mode == AuthMode::Dev
-                || config.server.public_url.is_some()
-                || config.server.listen.ip().to_canonical().is_loopback(),
-            &["server.listen", "server.publicUrl"],
-            || {
-                format!(
-                    "{} is reached from beyond this machine, but without `server.publicUrl` only loopback names are answered",
-                    config.server.listen
-                )
-            },
-            || "a `server.publicUrl` beside it, such as `https://foretop.example`".into(),
         );
         self.check(
             auth.mode != AuthMode::Header
@@ -131,6 +146,37 @@ impl Rules<'_> {
             &["access.deniedLife", "access.allowedLife"],
             || "a right that was just given would be missed for longer than one that was taken".into(),
             || format!("at most `access.allowedLife`, {}", show_duration(access.allowed_life)),
+        );
+    }
+
+    fn bearer(&mut self, config: &Config) {
+        let (mode, bearer) = (config.auth.mode, &config.auth.bearer);
+        self.check(
+            mode != AuthMode::Bearer || bearer.is_on(),
+            &["auth.bearer.issuer", "auth.mode"],
+            || "`auth.mode: bearer` takes nobody's tokens, so nobody could sign in".into(),
+            || "the issuer of the tokens, such as `https://issuer.example`".into(),
+        );
+        self.check(
+            mode != AuthMode::Dev || !bearer.is_on(),
+            &["auth.bearer.issuer", "auth.mode"],
+            || "in `auth.mode: dev` everyone is the dev identity, whatever their token says".into(),
+            || "another `auth.mode`, or no `auth.bearer.issuer`".into(),
+        );
+        self.check(
+            bearer.is_on() != bearer.audiences.is_empty(),
+            &["auth.bearer.audiences", "auth.bearer.issuer"],
+            || {
+                "tokens need an issuer and an audience: one alone would let in what was made for others"
+                    .into()
+            },
+            || "both `auth.bearer.issuer` and `auth.bearer.audiences`".into(),
+        );
+        self.check(
+            bearer.refresh <= bearer.keep_keys,
+            &["auth.bearer.keepKeys", "auth.bearer.refresh"],
+            || "keys would be forgotten before they are fetched again".into(),
+            || format!("at least `auth.bearer.refresh`, {}", show_duration(bearer.refresh)),
         );
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::grammar::{Address, Hosts, OptionalOrigin, Peers, Size, Time, Whole};
 use super::table::{Section, Table};
-use super::{Authority, Cidr, HOUR, KIB, MIB, Origin, SECOND};
+use super::{Authority, Cidr, HOUR, KIB, MIB, Origin, SECOND, Tls};
 
 /// Listening, cores, request heads.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct Server {
     pub connections_per_core: usize,
     /// Of these, connections of one client address that are no stream; 0: any number.
     pub connections_per_address: usize,
+    /// TLS on a listener of its own.
+    pub tls: Tls,
 }
 
 impl Default for Server {
@@ -54,6 +56,7 @@ impl Default for Server {
             control_threads: 2,
             connections_per_core: 18_000,
             connections_per_address: 2000,
+            tls: Tls::default(),
         }
     }
 }
@@ -143,5 +146,6 @@ impl Section for Server {
             "Connections from one address (of IPv6: from one network of 64 bits) that may be open at once on one core and are no stream. Further \
              ones are closed at once. `server.trustedProxies` are not counted. 0: any number.",
         );
+        table.section("tls", "TLS on a listener of its own.", &mut self.tls);
     }
 }

@@ -317,6 +317,13 @@ fn contradictions_are_told_where_they_were_set() {
         ],
     );
     assert_mistakes(
+        "auth: {mode: dev}\nserver:\n  tls:\n    listen: 0.0.0.0:443\n    certFile: tls.crt\n",
+        &[
+            "foretop.yaml:4: server.tls.listen: `auth.mode: dev` would let everyone who reaches 0.0.0.0:443 in; right would be `127.0.0.1:443`, or the flag `--insecure`",
+            "foretop.yaml:4: server.tls.listen: TLS needs a certificate and its key; right would be `server.tls.certFile` and `server.tls.keyFile` beside it",
+        ],
+    );
+    assert_mistakes(
         "streams: {perUser: 1}\n",
         &[
             "foretop.yaml: auth.mode: nobody has said how identities come about; right would be `header`, or `dev` to let everyone in as one user",

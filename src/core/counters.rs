@@ -58,6 +58,10 @@ pub struct CoreCounters {
     pub ahead: Counter,
     /// Snapshots handed to streams.
     pub snapshots: Counter,
+    /// Streams moved to another scope, and how many of them were told the rows that they gained.
+    pub rescoped: Counter,
+    /// See `rescoped`.
+    pub gained: Counter,
     /// Streams reset for taking nothing.
     pub stalled: Counter,
     /// Streams ended at the ceiling of memory.

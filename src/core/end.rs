@@ -136,7 +136,7 @@ impl Core {
     }
 
     /// A view without streams is dropped, and with a feed's last view the feed is no longer followed.
-    fn drop_view(&mut self, id: ViewId) {
+    pub(super) fn drop_view(&mut self, id: ViewId) {
         let Some(view) = self.views[id as usize].take() else { return };
         self.free_views.push(id);
         self.view_ids.remove(&view.key);

@@ -31,6 +31,7 @@ impl Core {
                         self.answer_lists(&feed.key, &scope, &result);
                     }
                     self.got_snapshot(&feed, &scope, &result);
+                    self.got_gained(&feed, &scope, &result);
                 }
                 Mail::Specimen(feed, scope, specimen) => {
                     self.grow(&feed);

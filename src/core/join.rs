@@ -236,12 +236,13 @@ impl Core {
         self.want_specimen(view, &[name]);
     }
 
-    fn scope_of(&mut self, id: SlotId) -> Scope {
+    pub(super) fn scope_of(&mut self, id: SlotId) -> Scope {
         let view = self.slots.get(id).view;
         self.view(view).key.scope.clone()
     }
 
-    fn find_view(&mut self, key: ViewKey) -> ViewId {
+    /// The view with this key; where there is none yet, one without members, which the caller gives it.
+    pub(super) fn find_view(&mut self, key: ViewKey) -> ViewId {
         if let Some(id) = self.view_ids.get(&key) {
             return *id;
         }
@@ -299,12 +300,17 @@ impl Core {
 
     /// `relist`, then a snapshot: the stream cannot be told what it missed.
     pub(super) fn relist_stream(&mut self, id: SlotId) {
+        self.relist_because(id, r#"{"reason":"gone_410"}"#);
+    }
+
+    /// `relist` with this for its data, then a snapshot. What the stream had still to get is dropped.
+    pub(super) fn relist_because(&mut self, id: SlotId, data: &str) {
         if self.slots.get(id).is(ENDING) {
             return;
         }
         self.slots.get_mut(id).unset(AHEAD);
         let mut bytes = Vec::new();
-        sse::write_notice(&mut bytes, "relist", r#"{"reason":"gone_410"}"#);
+        sse::write_notice(&mut bytes, "relist", data);
         let view = self.slots.get(id).view;
         let notice = self.dressed(view, bytes);
         self.put_in_way(id, notice, Then::Snapshot);

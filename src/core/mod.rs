@@ -12,6 +12,7 @@
 //!   [`record`]: what is recorded of it.
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
 //! - [`specimen`]: the frame that says nothing new.
+//! - [`rescope`] moves a stream to another scope, as its user's rights change; [`gained`]: the rows that it comes to see by that.
 //! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end.
 //! - [`end`]: how a stream ends, and [`reason`] why; `rights`: what becomes of streams whose right is another
 //!   one, or over; [`sessions`]: when that is; `rotation`: streams that were open for long.
@@ -25,6 +26,7 @@ pub mod counters;
 pub mod deadlines;
 pub mod end;
 pub mod epoll;
+pub mod gained;
 pub mod grants;
 pub mod grow;
 pub mod join;
@@ -67,6 +69,7 @@ use self::beat::Timers;
 use self::counters::CoreCounters;
 use self::deadlines::Connections;
 use self::epoll::Epoll;
+use self::gained::Gains;
 use self::grants::Grants;
 use self::join::Opening;
 use self::limiter::Limiter;
@@ -225,6 +228,7 @@ pub struct Core {
     prefixes: Prefixes,
     /// What the views' logs take, as of the last second.
     logs: Charge,
+    gains: Gains,
     views: Vec<Option<View>>,
     free_views: Vec<ViewId>,
     view_ids: HashMap<ViewKey, ViewId>,

@@ -2,6 +2,7 @@
 //!
 //! Invariant: `refs` counts the streams that stand in the segment, and one for a view that hands it out; at zero it is freed.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::feed::block::Place;
@@ -26,9 +27,21 @@ pub enum Then {
     Close,
 }
 
+/// Frames without ids, shared by the streams that have come to see more namespaces: all of these namespaces' rows.
+pub struct GainedRows {
+    /// Wire bytes, as the streams' framing has it.
+    pub bytes: Box<[u8]>,
+    /// Where each frame ends.
+    pub ends: Box<[u32]>,
+    /// What they take.
+    pub charge: Charge,
+}
+
 enum Bytes {
     Own(Box<[u8]>),
     Snapshot(Arc<Snapshot>),
+    /// Shared by streams that each have a place of their own to go on from.
+    Gained(Rc<GainedRows>),
     /// The rest of another segment, from an offset on; it is held as long.
     RestOf(SegmentId, u32),
 }
@@ -89,6 +102,11 @@ impl Prefixes {
         self.insert(Bytes::Snapshot(snapshot), 0, then, Box::default())
     }
 
+    /// Makes a segment of rows that others get too, held once.
+    pub fn gained(&mut self, rows: Rc<GainedRows>, then: Then) -> SegmentId {
+        self.insert(Bytes::Gained(rows), 0, then, Box::default())
+    }
+
     fn insert(&mut self, bytes: Bytes, owed: u32, then: Then, marks: Box<[(u32, Place)]>) -> SegmentId {
         if let Bytes::Own(own) = &bytes {
             self.own_bytes += own.len() + marks.len() * 16;
@@ -124,7 +142,7 @@ impl Prefixes {
                 self.charge.set(self.own_bytes);
             }
             Bytes::RestOf(other, _) => self.release(other),
-            Bytes::Snapshot(_) => {}
+            Bytes::Snapshot(_) | Bytes::Gained(_) => {}
         }
         if let Then::Segment(next) = then {
             self.release(next);
@@ -136,6 +154,7 @@ impl Prefixes {
         match &self.get(id).bytes {
             Bytes::Own(own) => own,
             Bytes::Snapshot(snapshot) => snapshot.frame(),
+            Bytes::Gained(rows) => &rows.bytes,
             Bytes::RestOf(other, offset) => &self.bytes(*other)[*offset as usize..],
         }
     }
@@ -173,6 +192,10 @@ impl Prefixes {
         let prefix = self.get(id);
         if offset <= prefix.owed {
             return prefix.owed;
+        }
+        if let Bytes::Gained(rows) = &prefix.bytes {
+            let whole = rows.ends.partition_point(|end| *end < offset);
+            return rows.ends.get(whole).copied().unwrap_or(offset);
         }
         if prefix.marks.is_empty() {
             return u32::try_from(self.bytes(id).len()).expect("a segment is smaller than 4 GiB");

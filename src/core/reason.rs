@@ -17,6 +17,8 @@ pub enum Reason {
     Gone,
     /// The user may no longer list and watch this.
     Denied,
+    /// The user may see other namespaces than before, and it stood amid a frame.
+    ScopeChanged,
     /// Nobody answers who could say what the user may see.
     AuthzUnavailable,
     /// What proved who asks is over, or was revoked.
@@ -43,6 +45,7 @@ impl Reason {
             Reason::Unavailable => "unavailable",
             Reason::Gone => "gone",
             Reason::Denied => "denied",
+            Reason::ScopeChanged => "scope_changed",
             Reason::AuthzUnavailable => "authz_unavailable",
             Reason::AuthExpired => "auth_expired",
             Reason::Rotated => "rotated",

@@ -154,17 +154,9 @@ impl Core {
                 continue;
             }
             match verdict {
-                Verdict::Show(scope) => self.show(name.id, scope),
+                Verdict::Show(scope) => self.rescope(name.id, scope),
                 Verdict::End(loss) => self.lose(name.id, loss),
             }
-        }
-    }
-
-    fn show(&mut self, id: SlotId, scope: &Scope) {
-        let slot = self.slots.get(id);
-        let (view, ending) = (slot.view, slot.is(ENDING));
-        if !ending && self.view(view).key.scope != *scope {
-            self.rescope(id, scope);
         }
     }
 
@@ -182,7 +174,7 @@ impl Core {
     }
 
     /// Whether a stream has got something in part that may be of a row.
-    fn owes_rest(&self, id: SlotId) -> bool {
+    pub(super) fn owes_rest(&self, id: SlotId) -> bool {
         let slot = self.slots.get(id);
         match slot.at {
             At::Log(cursor) => {

@@ -18,6 +18,7 @@ use super::connection;
 use super::counters::CoreCounters;
 use super::deadlines::Connections;
 use super::epoll::Epoll;
+use super::gained::Gains;
 use super::grants::Grants;
 use super::limiter::Limiter;
 use super::listener::Accepting;
@@ -198,6 +199,7 @@ impl Core {
             connections: Connections::default(),
             timers: Timers::default(),
             slots: Slots::default(),
+            gains: Gains::default(),
             views: Vec::new(),
             free_views: Vec::new(),
             view_ids: HashMap::new(),

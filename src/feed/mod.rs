@@ -139,7 +139,8 @@ impl Feed {
         let now = Instant::now();
         let origin = Arc::new(Block::new(0, Vec::new(), Vec::new(), (Rv(0), Rv(0)), Content::Events, now));
         let journal = Journal::new(origin, shared.ledger.charge(Thing::Journals, 0));
-        let status = Status { state: State::Syncing, since: Timestamp::now(), synced: false };
+        let status =
+            Status { state: State::Syncing, since: Timestamp::now(), synced: false, last_refused: None };
         Arc::new_cyclic(|me| Feed {
             me: me.clone(),
             key,

@@ -22,6 +22,15 @@ fn list_order(one: &str, other: &str) -> Ordering {
     one.bytes().chain([b'/']).cmp(other.bytes().chain([b'/']))
 }
 
+/// Rows that were written out.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// Where each of them ends.
+    pub ends: Vec<u32>,
+    /// Whether any of them follows the clock.
+    pub clocked: bool,
+}
+
 /// What the replica keeps of one object.
 #[derive(Debug)]
 struct Entry {
@@ -160,15 +169,8 @@ impl Replica {
         }
     }
 
-    /// Appends the rows of a scope, separated by commas, as they read at `now` and in the order of a list. Returns how many,
-    /// and whether any of them follows the clock.
-    pub fn write_rows(
-        &self,
-        scope: &Scope,
-        listing: Listing,
-        now: Timestamp,
-        out: &mut Vec<u8>,
-    ) -> (usize, bool) {
+    /// Appends the rows of a scope, separated by commas, as they read at `now` and in the order of a list.
+    pub fn write_rows(&self, scope: &Scope, listing: Listing, now: Timestamp, out: &mut Vec<u8>) -> Rows {
         let size = self.size_of_scope(scope);
         out.reserve(size.bytes + size.rows * 2 + 64);
         match listing {
@@ -252,17 +254,17 @@ impl Default for Replica {
     }
 }
 
-fn write_joined<'a>(rows: impl Iterator<Item = &'a Row>, now: Timestamp, out: &mut Vec<u8>) -> (usize, bool) {
-    let (mut count, mut clocked) = (0, false);
+fn write_joined<'a>(rows: impl Iterator<Item = &'a Row>, now: Timestamp, out: &mut Vec<u8>) -> Rows {
+    let mut written = Rows::default();
     for row in rows {
-        if count > 0 {
+        if !written.ends.is_empty() {
             out.push(b',');
         }
         row.write(now, out);
-        count += 1;
-        clocked |= row.clock.is_some();
+        written.ends.push(u32::try_from(out.len()).expect("a list is far smaller than 4 GiB"));
+        written.clocked |= row.clock.is_some();
     }
-    (count, clocked)
+    written
 }
 
 #[cfg(test)]
@@ -362,8 +364,8 @@ mod tests {
             replica.put(object);
         }
         let mut out = Vec::new();
-        let (count, _) =
-            replica.write_rows(&Scope::All, Listing::NewestFirst { cap: 3 }, Timestamp::UNIX_EPOCH, &mut out);
+        let listing = Listing::NewestFirst { cap: 3 };
+        let count = replica.write_rows(&Scope::All, listing, Timestamp::UNIX_EPOCH, &mut out).ends.len();
         let text = String::from_utf8(out).expect("rows are text");
         let order: Vec<_> = text.split("name\":\"").skip(1).map(|rest| &rest[..1]).collect();
         assert_eq!((count, order), (3, vec!["b", "a", "c"]));

@@ -87,6 +87,31 @@ impl Scope {
         }
     }
 
+    /// Whether all that the other holds is in this one too.
+    #[must_use]
+    pub fn covers(&self, other: &Scope) -> bool {
+        match (self, other) {
+            (Scope::All, _) => true,
+            (_, Scope::All) => false,
+            (_, Scope::Namespace(namespace)) => self.holds(namespace),
+            (_, Scope::Set(set)) => set.names().iter().all(|name| self.holds(name)),
+        }
+    }
+
+    /// A scope, as narrow as can be said, of what is in this one and not in the other. `None` where nothing is.
+    #[must_use]
+    pub fn beyond(&self, other: &Scope) -> Option<Scope> {
+        if other.covers(self) {
+            return None;
+        }
+        let Scope::Set(set) = self else { return Some(self.clone()) };
+        let names: Vec<_> = set.names().iter().filter(|name| !other.holds(name)).cloned().collect();
+        match &names[..] {
+            [one] => Some(Scope::Namespace(one.clone())),
+            _ => Namespaces::new(names).map(Scope::Set),
+        }
+    }
+
     /// Whether an object of this namespace belongs to it.
     #[must_use]
     pub fn holds(&self, namespace: &str) -> bool {
@@ -104,6 +129,19 @@ mod tests {
 
     fn set(names: &[&str]) -> Option<Arc<Namespaces>> {
         Namespaces::new(names.iter().map(|name| Arc::from(*name)))
+    }
+
+    #[test]
+    fn what_one_scope_has_beyond_another() {
+        let scope = |names: &[&str]| Scope::Set(set(names).expect("names"));
+        let one = |name: &str| Scope::Namespace(name.into());
+        assert_eq!(scope(&["a", "b", "c"]).beyond(&scope(&["b"])), Some(scope(&["a", "c"])));
+        assert_eq!(scope(&["a", "b"]).beyond(&scope(&["b", "d"])), Some(one("a")));
+        assert_eq!(scope(&["a"]).beyond(&one("a")), None);
+        assert_eq!(scope(&["a"]).beyond(&Scope::All), None);
+        assert_eq!(Scope::All.beyond(&scope(&["a"])), Some(Scope::All));
+        assert!(scope(&["a", "b"]).covers(&one("a")) && !scope(&["a", "b"]).covers(&scope(&["a", "c"])));
+        assert!(Scope::All.covers(&scope(&["a"])) && !scope(&["a"]).covers(&Scope::All));
     }
 
     #[test]

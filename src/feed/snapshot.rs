@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::block::Place;
-use super::replica::Replica;
+use super::replica::{Replica, Rows};
 use super::{Scope, ledger};
 use crate::kind::{Kind, Rv};
 use crate::wire::sse;
@@ -30,6 +30,8 @@ pub struct Snapshot {
     bytes: Box<[u8]>,
     /// Where in `bytes` the rows are.
     rows: std::ops::Range<usize>,
+    /// Where in `bytes` each row ends.
+    ends: Box<[u32]>,
     wrapper: &'static str,
     _charge: ledger::Charge,
 }
@@ -54,22 +56,23 @@ impl Snapshot {
                 .as_bytes(),
         );
         let start = bytes.len();
-        let (count, clocked) = replica.write_rows(scope, kind.listing, now, &mut bytes);
+        let Rows { ends, clocked } = replica.write_rows(scope, kind.listing, now, &mut bytes);
         let rows = start..bytes.len();
         bytes.extend_from_slice(b"]}\n\n");
         sse::close_chunk(&mut bytes, chunk);
         let etag = xxh3_128(&bytes[rows.clone()]);
         let bytes: Box<[u8]> = bytes.into();
-        let charge = ledger.charge(ledger::Thing::Snapshots, bytes.len());
+        let charge = ledger.charge(ledger::Thing::Snapshots, bytes.len() + ends.len() * size_of::<u32>());
         Snapshot {
             place,
             rv,
-            count,
+            count: ends.len(),
             clocked,
             made: Instant::now(),
             etag,
             bytes,
             rows,
+            ends: ends.into(),
             wrapper: kind.wrapper,
             _charge: charge,
         }
@@ -79,6 +82,16 @@ impl Snapshot {
     #[must_use]
     pub fn frame(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Each row's JSON, in the order of a list.
+    pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = self.rows.start;
+        self.ends.iter().map(move |end| {
+            let row = &self.bytes[start..*end as usize];
+            start += row.len() + ",".len();
+            row
+        })
     }
 
     /// The body of a list, in three pieces: `{"pods":[`, the rows, `]}` and a newline.

@@ -57,6 +57,8 @@ pub struct Status {
     pub since: Timestamp,
     /// Whether there are rows to show.
     pub synced: bool,
+    /// What the apiserver last refused, as long as it has not let anything be seen since.
+    pub(super) last_refused: Option<Refused>,
 }
 
 impl Status {
@@ -64,6 +66,19 @@ impl Status {
     /// its users.
     #[must_use]
     pub fn refused(&self) -> Option<Refused> {
-        self.state.refused().filter(|why| !(self.synced && *why == Refused::Unauthenticated))
+        self.last_refused.filter(|why| !(self.synced && *why == Refused::Unauthenticated))
+    }
+
+    /// What counts as refused in the state that follows. A cluster that went away, or refuses Foretop's credentials, after it refused
+    /// the rows has not allowed them.
+    pub(super) fn refused_in(&self, next: &State) -> Option<Refused> {
+        let of_rights = |why: &Refused| matches!(why, Refused::Forbidden | Refused::Absent);
+        match next {
+            State::Live => None,
+            State::Forbidden | State::Absent => next.refused(),
+            State::Syncing | State::Away { .. } | State::Unauthenticated => {
+                self.last_refused.filter(of_rights).or(next.refused())
+            }
+        }
     }
 }

@@ -29,3 +29,18 @@ fn an_absence_that_turned_into_a_refusal_is_over() {
     feed.set_state(State::Live);
     assert!(!tells_away(&feed));
 }
+
+#[test]
+fn what_was_forbidden_stays_so_while_nobody_answers() {
+    let feed = feed();
+    feed.replace(Rv(5), Vec::new(), None);
+    feed.set_state(State::Forbidden);
+    for state in [State::Away { why: "no answer".into() }, State::Unauthenticated, State::Syncing] {
+        feed.set_state(state);
+        assert_eq!(feed.status().refused(), Some(block::Refused::Forbidden));
+    }
+    feed.set_state(State::Live);
+    assert_eq!(feed.status().refused(), None);
+    feed.set_state(State::Unauthenticated);
+    assert_eq!(feed.status().refused(), None, "Foretop's own trouble takes no right from its users");
+}

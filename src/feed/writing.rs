@@ -200,13 +200,14 @@ impl Feed {
     }
 
     fn set_status(&self, state: State, synced: bool) {
-        let state = if state == State::Live && !synced { State::Syncing } else { state };
         let known = self.status.load();
-        if known.state == state && known.synced == synced {
+        let last_refused = known.refused_in(&state);
+        let state = if state == State::Live && !synced { State::Syncing } else { state };
+        if known.state == state && known.synced == synced && known.last_refused == last_refused {
             return;
         }
         let since = if known.state.word() == state.word() { known.since } else { Timestamp::now() };
-        self.status.store(Arc::new(Status { state, since, synced }));
+        self.status.store(Arc::new(Status { state, since, synced, last_refused }));
     }
 
     /// Encodes one delta into the batch. `versions`: what its id names (if it has one), and what is known of it.

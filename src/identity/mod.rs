@@ -4,9 +4,12 @@
 //! whose turn it is to be refreshed) is [`Identified::Stale`]: the task of that one connection waits while the control plane asks.
 
 pub mod addresses;
+pub mod bearer;
 pub mod cookies;
 pub mod forwarded;
 mod header;
+pub mod jwks;
+pub mod keys;
 pub mod oidc;
 pub mod origin;
 mod peer;
@@ -16,11 +19,17 @@ pub mod seal;
 mod session;
 pub mod session_code;
 pub mod session_cookie;
+pub mod signature;
+pub mod token;
+pub mod verified;
 
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
 use crate::config::{AuthMode, Config};
 use crate::wire::refusal::Refusal;
+use bearer::Bearer;
 pub use header::TrustedHeader;
 pub use peer::{Peer, TlsPeer};
 pub use session::{Revoked, SessionRef, UnixSeconds, now};
@@ -54,7 +63,7 @@ pub struct Verified {
 pub enum Identified {
     /// Known here and now.
     As(Verified),
-    /// A good session that has to be refreshed with the provider first. See [`Authenticator::refresh`].
+    /// Something that has to be asked of the provider first. See [`Authenticator::refresh`].
     Stale(Stale),
 }
 
@@ -64,7 +73,7 @@ impl Identified {
         Identified::As(Verified { identity, cookies: Box::default() })
     }
 
-    /// Who asks; of a stale session, who it was.
+    /// Who asks; of what is stale, who it was or claims to be: good for finding their core, and for nothing else.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         match self {
@@ -74,21 +83,38 @@ impl Identified {
     }
 }
 
-/// A session that has to be refreshed with the provider before it counts.
+/// What the provider has to be asked about before it counts.
 #[derive(Debug)]
 pub struct Stale {
-    /// Who asked when it was last refreshed.
+    /// Who it was, or claims to be.
     pub identity: Identity,
+    cause: Cause,
+}
+
+/// What has to be asked.
+#[derive(Debug)]
+enum Cause {
+    /// For the key of this token.
+    Token(SecretString),
 }
 
 /// Why nobody could be identified as the settings say.
 #[derive(Debug, thiserror::Error)]
-pub enum AuthError {}
+pub enum AuthError {
+    /// Tokens cannot be verified.
+    #[error(transparent)]
+    Signature(#[from] signature::SelfTestFailed),
+    /// The issuer of bearer tokens cannot be asked for its keys.
+    #[error("auth.bearer: {0}")]
+    Bearer(#[source] provider_http::ClientError),
+}
 
 /// How identities come about.
 #[derive(Debug)]
 pub struct Authenticator {
     primary: Primary,
+    /// Takes bearer tokens beside that.
+    bearer: Option<Arc<Bearer>>,
 }
 
 /// The way of a browser.
@@ -123,7 +149,10 @@ impl Authenticator {
             AuthMode::Oidc => Primary::Oidc(oidc::Sessions::new(config)?),
             AuthMode::Bearer => Primary::Bearer,
         };
-        Ok(Authenticator { primary })
+        signature::install()?;
+        let bearer = auth.bearer.is_on().then(|| Bearer::new(&auth.bearer)).transpose();
+        let bearer = bearer.map_err(AuthError::Bearer)?.map(Arc::new);
+        Ok(Authenticator { primary, bearer })
     }
 
     /// The sessions, where browsers sign in with a provider.
@@ -135,31 +164,72 @@ impl Authenticator {
         }
     }
 
-    /// Refreshes a session with the provider, on the control plane. All who ask for the same session share one question.
+    /// Bearer tokens, where they are taken.
+    #[must_use]
+    pub fn bearer(&self) -> Option<&Arc<Bearer>> {
+        self.bearer.as_ref()
+    }
+
+    /// The headers that say who asks, in any mode but a cookie's; they mean nothing to anybody else.
+    pub fn credentials(&self) -> impl Iterator<Item = &str> {
+        let proxy = match &self.primary {
+            Primary::Header(header) => Some(header.headers()),
+            Primary::Dev(_) | Primary::Oidc(_) | Primary::Bearer => None,
+        };
+        proxy.into_iter().flatten().chain(["authorization"])
+    }
+
+    /// Asks the provider, on the control plane. All who ask the same share one question.
     ///
     /// # Errors
-    /// [`Refusal::Unauthenticated`] where the provider has ended the session.
+    /// [`Refusal::Unauthenticated`] where the provider has ended the session; as [`Bearer::identify`] for a token.
     pub async fn refresh(self: Arc<Self>, stale: Stale) -> Result<Verified, Refusal> {
-        match &self.primary {
-            Primary::Oidc(sessions) => sessions.refresh(stale).await,
-            Primary::Dev(_) | Primary::Header(_) | Primary::Bearer => Err(Refusal::Unauthenticated),
+        match (stale.cause, &self.bearer) {
+            (Cause::Token(token), Some(bearer)) => {
+                let identity = bearer.refresh(&token).await?;
+                Ok(Verified { identity, cookies: Box::default() })
+            }
+            (Cause::Token(_), None) => Err(Refusal::Unauthenticated),
         }
     }
 
     /// Who asks, by the peer and the request's headers.
     ///
     /// # Errors
-    /// [`Refusal::Unauthenticated`] where nothing says who asks, or not clearly.
+    /// [`Refusal::Unauthenticated`] where nothing says who asks, or not clearly; [`Refusal::BadToken`] where a token is not good;
+    /// [`Refusal::TwoCredentials`] where a token comes beside other credentials.
     pub fn identify<'a>(
         &self,
         peer: &Peer,
         headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
     ) -> Result<Identified, Refusal> {
+        if let Some(bearer) = &self.bearer
+            && let Some(token) = bearer::presented(headers.clone())?
+        {
+            return if self.says_more(peer, headers) {
+                Err(Refusal::TwoCredentials)
+            } else {
+                bearer.identify(token)
+            };
+        }
         match &self.primary {
             Primary::Dev(identity) => Ok(Identified::plainly(identity.clone())),
             Primary::Header(header) => header.identify(peer, headers).map(Identified::plainly),
-            Primary::Oidc(sessions) => sessions.identify(headers),
+            Primary::Oidc(sessions) => {
+                // Of no use, and yet meant as credentials: which of the two was meant is not for us to guess.
+                let also = sessions.has_cookie(headers.clone()) && bearer::is_presented(headers.clone());
+                if also { Err(Refusal::TwoCredentials) } else { sessions.identify(headers) }
+            }
             Primary::Bearer => Err(Refusal::Unauthenticated),
+        }
+    }
+
+    /// Whether a request brings other credentials than a token.
+    fn says_more<'a>(&self, peer: &Peer, headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> bool {
+        match &self.primary {
+            Primary::Dev(_) | Primary::Bearer => false,
+            Primary::Header(header) => header.speaks(peer, headers),
+            Primary::Oidc(sessions) => sessions.has_cookie(headers),
         }
     }
 }

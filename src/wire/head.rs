@@ -137,10 +137,12 @@ pub fn refusal(
     if let Some(seconds) = why.retry_after() {
         let _ = write!(head, "Retry-After: {seconds}\r\n");
     }
+    if let Some(challenge) = why.challenge() {
+        let _ = write!(head, "WWW-Authenticate: {challenge}\r\n");
+    }
     match why {
         Refusal::MethodNotAllowed { head: true } => head.push_str("Allow: GET, HEAD\r\n"),
         Refusal::MethodNotAllowed { head: false } => head.push_str("Allow: GET\r\n"),
-        Refusal::Unauthenticated => head.push_str("WWW-Authenticate: Cookie realm=\"periscope\"\r\n"),
         _ => {}
     }
     head.push_str(&date());

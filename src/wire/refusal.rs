@@ -5,10 +5,16 @@
 pub enum Refusal {
     /// The head is not HTTP, or contradicts itself.
     BadRequest,
+    /// Cleartext where TLS is spoken.
+    NeedsTls,
     /// A namespace of a name that cannot exist.
     BadNamespace,
     /// No identity.
     Unauthenticated,
+    /// A bearer token that is not good.
+    BadToken,
+    /// No keys to verify bearer tokens with: the issuer has not given them yet, or not for too long.
+    NoKeys,
     /// Foretop's account may not list or watch this kind there.
     Forbidden,
     /// The user may not list and watch this.
@@ -44,6 +50,10 @@ pub enum Refusal {
     UriTooLong,
     /// The user has as many streams as one may have.
     TooManyStreams,
+    /// The user's tenant has as many streams as one may have.
+    TenantStreams,
+    /// The user's tenant opens streams faster than one may.
+    TenantConnects,
     /// Connects come faster than the limit.
     TooManyConnects,
     /// The head is too large.
@@ -61,8 +71,10 @@ impl Refusal {
     #[must_use]
     pub const fn status(self) -> (u16, &'static str) {
         match self {
-            Refusal::BadRequest | Refusal::BadNamespace | Refusal::TwoCredentials => (400, "Bad Request"),
-            Refusal::Unauthenticated => (401, "Unauthorized"),
+            Refusal::BadRequest | Refusal::NeedsTls | Refusal::BadNamespace | Refusal::TwoCredentials => {
+                (400, "Bad Request")
+            }
+            Refusal::Unauthenticated | Refusal::BadToken => (401, "Unauthorized"),
             Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
                 (403, "Forbidden")
             }
@@ -78,9 +90,11 @@ impl Refusal {
             Refusal::NotJson => (415, "Unsupported Media Type"),
             Refusal::WrongHost => (421, "Misdirected Request"),
             Refusal::HeadTooLarge => (431, "Request Header Fields Too Large"),
-            Refusal::Full | Refusal::Unavailable | Refusal::AuthzUnavailable | Refusal::Draining => {
-                (503, "Service Unavailable")
-            }
+            Refusal::Full
+            | Refusal::Unavailable
+            | Refusal::AuthzUnavailable
+            | Refusal::NoKeys
+            | Refusal::Draining => (503, "Service Unavailable"),
         }
     }
 
@@ -89,8 +103,11 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         match self {
             Refusal::BadRequest => "bad_request",
+            Refusal::NeedsTls => "needs_tls",
             Refusal::BadNamespace => "bad_namespace",
             Refusal::Unauthenticated => "unauthenticated",
+            Refusal::BadToken => "invalid_token",
+            Refusal::NoKeys => "no_keys",
             Refusal::Forbidden => "forbidden",
             Refusal::Denied => "denied",
             Refusal::IdentityRefused => "identity_refused",
@@ -122,8 +139,11 @@ impl Refusal {
     pub const fn message(self) -> &'static str {
         match self {
             Refusal::BadRequest => "the request is not valid HTTP/1.1",
+            Refusal::NeedsTls => "this port speaks TLS; ask it by https://",
             Refusal::BadNamespace => "no namespace can have this name",
             Refusal::Unauthenticated => "unauthenticated",
+            Refusal::BadToken => "the bearer token is not valid here",
+            Refusal::NoKeys => "the issuer of bearer tokens gives no keys to verify them with",
             Refusal::Forbidden | Refusal::Denied | Refusal::Absent => "operation failed",
             Refusal::IdentityRefused => "this identity maps to a Kubernetes name that no user may have",
             Refusal::AuthzUnavailable => "the cluster does not say what this user may see",
@@ -163,6 +183,16 @@ impl Refusal {
         )
     }
 
+    /// The `WWW-Authenticate` that goes with it: the contract's, or, of a bearer token, RFC 6750's.
+    #[must_use]
+    pub const fn challenge(self) -> Option<&'static str> {
+        match self {
+            Refusal::Unauthenticated => Some("Cookie realm=\"periscope\""),
+            Refusal::BadToken => Some("Bearer error=\"invalid_token\""),
+            _ => None,
+        }
+    }
+
     /// After how many seconds another try makes sense.
     #[must_use]
     pub const fn retry_after(self) -> Option<u32> {
@@ -172,6 +202,7 @@ impl Refusal {
             | Refusal::Full
             | Refusal::Unavailable
             | Refusal::AuthzUnavailable
+            | Refusal::NoKeys
             | Refusal::Draining => Some(5),
             Refusal::TooManyConnects | Refusal::TenantConnects => Some(1),
             _ => None,
@@ -184,6 +215,7 @@ impl Refusal {
         matches!(
             self,
             Refusal::BadRequest
+                | Refusal::NeedsTls
                 | Refusal::Timeout
                 | Refusal::BodyTooLarge
                 | Refusal::UriTooLong

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "every test that has this module uses another part of it")]
 
 pub mod process;
+pub mod tls;
 pub mod wire;
 
 use std::future::Future;

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::patient;
@@ -12,9 +12,14 @@ use crate::tab::Answer;
 use crate::tab::http::{Body, Head, Version};
 use crate::tab::sse::{Event, Item, Parser};
 
+/// What a connection may run over.
+pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
+
 /// A connection.
 pub struct Wire {
-    socket: TcpStream,
+    socket: Box<dyn Socket>,
     /// What came and was not looked at.
     read: Vec<u8>,
 }
@@ -28,7 +33,12 @@ impl Wire {
     pub async fn connect(address: SocketAddr) -> Wire {
         let socket = patient("a connection", TcpStream::connect(address)).await.expect("a connection");
         socket.set_nodelay(true).expect("a TCP socket");
-        Wire { socket, read: Vec::new() }
+        Wire::over(socket)
+    }
+
+    /// A connection over this socket.
+    pub fn over(socket: impl Socket + 'static) -> Wire {
+        Wire { socket: Box::new(socket), read: Vec::new() }
     }
 
     /// A connection from another of this machine's addresses.
@@ -36,7 +46,7 @@ impl Wire {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind((from, 0).into()).expect("all of 127.0.0.0/8 is this machine");
         let socket = patient("a connection", socket.connect(address)).await.expect("a connection");
-        Wire { socket, read: Vec::new() }
+        Wire::over(socket)
     }
 
     /// A connection on which this was sent.
@@ -123,6 +133,12 @@ impl Wire {
             body.take(&[byte], &mut answer.body).expect("a well-formed body");
         }
         answer
+    }
+
+    /// At least so many bytes, unless the end comes before.
+    pub async fn bytes(&mut self, count: usize) -> Vec<u8> {
+        patient("some bytes", async { while self.read.len() < count && self.more().await {} }).await;
+        std::mem::take(&mut self.read)
     }
 
     /// All that comes until the server closes.

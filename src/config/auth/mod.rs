@@ -1,9 +1,11 @@
 //! Who asks.
 
+mod bearer;
 mod header;
 mod oidc;
 mod session;
 
+pub use bearer::BearerAuth;
 pub use header::HeaderAuth;
 pub use oidc::Oidc;
 pub use session::Session;
@@ -20,6 +22,8 @@ pub struct Auth {
     pub dev: DevIdentity,
     /// The trusted proxy of `header`.
     pub header: HeaderAuth,
+    /// Bearer tokens of API clients.
+    pub bearer: BearerAuth,
     /// The provider of `oidc`.
     pub oidc: Oidc,
     /// Sessions of `oidc`.
@@ -75,6 +79,7 @@ impl Default for Auth {
                 groups: vec!["dev".into()],
             },
             header: HeaderAuth::default(),
+            bearer: BearerAuth::default(),
             oidc: Oidc::default(),
             session: Session::default(),
             insecure: false,
@@ -100,6 +105,11 @@ impl Section for Auth {
         );
         table.section("dev", "The identity of everyone, in `auth.mode: dev`.", &mut self.dev);
         table.section("header", "The trusted proxy of `auth.mode: header`.", &mut self.header);
+        table.section(
+            "bearer",
+            "Bearer tokens of API clients, in `auth.mode: bearer`, or beside `oidc` or `header`.",
+            &mut self.bearer,
+        );
         table.section(
             "oidc",
             "The provider that browsers sign in with, in `auth.mode: oidc`.",

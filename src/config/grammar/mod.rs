@@ -7,6 +7,7 @@ mod provider;
 mod tenants;
 mod tiers;
 mod units;
+mod url;
 mod word;
 
 pub(crate) use list::{KindNames, Paths, Peers, Prewarm, Words};
@@ -16,8 +17,11 @@ pub(crate) use provider::{OptionalText, ProviderUrl, Secret};
 pub(crate) use tenants::TenantRules;
 pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
+pub use url::is_safe_url;
+pub(crate) use url::{OptionalUrl, Url};
 pub(crate) use word::{
-    Address, AddressOrOff, AnyText, Choice, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch, Text,
+    Address, AddressOrOff, AnyText, Choice, Choices, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch,
+    Text,
 };
 
 use super::mistake::quoted;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{Grammar, Wrong, is_not, scalar, verbatim};
+use super::{Grammar, Wrong, every, is_not, scalar, scalars, verbatim};
 use crate::config::mistake::{nearest, quoted};
 use crate::config::yaml::{Node, Value};
 
@@ -48,6 +48,31 @@ impl<T: Copy + PartialEq> Grammar<T> for Choice<T> {
         let text = scalar(given)?;
         let found = self.0.iter().find(|(word, _)| *word == text);
         found.map(|(_, meant)| *meant).ok_or_else(|| is_not(text, "one of the words"))
+    }
+}
+
+/// A list of some of these words; not empty.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choices<T: 'static>(pub &'static [(&'static str, T)]);
+
+impl<T: Copy + PartialEq> Grammar<Vec<T>> for Choices<T> {
+    fn expected(&self) -> String {
+        let words: Vec<String> = self.0.iter().map(|(word, _)| format!("`{word}`")).collect();
+        format!("a list of {}", words.join(", "))
+    }
+
+    fn show(&self, value: &Vec<T>) -> String {
+        value.iter().map(|one| Choice(self.0).show(one)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn read(&self, given: &Node) -> Result<Vec<T>, Vec<Wrong>> {
+        let chosen = every(scalars(given)?.into_iter().map(|(line, text)| {
+            let found = self.0.iter().find(|(word, _)| *word == text);
+            found.map(|(_, meant)| *meant).ok_or_else(|| {
+                vec![Wrong { line, what: format!("{} is not one of the words", quoted(text)), right: None }]
+            })
+        }))?;
+        if chosen.is_empty() { Err(Wrong::new("is an empty list")) } else { Ok(chosen) }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use world::{SCOPES, World};
+use world::{NAMESPACES, SCOPES, UNIONS, World};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -32,6 +32,7 @@ enum Act {
     Connect(usize),
     Disconnect(usize),
     Read(usize, usize),
+    Rescope(usize, usize),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -56,6 +57,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (0usize..4).prop_map(Act::Connect),
         2 => (0usize..4).prop_map(Act::Disconnect),
         10 => (0usize..4, prop_oneof![Just(65_536usize), 1usize..3000]).prop_map(|(a, b)| Act::Read(a, b)),
+        6 => (0usize..4, 0usize..UNIONS).prop_map(|(a, b)| Act::Rescope(a, b)),
     ]
 }
 
@@ -91,7 +93,8 @@ fn perform(world: &mut World, act: &Act) {
         Act::Connect(tab) if tab < tabs => world.connect(tab),
         Act::Disconnect(tab) if tab < tabs => world.tabs[tab].disconnect(),
         Act::Read(tab, most) if tab < tabs => drop(world.tabs[tab].read(most)),
-        Act::Open(..) | Act::Connect(_) | Act::Disconnect(_) | Act::Read(..) => {}
+        Act::Rescope(tab, scope) if tab < tabs => world.rescope(tab, scope),
+        Act::Open(..) | Act::Connect(_) | Act::Disconnect(_) | Act::Read(..) | Act::Rescope(..) => {}
     }
 }
 
@@ -365,6 +368,105 @@ fn a_heartbeat_in_the_way_does_not_keep_a_snapshot_away() {
         ]);
         run(false, 500, 1 << 20, &acts);
     }
+}
+
+/// Tabs of a set, with all that there is for them read, when the acts happen.
+fn shown(events: bool, scopes: &[usize], acts: &[Act]) -> World {
+    let mut world = World::new(events, 1 << 20, 1 << 20);
+    let rows = [Act::Put(0, 0, 0, 0), Act::Put(1, 0, 0, 0), Act::Put(2, 0, 0, 0), Act::Relist];
+    rows.iter().for_each(|act| perform(&mut world, act));
+    scopes.iter().for_each(|scope| world.open(*scope, false, None));
+    world.drain();
+    acts.iter().for_each(|act| perform(&mut world, act));
+    world
+}
+
+/// Events of a kind that a tab heard on its present connection since it was last rescoped.
+fn heard_since(world: &World, tab: usize, text: &str) -> usize {
+    world.tabs[tab]
+        .heard
+        .iter()
+        .rev()
+        .take_while(|heard| !heard.starts_with("---"))
+        .filter(|heard| heard.contains(text))
+        .count()
+}
+
+/// The number of the set of the first namespace alone, as a scope that a tab opens.
+const FIRST: usize = NAMESPACES.len() + 1;
+
+#[test]
+fn many_streams_that_gain_a_namespace_get_its_rows_encoded_once() {
+    let mut world = shown(false, &[FIRST, FIRST, FIRST], &[]);
+    let before = world.feed.counters.snapshots.get();
+    (0..3).for_each(|tab| world.rescope(tab, 0b101));
+    world.drain();
+    assert_eq!(world.feed.counters.snapshots.get(), before + 1);
+    assert_eq!(world.core.counters.gained.get(), 3);
+    for tab in 0..3 {
+        assert_eq!(heard_since(&world, tab, "event: added"), 1);
+        assert_eq!(heard_since(&world, tab, "event: relist"), 0);
+    }
+    world.check();
+    world.close();
+}
+
+#[test]
+fn a_stream_that_gains_goes_on_as_it_was_until_the_rows_are_here() {
+    let mut world = shown(false, &[FIRST], &[]);
+    world.rescope(0, 0b111);
+    for act in [Act::Put(0, 0, 1, 0), Act::Deliver(1), Act::Turn, Act::Turn, Act::Read(0, 65_536)] {
+        perform(&mut world, &act);
+    }
+    assert_eq!(heard_since(&world, 0, "event: modified"), 1);
+    world.drain();
+    world.check();
+    world.close();
+}
+
+#[test]
+fn a_stream_that_loses_between_two_frames_gets_the_snapshot_of_what_is_left() {
+    let mut world = shown(false, &[0], &[]);
+    world.rescope(0, 0b010);
+    world.drain();
+    assert_eq!(heard_since(&world, 0, "scope_changed"), 1);
+    assert_eq!(heard_since(&world, 0, "event: snapshot"), 1);
+    world.check();
+    world.close();
+}
+
+#[test]
+fn a_stream_that_loses_amid_a_frame_is_closed() {
+    let mut world = shown(false, &[0], &[Act::Put(0, 0, 0, 4), Act::Deliver(1), Act::Turn]);
+    world.rescope(0, 0b010);
+    assert_eq!(world.core.slots.len(), 0);
+    world.drain();
+    world.settle();
+    world.check();
+    world.close();
+}
+
+#[test]
+fn an_id_from_before_a_gain_is_answered_by_a_snapshot() {
+    let mut world = shown(false, &[FIRST], &[]);
+    world.tabs[0].disconnect();
+    world.tabs[0].scope = world::set_of(0b011);
+    world.turn();
+    world.settle();
+    assert_eq!(heard_since(&world, 0, "event: snapshot"), 1);
+    assert_eq!(heard_since(&world, 0, "event: relist"), 0);
+    world.check();
+    world.close();
+}
+
+#[test]
+fn where_a_list_shows_only_the_newest_a_gain_is_a_snapshot() {
+    let mut world = shown(true, &[FIRST], &[]);
+    world.rescope(0, 0b111);
+    world.drain();
+    assert_eq!(heard_since(&world, 0, "event: snapshot"), 1);
+    world.check();
+    world.close();
 }
 
 #[test]

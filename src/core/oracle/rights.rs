@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use super::world::World;
 use super::{Act, act, perform};
 use crate::access::{Grant, Ruling};
-use crate::feed::Scope;
 use crate::identity::{Revoked, SessionRef};
 
 /// How a right is lost.
@@ -41,9 +40,8 @@ impl Way {
 }
 
 fn rule(world: &mut World, ruling: &Ruling) {
-    let scopes: Vec<Scope> = world.tabs.iter().map(|tab| tab.scope.clone()).collect();
-    for scope in scopes {
-        world.core.ruled(Arc::new(Grant::new(world.question(&scope), ruling.clone())));
+    for tab in 0..world.tabs.len() {
+        world.core.ruled(Arc::new(Grant::new(world.question(tab), ruling.clone())));
     }
     world.core.carry_out_rulings();
 }
@@ -184,7 +182,7 @@ fn a_stream_whose_right_is_lost_while_its_feed_is_asked_for_gets_no_row() {
 fn an_older_decision_does_not_undo_a_newer_one() {
     let mut world = quiet();
     let old = Instant::now().checked_sub(Duration::from_mins(1)).expect("the clock is older than that");
-    let grant = Grant::new(world.question(&Scope::All), Ruling::Unavailable);
+    let grant = Grant::new(world.question(0), Ruling::Unavailable);
     grant.decide(Ruling::Denied { namespace: None }, old);
     world.core.ruled(Arc::new(grant));
     world.core.carry_out_rulings();

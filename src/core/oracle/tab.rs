@@ -1,6 +1,6 @@
 //! A tab as the reference front end is one: it reads a stream, strictly, and applies its reducers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 
@@ -36,8 +36,21 @@ pub struct Tab {
     ended: bool,
     /// Bytes that it has read of this connection.
     pub received: usize,
+    /// How many of them its head took.
+    head: usize,
     /// Whether it went away by itself.
     pub disconnected: bool,
+    /// By what name its connection is known.
+    pub who: String,
+    /// What this connection may show now: what comes behind so many bytes is another scope's.
+    right: Scope,
+    rights: VecDeque<(usize, Scope)>,
+    /// What this connection could show at any time.
+    scopes: Vec<Scope>,
+    /// It lost a namespace amid an event; so many bytes came since.
+    torn: Option<usize>,
+    /// It was closed then.
+    cut_off: bool,
     /// What it got, for a failure's message.
     pub heard: Vec<String>,
 }
@@ -45,6 +58,13 @@ pub struct Tab {
 impl Tab {
     pub fn new(scope: Scope, version: Version) -> Self {
         Tab {
+            who: String::new(),
+            head: 0,
+            right: scope.clone(),
+            rights: VecDeque::new(),
+            scopes: Vec::new(),
+            torn: None,
+            cut_off: false,
             scope,
             version,
             stream: None,
@@ -79,11 +99,51 @@ impl Tab {
         self.ended = false;
         self.received = 0;
         self.disconnected = false;
-        self.heard.push(format!("--- connects with {:?}", self.id));
+        self.right = self.scope.clone();
+        self.rights.clear();
+        self.scopes = vec![self.scope.clone()];
+        self.torn = None;
+        self.cut_off = false;
+        self.heard.push(format!("--- connects with {:?} to {:?}", self.id, self.scope));
     }
 
-    /// Whether its stream ended as streams do.
+    /// Reads the head, which is sent before anything else.
+    pub fn read_head(&mut self) {
+        self.read(65_536);
+        self.head = self.received;
+    }
+
+    /// Its user may see another scope from now on. So many bytes were sent behind the head; `None`: all that ever will be.
+    pub fn rescoped(&mut self, scope: Scope, sent: Option<usize>) {
+        self.scope = scope.clone();
+        let Some(sent) = sent else { return };
+        self.heard.push(format!("--- rescoped to {scope:?} after {sent} bytes"));
+        self.scopes.push(scope.clone());
+        self.rights.push_back((self.head + sent, scope));
+        self.follow_rights();
+    }
+
+    /// Whether it has got the beginning of an event. The line that says when to come back is none.
+    fn is_amid_event(&self) -> bool {
+        let retry = if self.body.starts_with(b"retry") { memchr::memchr(b'\n', &self.body) } else { None };
+        !self.raw.is_empty() || self.body.len() > retry.map_or(0, |end| end + 1)
+    }
+
+    /// Comes to the right that holds behind what was received.
+    fn follow_rights(&mut self) {
+        while let Some((_, scope)) = self.rights.pop_front_if(|(behind, _)| *behind == self.received) {
+            if self.is_amid_event() && !scope.covers(&self.right) {
+                self.torn = Some(0);
+            }
+            self.right = scope;
+        }
+    }
+
+    /// Whether its stream ended as streams do: with a last event, unless it lost a namespace amid another.
     pub fn is_whole(&self) -> bool {
+        if self.cut_off {
+            return true;
+        }
         let last = self.heard.last().is_some_and(|last| {
             let rotated = last.starts_with("retry: ") && !last.contains("event: ");
             rotated || ["server_shutdown", "error", "auth_expired"].iter().any(|event| last.contains(event))
@@ -100,14 +160,22 @@ impl Tab {
     /// Reads at most so many bytes. Returns whether there were any.
     pub fn read(&mut self, most: usize) -> bool {
         let Some(stream) = &mut self.stream else { return false };
-        let mut buffer = vec![0; most];
+        let until = self.rights.front().map_or(usize::MAX, |(behind, _)| behind - self.received);
+        let mut buffer = vec![0; most.min(until)];
         match stream.read(&mut buffer) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-            Ok(0) | Err(_) => self.stream = None,
+            Ok(0) | Err(_) => {
+                let leaked = self.torn.filter(|bytes| *bytes > 0);
+                assert!(leaked.is_none(), "{leaked:?} bytes of a lost row came; heard {:#?}", self.heard);
+                self.cut_off = self.torn.is_some();
+                self.stream = None;
+            }
             Ok(read) => {
                 self.received += read;
+                self.torn = self.torn.map(|bytes| bytes + read);
                 self.raw.extend_from_slice(&buffer[..read]);
                 self.digest();
+                self.follow_rights();
             }
         }
         true
@@ -150,6 +218,7 @@ impl Tab {
     fn block(&mut self, block: &str) {
         let short: String = block.chars().take(160).collect();
         self.heard.push(short);
+        self.torn = None;
         let (mut event, mut id, mut data) = (None, None, None);
         for line in block.split('\n') {
             match line.split_once(": ") {
@@ -177,7 +246,7 @@ impl Tab {
             "bookmark" => self.raise_floor(number.expect("a bookmark has an id")),
             "relist" => {
                 self.live = false;
-                if data["reason"] == "gone_410" {
+                if data["reason"] != "upstream_away" {
                     self.relisted = true;
                     self.floor = None;
                 }
@@ -190,8 +259,8 @@ impl Tab {
     /// The version in an id, which names the set that it is a version of.
     fn version_of(&self, id: &str) -> u128 {
         let (version, mark) = id.split_once('.').map_or((id, None), |(version, mark)| (version, Some(mark)));
-        let due = self.scope.mark().map(|mark| mark.to_string());
-        assert_eq!(mark, due.as_deref(), "an id is of the tab's own set; heard {:#?}", self.heard);
+        let is_own = |scope: &Scope| scope.mark().map(|mark| mark.to_string()).as_deref() == mark;
+        assert!(self.scopes.iter().any(is_own), "{id} is of no set of the tab's; heard {:#?}", self.heard);
         version.parse::<Rv>().expect("an id is a version").0
     }
 
@@ -206,7 +275,7 @@ impl Tab {
 
     fn snapshot(&mut self, number: u128, data: &serde_json::Value) {
         let items = data["items"].as_array().expect("a snapshot has items");
-        let rows: Rows = items.iter().map(row).collect();
+        let rows: Rows = items.iter().map(|object| self.row(object)).collect();
         assert_eq!(rows.len(), items.len(), "each object is listed once");
         assert!(
             self.relisted || (rows.is_empty() && self.rows.is_empty()),
@@ -222,9 +291,17 @@ impl Tab {
         self.loaded = true;
     }
 
+    fn row(&self, object: &serde_json::Value) -> (String, (String, u64)) {
+        let text = |name: &str| object[name].as_str().expect("rows have names").to_owned();
+        let key = format!("{}/{}", text("namespace"), text("name"));
+        let order = object["order"].as_u64().expect("rows have an order");
+        assert!(self.right.holds(&text("namespace")), "{key} leaks; heard {:#?}", self.heard);
+        (key, (object.to_string(), order))
+    }
+
     fn delta(&mut self, event: &str, number: Option<u128>, object: &serde_json::Value) {
         self.relisted = false;
-        let (key, row) = row(object);
+        let (key, row) = self.row(object);
         if let Some(number) = number {
             if self.floor == Some(number) {
                 assert_eq!(
@@ -243,11 +320,4 @@ impl Tab {
             _ => drop(self.rows.insert(key, row)),
         }
     }
-}
-
-fn row(object: &serde_json::Value) -> (String, (String, u64)) {
-    let text = |name: &str| object[name].as_str().expect("rows have names").to_owned();
-    let key = format!("{}/{}", text("namespace"), text("name"));
-    let order = object["order"].as_u64().expect("rows have an order");
-    (key, (object.to_string(), order))
 }

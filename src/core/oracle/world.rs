@@ -18,7 +18,7 @@ use crate::audit::{Audit, Origin};
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
-use crate::feed::{Feed, FeedKey, Namespaces, Scope, Shared, State};
+use crate::feed::{Feed, FeedKey, KubeUser, Namespaces, Scope, Shared, State};
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identity, SessionRef};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
@@ -85,6 +85,7 @@ pub struct World {
     pub tabs: Vec<Tab>,
     ahead: Duration,
     feed_time: Duration,
+    connections: usize,
 }
 
 pub const NAMESPACES: [&str; 3] = ["a", "a-b", "b"];
@@ -148,6 +149,7 @@ impl World {
             tabs: Vec::new(),
             ahead: Duration::ZERO,
             feed_time: Duration::ZERO,
+            connections: 0,
         };
         world.remember();
         world
@@ -324,8 +326,9 @@ impl World {
         if self.tabs[index].stream.is_some() {
             return;
         }
-        let scope = self.tabs[index].scope.clone();
-        let pass = self.right(scope);
+        self.connections += 1;
+        self.tabs[index].who = format!("connection-{}", self.connections);
+        let pass = self.right(index);
         let tab = &mut self.tabs[index];
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         socket2::SockRef::from(&ours).set_send_buffer_size(4096).expect("a small buffer");
@@ -340,6 +343,31 @@ impl World {
             sharing: Arc::default(),
         };
         self.core.open(self.feed.key.clone(), opening);
+        self.tabs[index].read_head();
+    }
+
+    /// What a tab's user may see is another set of namespaces now, or all of them.
+    pub fn rescope(&mut self, index: usize, number: usize) {
+        let scope = if number == 0 { Scope::All } else { set_of(number) };
+        let tab = &self.tabs[index];
+        if matches!(tab.scope, Scope::Namespace(_)) || tab.stream.is_none() {
+            return;
+        }
+        let key = self.question(index);
+        let sent = self.sent_by(&key);
+        self.tabs[index].rescoped(scope.clone(), sent);
+        self.core.ruled(Arc::new(Grant::new(key, Ruling::Allowed(scope))));
+        self.core.carry_out_rulings();
+    }
+
+    /// Bytes that a connection was sent behind its head. `None`: it is closed.
+    fn sent_by(&self, key: &GrantKey) -> Option<usize> {
+        let is_by = |pass| self.core.passes.get(pass).grant.key == *key;
+        if self.core.opening.values().flatten().any(|opening| is_by(opening.pass)) {
+            return Some(0);
+        }
+        let (_, slot) = self.core.slots.iter().find(|(_, slot)| is_by(slot.pass))?;
+        Some(usize::try_from(slot.sent).expect("small"))
     }
 
     /// Whose tabs they all are.
@@ -353,23 +381,24 @@ impl World {
         }
     }
 
-    /// What is asked for a tab of this scope.
-    pub fn question(&self, scope: &Scope) -> GrantKey {
-        let wanted = match scope {
-            Scope::All => Wanted::Everything,
+    /// What is asked for a tab's connection. Each is a user of its own to the cluster, so that their rights change one by one.
+    pub fn question(&self, index: usize) -> GrantKey {
+        let tab = &self.tabs[index];
+        let user = KubeUser { name: tab.who.as_str().into(), groups: Box::default() };
+        let wanted = match &tab.scope {
+            Scope::All | Scope::Set(_) => Wanted::Everything,
             Scope::Namespace(name) => Wanted::Namespaces(Namespaces::new([name.clone()]).expect("one name")),
-            Scope::Set(set) => Wanted::Namespaces(set.clone()),
         };
-        GrantKey { cluster: "c".into(), kind: self.kind, asker: Asker::Own, wanted }
+        GrantKey { cluster: "c".into(), kind: self.kind, asker: Asker::User(Arc::new(user)), wanted }
     }
 
-    /// The right by which tabs of this scope are open.
-    fn right(&mut self, scope: Scope) -> PassId {
+    /// The right by which a tab's connection is open.
+    fn right(&mut self, index: usize) -> PassId {
         let who = Self::who();
         let user = self.core.limiter.acquire(&who.subject).expect("no limit");
-        let grant = Grant::new(self.question(&scope), Ruling::Allowed(scope));
         let tenant = self.core.everywhere.access.tenants.of(&who).cloned().expect("there is one of everyone");
         tenant.open(0).expect("no quota");
+        let grant = Grant::new(self.question(index), Ruling::Allowed(self.tabs[index].scope.clone()));
         self.core.passes.acquire(user, tenant, &who, Arc::new(grant))
     }
 
@@ -414,7 +443,7 @@ impl World {
         self.drain();
     }
 
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         let mut quiet = 0;
         while quiet < 3 {
             self.answer();
@@ -465,6 +494,9 @@ impl World {
     }
 }
 
+/// What a user may see that rights come and go for: all namespaces, or a set of them.
+pub const UNIONS: usize = 1 << NAMESPACES.len();
+
 /// Scopes by number: all namespaces, each one, each set.
 pub const SCOPES: usize = 1 + NAMESPACES.len() + (1 << NAMESPACES.len()) - 1;
 
@@ -477,7 +509,7 @@ fn scope_of(number: usize) -> Scope {
 }
 
 /// The set of the namespaces whose bits are set.
-fn set_of(bits: usize) -> Scope {
+pub fn set_of(bits: usize) -> Scope {
     let names = NAMESPACES.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
     Scope::Set(Namespaces::new(names.map(|(_, name)| Arc::from(*name))).expect("one bit is set"))
 }

@@ -1,6 +1,6 @@
 //! Sessions of browsers that have signed in with an OpenID Connect provider.
 
-use super::{AuthError, Identified, Stale, Verified};
+use super::{AuthError, Identified};
 use crate::config::Config;
 use crate::wire::refusal::Refusal;
 
@@ -31,14 +31,5 @@ impl Sessions {
         _headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Identified, Refusal> {
         Err(Refusal::Unauthenticated)
-    }
-
-    /// Refreshes a session with the provider. All who ask for the same session share one question.
-    ///
-    /// # Errors
-    /// [`Refusal::Unauthenticated`] where the provider has ended the session.
-    #[expect(clippy::unused_async, reason = "no session is ever stale yet")]
-    pub async fn refresh(&self, stale: Stale) -> Result<Verified, Refusal> {
-        Ok(Verified { identity: stale.identity, cookies: Box::default() })
     }
 }
