@@ -19,6 +19,7 @@ use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
+use crate::feed::post::Post;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
 use crate::identity::{AuthError, Authenticator};
@@ -87,7 +88,8 @@ pub struct Server {
     pub cores: Arc<[CoreHandle]>,
     /// What its cores run on.
     pub driver: Driver,
-    access: Arc<Access>,
+    /// What users may see.
+    pub access: Arc<Access>,
     api: Arc<Api>,
     tls: Option<Listening>,
     audit: Audit,
@@ -111,8 +113,9 @@ impl Server {
         for spec in specs {
             clusters.add(Arc::new(spec));
         }
+        let mailboxes: Arc<[Post]> = posts.into();
         let shared = Shared {
-            posts: posts.into(),
+            posts: mailboxes.clone(),
             ledger: ledger.clone(),
             journal: config.journal.clone(),
             away_after: config.feeds.away_after,
@@ -129,7 +132,7 @@ impl Server {
         if let Some(bearer) = authenticator.bearer() {
             tokio::spawn(bearer.clone().follow_keys());
         }
-        let access = Access::new(config);
+        let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
         access.tenants.serve(&clusters.specs());
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
@@ -208,6 +211,12 @@ impl Server {
         tokio::spawn(self.api.clone().become_ready(keys, config.feeds.ready_after));
     }
 
+    /// Ends what there is of a cluster.
+    fn end_cluster(&self, name: &str) {
+        self.access.end_cluster(name);
+        self.hub.end_cluster(name);
+    }
+
     /// Takes what has changed in the registry.
     pub fn apply(&self, changes: Changes, order: &[Arc<ClusterSpec>], config: &Config) {
         // First: whoever comes back, when the streams of a cluster that is no longer theirs have ended, finds none.
@@ -215,13 +224,13 @@ impl Server {
         for name in &changes.removed {
             tracing::info!(cluster = %name, "cluster.removed");
             self.clusters.remove(name);
-            self.hub.end_cluster(name);
+            self.end_cluster(name);
         }
         for spec in changes.changed {
             tracing::info!(cluster = %spec.name, "cluster.changed");
             self.clusters.remove(&spec.name);
             self.clusters.add(spec.clone());
-            self.hub.end_cluster(&spec.name);
+            self.end_cluster(&spec.name);
         }
         for spec in changes.added {
             tracing::info!(cluster = %spec.name, "cluster.added");

@@ -4,22 +4,47 @@
 //! that lives as long as a stream depends on it, is asked again on a clock, and tells the cores when it changes. [`Access`] holds the grants of the
 //! process, on the control plane; a core reads a grant that it has without asking anybody.
 //!
+//! - [`mapping`]: who somebody is to Kubernetes. [`grant`]: what was decided.
+//! - [`live`]: a grant's life. [`verdicts`]: what the answers to its questions come to; [`patience`]: how long it counts while nobody
+//!   answers; [`touch`]: when something may have changed; [`candidates`]: the namespaces that a union may be of.
+//! - [`reviewer`] asks a cluster's apiserver; [`turns`]: whose question is next; [`question`]: what is asked, and what an answer is.
+//!
 //! Invariants: no decision, no stream. A decision is never older than the documented bound while rows flow. What apiservers are asked depends on distinct
 //! users × scopes, never on tabs.
 
+mod candidates;
 mod grant;
+mod live;
 mod mapping;
+mod patience;
+mod question;
+mod reviewer;
 mod tenants;
+mod touch;
+mod turns;
+mod verdicts;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
+pub use candidates::Candidates;
 pub use grant::{Grant, GrantKey, Ruling, Wanted};
 pub use mapping::{Asker, Mapping};
 pub use tenants::{Exceeded, Tenant, Tenants};
+pub use touch::{Subject, Touched};
 
+use self::candidates::AllNamespaces;
+use self::live::{Live, News, Told};
+use self::reviewer::Reviewer;
+use crate::cluster::Clusters;
 use crate::config::{self, Config};
+use crate::feed::hub::Hub;
+use crate::feed::post::{Mail, Post};
 use crate::identity::Identity;
+
+/// Who waits for a decision gives up when nothing has been answered for this long.
+const STANDSTILL: Duration = Duration::from_secs(15);
 
 /// The grants of a process.
 pub struct Access {
@@ -28,17 +53,38 @@ pub struct Access {
     /// Who is of which tenant.
     pub tenants: Tenants,
     settings: config::Access,
+    clusters: Arc<Clusters>,
+    hub: Arc<Hub>,
+    posts: Arc<[Post]>,
+    namespaces: Arc<AllNamespaces>,
+    grants: Mutex<HashMap<GrantKey, Arc<Live>>>,
+    reviewers: Mutex<HashMap<Arc<str>, Arc<Reviewer>>>,
 }
 
 impl Access {
-    /// Grants as these settings have them.
+    /// Grants as these settings have them, for the cores behind these posts.
     #[must_use]
-    pub fn new(config: &Config) -> Arc<Self> {
+    pub fn new(config: &Config, clusters: Arc<Clusters>, hub: Arc<Hub>, posts: Arc<[Post]>) -> Arc<Self> {
         Arc::new(Access {
             mapping: Mapping::new(config),
             tenants: Tenants::new(&config.tenants),
             settings: config.access.clone(),
+            clusters,
+            namespaces: AllNamespaces::new(hub.clone()),
+            hub,
+            posts,
+            grants: Mutex::default(),
+            reviewers: Mutex::default(),
         })
+    }
+
+    /// Grants of no cluster, which nobody is told of.
+    #[cfg(test)]
+    pub(crate) fn alone(config: &Config) -> Arc<Self> {
+        let clusters = Clusters::new(config.upstream.clone());
+        let limits = crate::feed::hub::Limits { linger: Duration::ZERO, feeds: 0, journal_total: 0 };
+        let (hub, _) = Hub::new(clusters.clone(), crate::feed::Shared::without_cores(), limits);
+        Access::new(config, clusters, hub, Arc::new([]))
     }
 
     /// Whether there is such a cluster for this identity: one of its tenant.
@@ -58,9 +104,124 @@ impl Access {
     }
 
     /// The grant for this question, decided anew where what is known is too old. On the control plane; all who ask the same share one question.
-    #[expect(clippy::unused_async, reason = "nothing is asked yet")]
+    ///
+    /// Where nobody answers, it is [`Ruling::Unavailable`], save while the cluster is away and the last decision still counts.
     pub async fn decide(self: Arc<Self>, key: GrantKey) -> Arc<Grant> {
-        let ruling = Ruling::Allowed(key.wanted.as_shared());
-        Arc::new(Grant::new(key, ruling))
+        let Some((live, grant)) = self.live(&key) else {
+            let ruling = Ruling::Allowed(key.wanted.as_shared());
+            return Arc::new(Grant::new(key, ruling));
+        };
+        if self.is_known(&grant) || live.told.borrow().graced {
+            return grant;
+        }
+        let (began, mut told) = (Instant::now(), live.told.clone());
+        let unsaid_before = told.borrow().unsaid;
+        live.tell(News::Wanted);
+        loop {
+            let Told { asked, unsaid, graced, .. } = told.borrow_and_update().clone();
+            let oldest = began.checked_sub(self.life(&grant.ruling().0)).unwrap_or(began);
+            if graced || asked.is_some_and(|asked| asked >= oldest) {
+                return grant;
+            }
+            let moves = tokio::time::timeout(STANDSTILL, told.changed());
+            if unsaid > unsaid_before || !matches!(moves.await, Ok(Ok(()))) {
+                return Arc::new(Grant::new(key, Ruling::Unavailable));
+            }
+        }
+    }
+
+    fn is_known(&self, grant: &Grant) -> bool {
+        let ruling = grant.ruling();
+        ruling.1.elapsed() < self.life(&ruling.0)
+    }
+
+    /// The grant that is kept up to date, begun where there is none. `None` for Foretop's own account, which is asked about by nobody.
+    fn live(self: &Arc<Self>, key: &GrantKey) -> Option<(Arc<Live>, Arc<Grant>)> {
+        let Asker::User(user) = &key.asker else { return None };
+        let mut grants = self.grants();
+        let live = grants
+            .entry(key.clone())
+            .or_insert_with(|| Live::start(self, key.clone(), user.clone(), self.reviewer(&key.cluster)));
+        // Taken under the lock under which it would be forgotten.
+        Some((live.clone(), live.grant.clone()))
+    }
+
+    fn reviewer(&self, cluster: &Arc<str>) -> Arc<Reviewer> {
+        let mut reviewers = self.reviewers.lock().expect("nothing panics while it holds this lock");
+        let reviewer = reviewers.entry(cluster.clone()).or_insert_with(|| {
+            Reviewer::start(cluster.clone(), self.clusters.clone(), self.settings.clone())
+        });
+        reviewer.clone()
+    }
+
+    /// Of how many questions of how many a decision under way has answers. `None` where there is none under way.
+    #[must_use]
+    pub fn progress(&self, key: &GrantKey) -> Option<(u32, u32)> {
+        let grants = self.grants();
+        grants.get(key).filter(|live| live.told.borrow().asked.is_none()).map(|live| live.progress())
+    }
+
+    /// Rights in this cluster may have changed: what streams see by them is asked again at once, and for ten seconds more, as authorizers lag.
+    pub fn touched(&self, cluster: &str, touched: &Touched) {
+        for (key, live) in self.grants().iter().filter(|(key, _)| &*key.cluster == cluster) {
+            if matches!(&key.asker, Asker::User(user) if touched.concerns(user)) {
+                live.tell(News::Touched(touched.namespace().cloned()));
+            }
+        }
+    }
+
+    /// From now on these name the namespaces in which users may have rights.
+    pub fn nominate(&self, candidates: Arc<dyn Candidates>) {
+        self.namespaces.nominate(candidates);
+    }
+
+    /// The clusters in which somebody's rights are asked for.
+    #[must_use]
+    pub fn clusters(&self) -> Vec<Arc<str>> {
+        let mut clusters: Vec<Arc<str>> = self.grants().keys().map(|key| key.cluster.clone()).collect();
+        clusters.sort_unstable();
+        clusters.dedup();
+        clusters
+    }
+
+    /// A cluster is gone, or another one: nothing that was decided about it counts.
+    pub fn end_cluster(&self, cluster: &str) {
+        for (_, live) in self.grants().extract_if(|key, _| &*key.cluster == cluster) {
+            live.tell(News::Ended);
+        }
+        let reviewer =
+            self.reviewers.lock().expect("nothing panics while it holds this lock").remove(cluster);
+        if let Some(reviewer) = reviewer {
+            reviewer.end();
+        }
+    }
+
+    /// Forgets a grant, unless somebody holds it. Returns whether it is forgotten.
+    fn forget(&self, live: &Arc<Live>) -> bool {
+        let mut grants = self.grants();
+        let is_free = !live.is_held();
+        if is_free && grants.get(&live.grant.key).is_some_and(|known| Arc::ptr_eq(known, live)) {
+            grants.remove(&live.grant.key);
+        }
+        is_free
+    }
+
+    /// A grant's ruling is another one: streams may depend on it.
+    fn tell_cores(&self, grant: &Arc<Grant>) {
+        for post in self.posts.iter() {
+            post.send(Mail::Ruled(grant.clone()));
+        }
+    }
+
+    fn grants(&self) -> MutexGuard<'_, HashMap<GrantKey, Arc<Live>>> {
+        self.grants.lock().expect("nothing panics while it holds the grants' lock")
+    }
+}
+
+impl Drop for Access {
+    fn drop(&mut self) {
+        for reviewer in self.reviewers.get_mut().expect("nothing panics while it holds this lock").values() {
+            reviewer.end();
+        }
     }
 }

@@ -92,7 +92,8 @@ impl Clusters {
     }
 
     /// The cluster; one that could not be connected is tried again, as its kubeconfig may have come since.
-    fn connected(&self, name: &str) -> Option<Arc<Cluster>> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Arc<Cluster>> {
         let known = self.known.load();
         if let Some(cluster) = known.clusters.get(name) {
             return Some(cluster.clone());
@@ -112,7 +113,7 @@ impl Sources for Clusters {
     }
 
     fn start(&self, feed: Arc<Feed>) -> Option<Running> {
-        let cluster = self.connected(&feed.key.cluster)?;
+        let cluster = self.get(&feed.key.cluster)?;
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(reflector::run(cluster, feed, self.settings.clone(), stopped));
         // Dropping the sender stops the reflector.

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_is_too_old_opens_nothing_and_is_forgotten() {
-        let access = Access::new(&Config::default());
+        let access = Access::alone(&Config::default());
         let mut grants = Grants::default();
         let (ann, bob) = (grant("ann"), grant("bob"));
         grants.keep(&ann);
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_newer_decision_takes_the_place_of_an_older_one() {
-        let access = Access::new(&Config::default());
+        let access = Access::alone(&Config::default());
         let mut grants = Grants::default();
         let (old, new) = (grant("ann"), grant("ann"));
         new.decide(Ruling::Denied { namespace: None }, Instant::now());

@@ -176,6 +176,12 @@ impl Feed {
         writer.synced.then_some(writer.head)
     }
 
+    /// The names of its objects, in order: of a cluster-scoped kind.
+    #[must_use]
+    pub fn names(&self) -> Vec<Arc<str>> {
+        self.lock().replica.keys().map(Arc::from).collect()
+    }
+
     /// How the source is doing.
     #[must_use]
     pub fn status(&self) -> Arc<Status> {

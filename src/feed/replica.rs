@@ -91,6 +91,11 @@ impl Replica {
         self.rows.len()
     }
 
+    /// The objects' keys, in order: `namespace/name`, or `name` for cluster-scoped kinds.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.rows.keys().map(|key| &**key)
+    }
+
     /// Bytes that the replica takes in memory, roughly.
     #[must_use]
     pub fn memory(&self) -> usize {

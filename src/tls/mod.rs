@@ -188,8 +188,15 @@ impl Shared {
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase() {
             // No record of TLS begins with a letter, and each request does.
-            let refusal =
-                head::refusal(Version::Http11, "-", Refusal::NeedsTls, false, false, After::Close, &[]);
+            let refusal = head::refusal(
+                Version::Http11,
+                "-",
+                (Refusal::NeedsTls, Refusal::NeedsTls.message()),
+                false,
+                false,
+                After::Close,
+                &[],
+            );
             stream.write_all(&refusal).await?;
             return Err(io::Error::new(io::ErrorKind::InvalidData, "cleartext HTTP"));
         }

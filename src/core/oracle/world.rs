@@ -15,9 +15,11 @@ use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
 use crate::access::{Access, Asker, Grant, GrantKey, Ruling, Wanted};
 use crate::audit::{Audit, Origin};
+use crate::cluster::Clusters;
 use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
+use crate::feed::post::Post;
 use crate::feed::{Feed, FeedKey, KubeUser, Namespaces, Scope, Shared, State};
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identity, SessionRef};
@@ -99,7 +101,8 @@ impl World {
         let ledger = Ledger::new(usize::MAX);
         let journal = config::Journal { max_bytes: journal_bytes, ..config::Journal::default() };
         let away_after = Duration::from_secs(15);
-        let shared = Shared { posts: posts.into(), ledger: ledger.clone(), journal, away_after };
+        let posts: Arc<[Post]> = posts.into();
+        let shared = Shared { posts: posts.clone(), ledger: ledger.clone(), journal, away_after };
         let limits = Limits { linger: Duration::from_hours(1), feeds: 10, journal_total: usize::MAX };
         let (hub, task) = Hub::new(Arc::new(NoSources), shared, limits);
         runtime.spawn(task);
@@ -122,7 +125,12 @@ impl World {
             ),
             hub: hub.clone(),
             ledger: ledger.clone(),
-            access: Access::new(&config::Config::default()),
+            access: Access::new(
+                &config::Config::default(),
+                Clusters::new(config::Upstream::default()),
+                hub.clone(),
+                posts,
+            ),
             audit: Audit::off(),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
