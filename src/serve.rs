@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::access::Access;
+use crate::access::rbac::Rbac;
 use crate::api::{self, Api};
 use crate::audit::Audit;
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
@@ -22,7 +23,8 @@ use crate::feed::ledger::Ledger;
 use crate::feed::post::Post;
 use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
-use crate::identity::{AuthError, Authenticator};
+use crate::identity::revocation::Hear;
+use crate::identity::{AuthError, Authenticator, Revoked};
 use crate::tls::{Listening, TlsError};
 
 /// Why a server does not start.
@@ -132,8 +134,15 @@ impl Server {
         if let Some(bearer) = authenticator.bearer() {
             tokio::spawn(bearer.clone().follow_keys());
         }
+        if let Some(sessions) = authenticator.sessions() {
+            sessions.revocations().tell(Arc::new(TellCores(cores.clone())));
+            tokio::spawn(sessions.clone().follow_provider());
+        }
         let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
         access.tenants.serve(&clusters.specs());
+        if config.access.watch_rbac {
+            Rbac::start(clusters.clone(), &access);
+        }
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
@@ -168,8 +177,18 @@ impl Server {
         let managed = manage.as_ref().and_then(|listener| listener.local_addr().ok());
         let manage_at = managed.map_or_else(|| "off".into(), |address| address.to_string());
         tracing::info!(%address, manage = manage_at, cores = count, driver = driver.name(), "server.started");
-        let api =
-            Api::new(config, &hub, &clusters, &cores, origins, authenticator, audit.clone(), ledger, driver);
+        let api = Api::new(
+            config,
+            &hub,
+            &clusters,
+            &cores,
+            origins,
+            authenticator,
+            access,
+            audit.clone(),
+            ledger,
+            driver,
+        );
         tokio::spawn(api::serve(api.clone(), to_serve));
         if let Some(listener) = manage {
             tokio::spawn(api::manage::serve(api.clone(), listener));
@@ -268,6 +287,26 @@ impl Server {
         for core in self.cores.iter() {
             // Only a core that is gone, or drowned in connections, does not hear it; the process ends all the same.
             let _ = core.tell(command());
+        }
+    }
+}
+
+/// Has the cores end the streams of sessions that are ended.
+struct TellCores(Arc<[CoreHandle]>);
+
+impl Hear for TellCores {
+    fn hear(&self, what: &Revoked) {
+        let what = Arc::new(what.clone());
+        for core in self.0.iter() {
+            // A core has at most some thousands of commands waiting, which it is through with in moments.
+            let mut command = Command::Revoked(what.clone());
+            for _ in 0..100 {
+                match core.tell(command) {
+                    Ok(()) => break,
+                    Err(back) => command = back,
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
     }
 }

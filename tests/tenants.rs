@@ -61,6 +61,8 @@ async fn a_cluster_of_another_tenant_is_as_none() {
         ("grey", WEST, false),
         ("red,blue", EAST, true),
     ] {
+        let clusters = ask(&house, group, "/api/clusters").await.text();
+        assert_eq!(clusters.contains(&format!("\"{cluster}\"")), there, "{group}: {clusters}");
         let listed = ask(&house, group, &format!("/api/clusters/{cluster}/pods")).await;
         if there {
             assert_eq!(listed.head.status, 200, "{group} {cluster}: {}", listed.text());

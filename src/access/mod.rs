@@ -7,6 +7,7 @@
 //! - [`mapping`]: who somebody is to Kubernetes. [`grant`]: what was decided.
 //! - [`live`]: a grant's life. [`verdicts`]: what the answers to its questions come to; [`patience`]: how long it counts while nobody
 //!   answers; [`touch`]: when something may have changed; [`candidates`]: the namespaces that a union may be of.
+//! - [`rbac`] watches roles and bindings, where the settings want it: what they touch, and which candidates they name.
 //! - [`reviewer`] asks a cluster's apiserver; [`turns`]: whose question is next; [`question`]: what is asked, and what an answer is.
 //!
 //! Invariants: no decision, no stream. A decision is never older than the documented bound while rows flow. What apiservers are asked depends on distinct
@@ -18,6 +19,7 @@ mod live;
 mod mapping;
 mod patience;
 mod question;
+pub mod rbac;
 mod reviewer;
 mod tenants;
 mod touch;

@@ -30,7 +30,7 @@ pub enum Touched {
 }
 
 /// A subject of a binding, as an apiserver knows it. A service account is the user `system:serviceaccount:NAMESPACE:NAME`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A user's name.
     User(Box<str>),

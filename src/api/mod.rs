@@ -25,12 +25,13 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
 
 use self::admin::Admins;
 use self::serving::Bounds;
+use crate::access::Access;
 use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
 use crate::config::{AuthMode, Cidr, Config};
@@ -62,6 +63,7 @@ pub struct Api {
     origins: Arc<Origins>,
     trusted_proxies: Vec<Cidr>,
     authenticator: Arc<Authenticator>,
+    access: Arc<Access>,
     audit: Audit,
     ledger: Arc<Ledger>,
     driver: Driver,
@@ -84,6 +86,7 @@ impl Api {
         cores: &Arc<[CoreHandle]>,
         origins: Arc<Origins>,
         authenticator: Arc<Authenticator>,
+        access: Arc<Access>,
         audit: Audit,
         ledger: Arc<Ledger>,
         driver: Driver,
@@ -95,6 +98,7 @@ impl Api {
             origins,
             trusted_proxies: config.server.trusted_proxies.clone(),
             authenticator,
+            access,
             audit,
             ledger,
             driver,
@@ -174,6 +178,12 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), authenticate));
     let meant_for_us = Router::new()
         .route("/api/auth/config", get(auth::config))
+        .route("/api/auth/login", get(auth::sign_in::login))
+        .route("/api/auth/callback", get(auth::sign_in::callback))
+        .route("/api/auth/logout", get(auth::sign_out::logout))
+        .route("/api/auth/logout/everywhere", get(auth::sign_out::logout_everywhere))
+        .route("/api/auth/loggedout", get(auth::sign_out::logged_out))
+        .route("/api/auth/backchannel-logout", post(auth::sign_out::backchannel))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), sites::admit));
@@ -214,7 +224,13 @@ async fn authenticate(
             }
             response
         }
-        Err(why) => refuse(why, accepts_json(&request)),
+        Err(why) => {
+            let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+            let to_sign_in = auth::sign_in::instead_of_401(&api, method, uri, headers);
+            to_sign_in
+                .filter(|_| why == Refusal::Unauthenticated)
+                .unwrap_or_else(|| refuse(why, accepts_json(&request)))
+        }
     }
 }
 

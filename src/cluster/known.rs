@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::{Cluster, ClusterSpec, reflector};
+use super::reflector::{self, Sink};
+use super::{Cluster, ClusterSpec};
 use crate::config;
 use crate::feed::Feed;
 use crate::feed::hub::{Running, Sources};
@@ -84,6 +85,14 @@ impl Clusters {
         self.change(|known| known.specs.sort_by_key(|spec| place(&spec.name)));
     }
 
+    /// Keeps the sink equal to its kind in the cluster, until what is returned is dropped.
+    pub fn follow(&self, cluster: Arc<Cluster>, sink: Arc<impl Sink>) -> Running {
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(reflector::run(cluster, sink, self.settings.clone(), stopped));
+        // Dropping the sender stops the reflector.
+        Running(Box::new(stop))
+    }
+
     fn change(&self, change: impl FnOnce(&mut Known)) {
         let _alone = self.changing.lock().expect("nothing panics while it holds this lock");
         let mut known = Known::clone(&self.known.load());
@@ -114,9 +123,6 @@ impl Sources for Clusters {
 
     fn start(&self, feed: Arc<Feed>) -> Option<Running> {
         let cluster = self.get(&feed.key.cluster)?;
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(reflector::run(cluster, feed, self.settings.clone(), stopped));
-        // Dropping the sender stops the reflector.
-        Some(Running(Box::new(stop)))
+        Some(self.follow(cluster, feed))
     }
 }

@@ -1,8 +1,8 @@
-//! The list-then-watch loop of one feed: the source that a feed has today.
+//! The list-then-watch loop of one kind: the source that a feed has today, and that of what Foretop follows for itself.
 //!
 //! Attempts end in an outcome, the table in `step` says what follows, and this file does it. Reading waits for nothing but
-//! the socket: what came is handed to the feed at once, in batches of what was there, since a watch that is not read stalls
-//! its connection. Invariants: a position is only left through [`Feed::replace`]; objects of a sync that did not come whole
+//! the socket: what came is handed on at once, in batches of what was there, since a watch that is not read stalls
+//! its connection. Invariants: a position is only left through [`Sink::replace`]; objects of a sync that did not come whole
 //! are thrown away.
 
 mod listing;
@@ -23,7 +23,7 @@ use super::eyes::Look;
 use super::status::{self, outcome_of_initial_events};
 use super::step::{Act, Course, Outcome, Step, Wait};
 use crate::config;
-use crate::feed::{Feed, State};
+use crate::feed::{Feed, FeedKey, State};
 use crate::kind::{Change, Object, Rv};
 
 /// Between the opening of two watches.
@@ -35,23 +35,59 @@ const SPREAD: Duration = Duration::from_millis(250);
 /// What only an operator changes is tried again after so many times the longest backoff.
 const SLOW: u32 = 3;
 
-/// Keeps `feed` equal to its kind in `cluster`, until `stop` says `true` or its sender is gone. Never gives up.
+/// What is kept equal to its kind in its cluster. Called from one task at a time.
+pub trait Sink: Send + Sync + 'static {
+    /// What of which cluster, and as whom.
+    fn key(&self) -> &FeedKey;
+    /// The version to go on from; `None` where nothing is known.
+    fn cursor(&self) -> Option<Rv>;
+    /// Takes a whole list. See [`Feed::replace`].
+    fn replace(&self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>);
+    /// Takes events in order. Empties the vector.
+    fn apply(&self, changes: &mut Vec<Change>);
+    /// Says how following it goes.
+    fn set_state(&self, state: State);
+}
+
+impl Sink for Feed {
+    fn key(&self) -> &FeedKey {
+        &self.key
+    }
+
+    fn cursor(&self) -> Option<Rv> {
+        self.cursor()
+    }
+
+    fn replace(&self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>) {
+        self.replace(rv, objects, incarnation);
+    }
+
+    fn apply(&self, changes: &mut Vec<Change>) {
+        self.apply(changes);
+    }
+
+    fn set_state(&self, state: State) {
+        self.set_state(state);
+    }
+}
+
+/// Keeps `sink` equal to its kind in `cluster`, until `stop` says `true` or its sender is gone. Never gives up.
 ///
-/// Goes on from the feed's own position if it has one.
+/// Goes on from the sink's own position if it has one.
 pub async fn run(
     cluster: Arc<Cluster>,
-    feed: Arc<Feed>,
+    sink: Arc<impl Sink>,
     settings: Arc<config::Upstream>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let look = match Look::of(&feed.key) {
+    let look = match Look::of(sink.key()) {
         Ok(look) => look,
         Err(error) => {
-            tracing::error!(cluster = %cluster.name, kind = feed.key.kind.name, %error, "nobody can be impersonated by this name");
-            return feed.set_state(State::Forbidden);
+            tracing::error!(cluster = %cluster.name, kind = sink.key().kind.name, %error, "nobody can be impersonated by this name");
+            return sink.set_state(State::Forbidden);
         }
     };
-    let mut reflector = Reflector::new(cluster, feed, look, settings);
+    let mut reflector = Reflector::new(cluster, sink, look, settings);
     tokio::select! {
         biased;
         _ = stop.wait_for(|stop| *stop) => {}
@@ -61,14 +97,14 @@ pub async fn run(
 
 struct Reflector {
     cluster: Arc<Cluster>,
-    feed: Arc<Feed>,
+    sink: Arc<dyn Sink>,
     look: Look,
     settings: Arc<config::Upstream>,
     course: Course,
-    /// The newest version that the feed has.
+    /// The newest version that the sink has.
     position: Option<Rv>,
     opened: Option<Instant>,
-    /// What the feed was last told.
+    /// What the sink was last told.
     told: Option<State>,
 }
 
@@ -80,10 +116,10 @@ struct Initial {
 }
 
 impl Reflector {
-    fn new(cluster: Arc<Cluster>, feed: Arc<Feed>, look: Look, settings: Arc<config::Upstream>) -> Self {
-        let position = feed.cursor();
+    fn new(cluster: Arc<Cluster>, sink: Arc<dyn Sink>, look: Look, settings: Arc<config::Upstream>) -> Self {
+        let position = sink.cursor();
         let course = Course::new(position.is_some());
-        Reflector { cluster, feed, look, settings, course, position, opened: None, told: None }
+        Reflector { cluster, sink, look, settings, course, position, opened: None, told: None }
     }
 
     async fn follow(&mut self) -> Infallible {
@@ -94,7 +130,7 @@ impl Reflector {
                 Act::List => self.list().await,
                 Act::Watch => self.watch().await,
             };
-            tracing::debug!(cluster = %self.cluster.name, kind = self.feed.key.kind.name, ?act, ?outcome);
+            tracing::debug!(cluster = %self.cluster.name, kind = self.sink.key().kind.name, ?act, ?outcome);
             if matches!(outcome, Outcome::Garbage(_)) {
                 self.cluster.counters.bad_lines.fetch_add(1, Relaxed);
             }
@@ -105,14 +141,14 @@ impl Reflector {
         }
     }
 
-    /// Tells the feed of a trouble, and the log of a new one.
+    /// Tells the sink of a trouble, and the log of a new one.
     fn tell(&mut self, trouble: Option<State>) {
         let Some(trouble) = trouble else { return };
         let is_known = |told: &State| std::mem::discriminant(told) == std::mem::discriminant(&trouble);
         if !self.told.as_ref().is_some_and(is_known) {
-            tracing::warn!(cluster = %self.cluster.name, kind = self.feed.key.kind.name, state = ?trouble, "not following");
+            tracing::warn!(cluster = %self.cluster.name, kind = self.sink.key().kind.name, state = ?trouble, "not following");
         }
-        self.feed.set_state(trouble.clone());
+        self.sink.set_state(trouble.clone());
         self.told = Some(trouble);
     }
 
@@ -122,8 +158,8 @@ impl Reflector {
         if self.told == Some(State::Live) {
             return;
         }
-        tracing::info!(cluster = %self.cluster.name, kind = self.feed.key.kind.name, "following");
-        self.feed.set_state(State::Live);
+        tracing::info!(cluster = %self.cluster.name, kind = self.sink.key().kind.name, "following");
+        self.sink.set_state(State::Live);
         self.told = Some(State::Live);
     }
 
@@ -151,14 +187,14 @@ impl Reflector {
     }
 
     async fn sync(&mut self) -> Outcome {
-        if !self.cluster.sends_initial_events(self.feed.key.kind).await {
+        if !self.cluster.sends_initial_events(self.sink.key().kind).await {
             return self.list().await;
         }
         let outcome = self.take_initial_events().await;
         if let Outcome::WatchListRefused(why) = &outcome {
-            let (cluster, kind) = (&self.cluster.name, self.feed.key.kind.name);
+            let (cluster, kind) = (&self.cluster.name, self.sink.key().kind.name);
             tracing::info!(%cluster, kind, why, "no initial events from this apiserver; listing instead");
-            self.cluster.refused_initial_events(self.feed.key.kind).await;
+            self.cluster.refused_initial_events(self.sink.key().kind).await;
         }
         outcome
     }
@@ -227,14 +263,14 @@ impl Reflector {
             Change::Bookmark { rv, .. } => Some(*rv),
             Change::Error(_) => self.position,
         };
-        self.feed.apply(changes);
+        self.sink.apply(changes);
         changes.clear();
         self.course.moved();
         self.is_live();
     }
 
     fn replace(&mut self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>) {
-        self.feed.replace(rv, objects, incarnation);
+        self.sink.replace(rv, objects, incarnation);
         self.cluster.counters.syncs.fetch_add(1, Relaxed);
         self.position = Some(rv);
         self.course.synced();

@@ -20,6 +20,7 @@ pub(crate) fn find(config: &Config, known: &Known<'_>, mistakes: &mut Vec<Mistak
     let mut rules = Rules { known, mistakes };
     rules.listeners(config);
     rules.identity(config);
+    rules.sign_in(config);
     rules.bearer(config);
     rules.authorization(config);
     rules.access(config);
@@ -97,6 +98,51 @@ impl Rules<'_> {
             &["auth.header.groups", "auth.header.user"],
             || "user and groups come from the same header".into(),
             || "two different headers".into(),
+        );
+    }
+
+    fn sign_in(&mut self, config: &Config) {
+        let (oidc, session) = (&config.auth.oidc, &config.auth.session);
+        let is_on = config.auth.mode == AuthMode::Oidc;
+        let needed: [(bool, &str, &str); 4] = [
+            (
+                oidc.issuer.is_empty(),
+                "auth.oidc.issuer",
+                "the provider's issuer, such as `https://sso.example`",
+            ),
+            (oidc.client_id.is_empty(), "auth.oidc.clientId", "the id that the provider has for this server"),
+            (
+                session.keys.is_empty(),
+                "auth.session.keys",
+                "a file of random bytes, such as `openssl rand -base64 48` writes",
+            ),
+            (
+                config.state.dir.is_none(),
+                "state.dir",
+                "a directory that survives restarts, such as `/var/lib/foretop`",
+            ),
+        ];
+        for (missing, key, right) in needed {
+            let what = || format!("`auth.mode: oidc` needs `{key}`");
+            self.check(!(is_on && missing), &[key, "auth.mode"], what, || right.to_owned());
+        }
+        self.check(
+            oidc.client_secret.is_none() || oidc.client_secret_file.is_none(),
+            &["auth.oidc.clientSecretFile", "auth.oidc.clientSecret"],
+            || "the client's secret is given twice".into(),
+            || "either `clientSecret` or `clientSecretFile`".into(),
+        );
+        self.check(
+            oidc.scopes.iter().any(|scope| scope == "openid"),
+            &["auth.oidc.scopes"],
+            || "without the scope `openid` a provider tells nobody's name".into(),
+            || "a list with `openid` in it".into(),
+        );
+        self.check(
+            session.idle_timeout <= session.absolute_timeout,
+            &["auth.session.idleTimeout", "auth.session.absoluteTimeout"],
+            || "a session would go idle after it is over".into(),
+            || format!("at most `absoluteTimeout`, {}", show_duration(session.absolute_timeout)),
         );
     }
 

@@ -196,6 +196,8 @@ impl Core {
         };
         let who = match self.everywhere.authenticator.identify(peer, request.fields()) {
             Ok(who) => who,
+            // The control plane sends a browser to the sign-in.
+            Err(Refusal::Unauthenticated) if request.opens_page() => return Plan::Elsewhere,
             Err(why) => return refuse(why),
         };
         let is_get = request.method == "GET";

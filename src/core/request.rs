@@ -182,10 +182,20 @@ impl<'a> Request<'a> {
     /// Whether errors are wanted as JSON.
     #[must_use]
     pub fn accepts_json(&self) -> bool {
+        self.accepts(b"application/json")
+    }
+
+    /// Whether a browser opens it as a page.
+    #[must_use]
+    pub fn opens_page(&self) -> bool {
+        self.method == "GET" && self.accepts(b"text/html")
+    }
+
+    fn accepts(&self, wanted: &[u8]) -> bool {
         values(self.headers, "accept")
             .flat_map(|value| value.split(|byte| *byte == b','))
             .filter_map(|part| part.split(|byte| *byte == b';').next())
-            .any(|media| media.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+            .any(|media| media.trim_ascii().eq_ignore_ascii_case(wanted))
     }
 
     /// The place that the client asks to resume from.

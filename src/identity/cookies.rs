@@ -85,6 +85,12 @@ impl Split {
         Split { names: (0..most.clamp(1, MOST_PIECES)).map(name_of).collect() }
     }
 
+    /// Whether a cookie of this name is one of them.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
+    }
+
     /// The value that these cookies hold. `None`: there is none, or a piece is missing, there twice, or too long.
     pub fn join<'a>(&self, cookies: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Whole> {
         let mut found = [None; MOST_PIECES];

@@ -33,6 +33,7 @@ use bearer::Bearer;
 pub use header::TrustedHeader;
 pub use peer::{Peer, TlsPeer};
 pub use session::{Revoked, SessionRef, UnixSeconds, now};
+use session_cookie::{Shown, Used};
 
 /// Someone who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +97,8 @@ pub struct Stale {
 enum Cause {
     /// For the key of this token.
     Token(SecretString),
+    /// About this session, whose turn it is to be refreshed.
+    Session(Box<Shown>, Used),
 }
 
 /// Why nobody could be identified as the settings say.
@@ -107,6 +110,9 @@ pub enum AuthError {
     /// The issuer of bearer tokens cannot be asked for its keys.
     #[error("auth.bearer: {0}")]
     Bearer(#[source] provider_http::ClientError),
+    /// There can be no sessions.
+    #[error(transparent)]
+    Sessions(#[from] oidc::SessionsError),
 }
 
 /// How identities come about.
@@ -125,7 +131,7 @@ enum Primary {
     /// A trusted proxy says who asks.
     Header(TrustedHeader),
     /// A session's cookie does.
-    Oidc(oidc::Sessions),
+    Oidc(Arc<oidc::Sessions>),
     /// There is no browser: a bearer token says who asks, or nobody does.
     Bearer,
 }
@@ -146,7 +152,7 @@ impl Authenticator {
                 until: None,
             }),
             AuthMode::Header => Primary::Header(TrustedHeader::new(&auth.header)),
-            AuthMode::Oidc => Primary::Oidc(oidc::Sessions::new(config)?),
+            AuthMode::Oidc => Primary::Oidc(Arc::new(oidc::Sessions::new(config)?)),
             AuthMode::Bearer => Primary::Bearer,
         };
         signature::install()?;
@@ -157,7 +163,7 @@ impl Authenticator {
 
     /// The sessions, where browsers sign in with a provider.
     #[must_use]
-    pub fn sessions(&self) -> Option<&oidc::Sessions> {
+    pub fn sessions(&self) -> Option<&Arc<oidc::Sessions>> {
         match &self.primary {
             Primary::Oidc(sessions) => Some(sessions),
             _ => None,
@@ -184,12 +190,13 @@ impl Authenticator {
     /// # Errors
     /// [`Refusal::Unauthenticated`] where the provider has ended the session; as [`Bearer::identify`] for a token.
     pub async fn refresh(self: Arc<Self>, stale: Stale) -> Result<Verified, Refusal> {
-        match (stale.cause, &self.bearer) {
-            (Cause::Token(token), Some(bearer)) => {
+        match (stale.cause, &self.bearer, &self.primary) {
+            (Cause::Token(token), Some(bearer), _) => {
                 let identity = bearer.refresh(&token).await?;
                 Ok(Verified { identity, cookies: Box::default() })
             }
-            (Cause::Token(_), None) => Err(Refusal::Unauthenticated),
+            (Cause::Session(shown, used), _, Primary::Oidc(sessions)) => sessions.refresh(*shown, used).await,
+            _ => Err(Refusal::Unauthenticated),
         }
     }
 

@@ -65,7 +65,6 @@ struct Key {
 /// Seals and opens.
 pub struct Seals {
     keys: Box<[Key]>,
-    random: SystemRandom,
 }
 
 impl std::fmt::Debug for Seals {
@@ -95,13 +94,13 @@ impl Seals {
             session: derive(secret, b"foretop session 1"),
             login: derive(secret, b"foretop login 1"),
         };
-        Seals { keys: secrets.map(key).collect(), random: SystemRandom::new() }
+        Seals { keys: secrets.map(key).collect() }
     }
 
     /// Seals these bytes, as text that a cookie may hold.
     #[must_use]
     pub fn seal(&self, purpose: Purpose, plain: &[u8]) -> String {
-        let nonce: [u8; NONCE] = random(&self.random);
+        let nonce: [u8; NONCE] = random();
         let cipher = self.keys[0].of(purpose);
         let sealed = cipher.encrypt(&XNonce::from(nonce), plain).expect("far below the cipher's limit");
         let mut text = String::with_capacity((NONCE + sealed.len()) * 4 / 3 + 4);
@@ -129,9 +128,10 @@ impl Key {
 }
 
 /// So many random bytes.
-pub fn random<const N: usize>(source: &SystemRandom) -> [u8; N] {
+#[must_use]
+pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    source.fill(&mut bytes).expect("the kernel has random bytes for a process that runs");
+    SystemRandom::new().fill(&mut bytes).expect("the kernel has random bytes for a process that runs");
     bytes
 }
 

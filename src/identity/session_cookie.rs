@@ -86,6 +86,11 @@ impl SessionCookies {
         Some(Shown { session: Session::decode(&bytes)?, pieces: whole.pieces })
     }
 
+    /// Whether a request's headers hold a session's cookie, good or bad.
+    pub fn is_shown<'a>(&self, headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> bool {
+        cookies::of(headers).any(|(name, _)| self.split.has(name))
+    }
+
     /// The lines that give a browser this session.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The kinds that Foretop streams: one file per kind, and their registry.
+//! The kinds that Foretop streams: one file per kind, and their registry. Those that it follows for itself are in [`rbac`].
 //!
 //! A kind says what is decoded of its objects, what its row looks like and how an object becomes a row (its
 //! *projection*). Nothing here knows of clusters, feeds or streams.
@@ -12,6 +12,7 @@ mod case;
 mod decode;
 mod field;
 mod quantity;
+pub mod rbac;
 mod row;
 pub mod text;
 mod time;

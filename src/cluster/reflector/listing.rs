@@ -46,7 +46,7 @@ impl Reflector {
         if answer.status != 200 {
             return Err(status::outcome(&status::read(&answer)));
         }
-        (self.feed.key.kind.decode_page)(&answer.body).map_err(|error| Outcome::Garbage(error.to_string()))
+        (self.sink.key().kind.decode_page)(&answer.body).map_err(|error| Outcome::Garbage(error.to_string()))
     }
 }
 

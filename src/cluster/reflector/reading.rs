@@ -104,7 +104,7 @@ impl Reflector {
 
     fn take_line(&mut self, line: &[u8], reading: &mut Reading) -> Result<(), Outcome> {
         let change =
-            (self.feed.key.kind.decode_line)(line).map_err(|error| Outcome::Garbage(error.to_string()))?;
+            (self.sink.key().kind.decode_line)(line).map_err(|error| Outcome::Garbage(error.to_string()))?;
         let Some(initial) = &mut reading.initial else {
             if let Change::Error(status) = &change {
                 return Err(status::outcome(status));
