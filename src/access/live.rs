@@ -12,7 +12,7 @@ use super::Access;
 use super::candidates::Known;
 use super::grant::{Grant, GrantKey, Ruling};
 use super::patience::{Limits, Patience, Upstream};
-use super::question::{Answer, Question, Unsaid};
+use super::question::{Answer, Question, Unsaid, What};
 use super::reviewer::{Fresh, Reply, Reviewer};
 use super::touch::{About, Touches};
 use super::turns::Lane;
@@ -308,7 +308,7 @@ impl Task {
     }
 
     fn question(&self, namespace: Where) -> Question {
-        Question { user: self.user.clone(), kind: self.live.grant.key.kind, namespace }
+        Question { user: self.user.clone(), what: What::Rows(self.live.grant.key.kind), namespace }
     }
 
     fn ask(&mut self, namespace: Where, fresh: Fresh, lane: Lane) {

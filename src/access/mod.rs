@@ -6,7 +6,7 @@
 //!
 //! - [`mapping`]: who somebody is to Kubernetes. [`grant`]: what was decided.
 //! - [`live`]: a grant's life. [`verdicts`]: what the answers to its questions come to; [`patience`]: how long it counts while nobody
-//!   answers; [`touch`]: when something may have changed; [`candidates`]: the namespaces that a union may be of.
+//!   answers; [`checks`]: what somebody asks about themselves; [`touch`]: when something may have changed; [`candidates`]: the namespaces that a union may be of.
 //! - [`rbac`] watches roles and bindings, where the settings want it: what they touch, and which candidates they name.
 //! - [`reviewer`] asks a cluster's apiserver; [`turns`]: whose question is next; [`question`]: what is asked, and what an answer is.
 //!
@@ -14,6 +14,7 @@
 //! users × scopes, never on tabs.
 
 mod candidates;
+mod checks;
 mod grant;
 mod live;
 mod mapping;
@@ -31,8 +32,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 pub use candidates::Candidates;
+pub use checks::{Checked, CheckedWhere};
 pub use grant::{Grant, GrantKey, Ruling, Wanted};
 pub use mapping::{Asker, Mapping};
+pub use question::{Answer, Check, Unsaid};
 pub use tenants::{Exceeded, Tenant, Tenants};
 pub use touch::{Subject, Touched};
 
@@ -55,6 +58,8 @@ pub struct Access {
     /// Who is of which tenant.
     pub tenants: Tenants,
     settings: config::Access,
+    /// How long what somebody has asked about themselves is known.
+    check_life: Duration,
     clusters: Arc<Clusters>,
     hub: Arc<Hub>,
     posts: Arc<[Post]>,
@@ -71,6 +76,7 @@ impl Access {
             mapping: Mapping::new(config),
             tenants: Tenants::new(&config.tenants),
             settings: config.access.clone(),
+            check_life: config.authorization.can_i_life,
             clusters,
             namespaces: AllNamespaces::new(hub.clone()),
             hub,
@@ -151,7 +157,7 @@ impl Access {
     fn reviewer(&self, cluster: &Arc<str>) -> Arc<Reviewer> {
         let mut reviewers = self.reviewers.lock().expect("nothing panics while it holds this lock");
         let reviewer = reviewers.entry(cluster.clone()).or_insert_with(|| {
-            Reviewer::start(cluster.clone(), self.clusters.clone(), self.settings.clone())
+            Reviewer::start(cluster.clone(), self.clusters.clone(), self.settings.clone(), self.check_life)
         });
         reviewer.clone()
     }

@@ -44,22 +44,21 @@ struct ClusterLine {
     arn: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     region: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kubeconfig_path: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kubeconfig_context: Option<String>,
     exec_enabled: bool,
 }
 
+<<<<<<< HEAD
 /// The caller's clusters, in the registry's order.
 pub(super) async fn clusters(State(api): State<Arc<Api>>, Extension(asker): Extension<Asker>) -> Response {
+=======
+/// The clusters, in the registry's order. Where their kubeconfigs are is nobody's business.
+pub(super) async fn clusters(State(api): State<Arc<Api>>) -> Response {
+>>>>>>> main
     let line = |spec: &crate::cluster::ClusterSpec| ClusterLine {
         name: spec.name.to_string(),
         backend: spec.backend.name(),
         arn: spec.arn.clone(),
         region: spec.region.clone(),
-        kubeconfig_path: spec.kubeconfig_path.as_ref().map(|path| path.display().to_string()),
-        kubeconfig_context: spec.kubeconfig_context.clone(),
         exec_enabled: spec.exec_enabled,
     };
     let specs = api.clusters.specs();
