@@ -47,13 +47,8 @@ struct ClusterLine {
     exec_enabled: bool,
 }
 
-<<<<<<< HEAD
-/// The caller's clusters, in the registry's order.
+/// The caller's clusters, in the registry's order. Where their kubeconfigs are is nobody's business.
 pub(super) async fn clusters(State(api): State<Arc<Api>>, Extension(asker): Extension<Asker>) -> Response {
-=======
-/// The clusters, in the registry's order. Where their kubeconfigs are is nobody's business.
-pub(super) async fn clusters(State(api): State<Arc<Api>>) -> Response {
->>>>>>> main
     let line = |spec: &crate::cluster::ClusterSpec| ClusterLine {
         name: spec.name.to_string(),
         backend: spec.backend.name(),
