@@ -5,8 +5,9 @@
 //! process, on the control plane; a core reads a grant that it has without asking anybody.
 //!
 //! - [`mapping`]: who somebody is to Kubernetes. [`grant`]: what was decided.
-//! - [`live`]: a grant's life. [`verdicts`]: what the answers to its questions come to; [`patience`]: how long it counts while nobody
-//!   answers; [`checks`]: what somebody asks about themselves; [`touch`]: when something may have changed; [`candidates`]: the namespaces that a union may be of.
+//! - [`live`]: a grant that is kept up to date, by its task ([`tending`]). [`verdicts`]: what the answers to its questions come to;
+//!   [`patience`]: how long it counts while nobody answers; [`touch`]: when something may have changed; [`candidates`]: the namespaces that
+//!   a union may be of. [`checks`]: what somebody asks about themselves.
 //! - [`rbac`] watches roles and bindings, where the settings want it: what they touch, and which candidates they name.
 //! - [`reviewer`] asks a cluster's apiserver; [`turns`]: whose question is next; [`question`]: what is asked, and what an answer is.
 //!
@@ -23,6 +24,7 @@ mod question;
 pub mod rbac;
 mod reviewer;
 mod tenants;
+mod tending;
 mod touch;
 mod turns;
 mod verdicts;
@@ -166,7 +168,11 @@ impl Access {
     #[must_use]
     pub fn progress(&self, key: &GrantKey) -> Option<(u32, u32)> {
         let grants = self.grants();
-        grants.get(key).filter(|live| live.told.borrow().asked.is_none()).map(|live| live.progress())
+        grants
+            .get(key)
+            .map(|live| live.told.borrow().clone())
+            .filter(|told| told.asked.is_none())
+            .map(|told| told.progress)
     }
 
     /// Rights in this cluster may have changed: what streams see by them is asked again at once, and for ten seconds more, as authorizers lag.
