@@ -23,6 +23,7 @@ mod patience;
 mod question;
 pub mod rbac;
 mod reviewer;
+mod tenants;
 mod tending;
 mod touch;
 mod turns;
@@ -37,6 +38,7 @@ pub use checks::{Checked, CheckedWhere};
 pub use grant::{Grant, GrantKey, Ruling, Wanted};
 pub use mapping::{Asker, Mapping};
 pub use question::{Answer, Check, Unsaid};
+pub use tenants::{Exceeded, Tenant, Tenants};
 pub use touch::{Subject, Touched};
 
 use self::candidates::AllNamespaces;
@@ -47,6 +49,7 @@ use crate::config::{self, AccessUpstream, Config};
 use crate::feed::hub::Hub;
 use crate::feed::post::{Mail, Post};
 use crate::feed::{Eyes, Scope};
+use crate::identity::Identity;
 
 /// Who waits for a decision gives up when nothing has been answered for this long.
 const STANDSTILL: Duration = Duration::from_secs(15);
@@ -55,6 +58,8 @@ const STANDSTILL: Duration = Duration::from_secs(15);
 pub struct Access {
     /// How identities are mapped.
     pub mapping: Mapping,
+    /// Who is of which tenant.
+    pub tenants: Tenants,
     settings: config::Access,
     /// How long what somebody has asked about themselves is known.
     check_life: Duration,
@@ -72,6 +77,7 @@ impl Access {
     pub fn new(config: &Config, clusters: Arc<Clusters>, hub: Arc<Hub>, posts: Arc<[Post]>) -> Arc<Self> {
         Arc::new(Access {
             mapping: Mapping::new(config),
+            tenants: Tenants::new(&config.tenants),
             settings: config.access.clone(),
             check_life: config.authorization.can_i_life,
             clusters,
@@ -90,6 +96,12 @@ impl Access {
         let limits = crate::feed::hub::Limits { linger: Duration::ZERO, feeds: 0, journal_total: 0 };
         let (hub, _) = Hub::new(clusters.clone(), crate::feed::Shared::without_cores(), limits);
         Access::new(config, clusters, hub, Arc::new([]))
+    }
+
+    /// Whether there is such a cluster for this identity: one of its tenant.
+    #[must_use]
+    pub fn admits(&self, who: &Identity, cluster: &str) -> bool {
+        self.tenants.admit(who, cluster)
     }
 
     /// How long a ruling may open streams without being asked again.

@@ -56,6 +56,10 @@ pub enum Refusal {
     UriTooLong,
     /// The user has as many streams as one may have.
     TooManyStreams,
+    /// The user's tenant has as many streams as one may have.
+    TenantStreams,
+    /// The user's tenant opens streams faster than one may.
+    TenantConnects,
     /// Connects come faster than the limit.
     TooManyConnects,
     /// The head is too large.
@@ -89,7 +93,10 @@ impl Refusal {
             Refusal::Timeout => (408, "Request Timeout"),
             Refusal::BodyTooLarge => (413, "Content Too Large"),
             Refusal::UriTooLong => (414, "URI Too Long"),
-            Refusal::TooManyStreams | Refusal::TooManyConnects => (429, "Too Many Requests"),
+            Refusal::TooManyStreams
+            | Refusal::TooManyConnects
+            | Refusal::TenantStreams
+            | Refusal::TenantConnects => (429, "Too Many Requests"),
             Refusal::NotJson => (415, "Unsupported Media Type"),
             Refusal::WrongHost => (421, "Misdirected Request"),
             Refusal::HeadTooLarge => (431, "Request Header Fields Too Large"),
@@ -131,6 +138,8 @@ impl Refusal {
             Refusal::UriTooLong => "uri_too_long",
             Refusal::TooManyStreams => "too_many_streams",
             Refusal::TooManyConnects => "too_many_connects",
+            Refusal::TenantStreams => "tenant_streams",
+            Refusal::TenantConnects => "tenant_connects",
             Refusal::HeadTooLarge => "head_too_large",
             Refusal::Full => "full",
             Refusal::Unavailable => "unavailable",
@@ -166,6 +175,8 @@ impl Refusal {
             Refusal::UriTooLong => "the request target is too long",
             Refusal::TooManyStreams => "too many concurrent watch streams for this user",
             Refusal::TooManyConnects => "too many new streams per second",
+            Refusal::TenantStreams => "too many concurrent watch streams for this user's tenant",
+            Refusal::TenantConnects => "too many new streams per second for this user's tenant",
             Refusal::HeadTooLarge => "the request head is too large",
             Refusal::Full => "this server is full",
             Refusal::Unavailable => "the cluster's list is not available yet",
@@ -205,12 +216,13 @@ impl Refusal {
     pub const fn retry_after(self) -> Option<u32> {
         match self {
             Refusal::TooManyStreams
+            | Refusal::TenantStreams
             | Refusal::Full
             | Refusal::Unavailable
             | Refusal::AuthzUnavailable
             | Refusal::NoKeys
             | Refusal::Draining => Some(5),
-            Refusal::TooManyConnects => Some(1),
+            Refusal::TooManyConnects | Refusal::TenantConnects => Some(1),
             _ => None,
         }
     }
