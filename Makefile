@@ -17,8 +17,9 @@ test: ## Unit, property and end-to-end tests against simulated apiservers. FORET
 test-sockets: ## Only what goes over real sockets; with MONOIO_FORCE_LEGACY_DRIVER=1 it runs on epoll.
 	$(CARGO) test --workspace --test '*'
 
-e2e: ## The same promises against a real kube-apiserver and etcd (needs Go).
+e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), and a real identity provider and browser (needs node and chromium).
 	tests/apiserver/run.sh
+	tests/browser/run.sh
 
 fuzz: ## Fuzzes each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz).
 	targets=$$($(CARGO) +nightly fuzz list) && for target in $$targets; do \

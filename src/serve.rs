@@ -176,18 +176,7 @@ impl Server {
         let managed = manage.as_ref().and_then(|listener| listener.local_addr().ok());
         let manage_at = managed.map_or_else(|| "off".into(), |address| address.to_string());
         tracing::info!(%address, manage = manage_at, cores = count, driver = driver.name(), "server.started");
-        let api = Api::new(
-            config,
-            &hub,
-            &clusters,
-            &cores,
-            origins,
-            authenticator,
-            access.clone(),
-            audit.clone(),
-            ledger,
-            driver,
-        );
+        let api = Api::new(config, &everywhere, &clusters, &cores, origins, driver);
         tokio::spawn(api::serve(api.clone(), to_serve));
         if let Some(listener) = manage {
             tokio::spawn(api::manage::serve(api.clone(), listener));

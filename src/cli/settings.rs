@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use foretop::config::{self, Config, File, Flag, Loaded, Mistake, Mistakes, Sources};
+use foretop::config::{self, AuthFile, Config, File, Flag, Loaded, Mistake, Mistakes, Sources};
 
 use super::{Demo, Serve, log};
 
@@ -29,18 +29,21 @@ fn common_flags(listen: Option<&String>, cores: Option<&String>) -> Vec<Flag> {
     listen.into_iter().chain(cores).collect()
 }
 
-/// A file, this process's environment, and flags.
+/// A file, the reference's auth file where this process's environment names one, that environment, and flags.
 pub fn from_file(path: &Path, flags: Vec<Flag>, insecure: bool) -> Result<Sources, Mistakes> {
     let name = path.display().to_string();
+    let auth_file = AuthFile::of_process().map_err(|mistake| Mistakes(vec![mistake]))?;
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Sources { file: Some(File { name, text }), ..without_file(flags, insecure) }),
+        Ok(text) => {
+            Ok(Sources { file: Some(File { name, text }), auth_file, ..without_file(flags, insecure) })
+        }
         Err(error) => Err(Mistakes(vec![Mistake::unreadable(name, &error)])),
     }
 }
 
 /// This process's environment, and flags.
 pub fn without_file(flags: Vec<Flag>, insecure: bool) -> Sources {
-    Sources { file: None, environment: Sources::process_environment(), flags, insecure }
+    Sources { file: None, auth_file: None, environment: Sources::process_environment(), flags, insecure }
 }
 
 /// Goes on with the settings, unless they hold a mistake: then all of them are printed, and nothing is started.

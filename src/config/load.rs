@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::grammar::Wrong;
 use super::mistake::quoted;
+use super::periscope::Periscope;
 use super::sources::{Sources, variables};
 use super::table::{Row, Table, Visit};
 use super::yaml::{Node, Value};
@@ -38,7 +39,9 @@ pub fn read(sources: &Sources) -> (Loaded, Vec<Mistake>) {
     filling.parse_file();
     Table::walk(&mut config, &mut filling);
     config.auth.insecure = sources.insecure;
-    let Filling { root, keys, places, bad, mut mistakes, mut warnings, .. } = filling;
+    let Filling { root, periscope, keys, places, bad, mut mistakes, mut warnings, .. } = filling;
+    mistakes.extend(periscope.mistakes);
+    warnings.extend(periscope.warnings);
     if let (Some(root), Some(file)) = (&root, &sources.file) {
         unknown::file_keys(root, &file.name, &keys, &mut mistakes);
     }
@@ -64,6 +67,7 @@ struct Filling<'a> {
     sources: &'a Sources,
     /// The file's tree; nothing where there is no file, `None` where it is no YAML.
     root: Option<Node>,
+    periscope: Periscope,
     keys: Vec<String>,
     places: BTreeMap<String, Place>,
     bad: BTreeSet<String>,
@@ -76,6 +80,7 @@ impl<'a> Filling<'a> {
         Filling {
             sources,
             root: Some(Node { line: None, value: Value::Nothing }),
+            periscope: Periscope::read(sources),
             keys: Vec::new(),
             places: BTreeMap::new(),
             bad: BTreeSet::new(),
@@ -100,16 +105,27 @@ impl<'a> Filling<'a> {
     }
 
     fn read(&mut self, row: &mut Row<'_>, place: Place, given: &Node) {
+        let key = row.key.clone();
+        self.read_as(&key, row, place, given);
+    }
+
+    /// Reads a value that stands there under this key.
+    fn read_as(&mut self, key: &str, row: &mut Row<'_>, place: Place, given: &Node) {
         match row.field.read(given) {
             Ok(()) => {}
             Err(wrongs) => {
                 self.bad.insert(row.key.clone());
                 let right = right(row);
-                self.mistakes
-                    .extend(wrongs.into_iter().map(|wrong| mistake(&row.key, &place, wrong, &right)));
+                self.mistakes.extend(wrongs.into_iter().map(|wrong| mistake(key, &place, wrong, &right)));
             }
         }
         self.places.insert(row.key.clone(), place);
+    }
+
+    fn read_periscope(&mut self, row: &mut Row<'_>) {
+        let Some(given) = self.periscope.given(&row.key) else { return };
+        let (key, place, node) = (given.key.clone(), given.place.clone(), given.node.clone());
+        self.read_as(&key, row, place, &node);
     }
 
     fn read_file(&mut self, row: &mut Row<'_>) {
@@ -150,6 +166,7 @@ impl Visit for Filling<'_> {
 
     fn setting(&mut self, mut row: Row<'_>) {
         self.keys.push(row.key.clone());
+        self.read_periscope(&mut row);
         self.read_file(&mut row);
         self.read_environment(&mut row);
         self.read_flags(&mut row);

@@ -1,12 +1,17 @@
 //! Where settings come from, and under which names.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::{Mistake, periscope};
 
 /// Everything that [`load`](super::load()) reads; it looks at nothing else.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// The settings file.
     pub file: Option<File>,
+    /// The reference's auth file.
+    pub auth_file: Option<AuthFile>,
     /// Environment variables; only names with one of our prefixes are looked at.
     pub environment: BTreeMap<String, String>,
     /// Flags of the command line that set one setting each.
@@ -22,6 +27,15 @@ pub struct File {
     pub name: String,
     /// Its contents.
     pub text: String,
+}
+
+/// The reference's auth file, as it was read.
+#[derive(Clone, Debug)]
+pub struct AuthFile {
+    /// The file.
+    pub file: File,
+    /// The environment, of which it may name any variable.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// A flag that sets one setting.
@@ -59,17 +73,46 @@ pub(crate) fn variables(key: &str) -> Vec<String> {
     names
 }
 
-/// `streams.perUser` is `FORETOP_STREAMS_PER_USER`.
+/// `streams.perUser` is `FORETOP_STREAMS_PER_USER`, `authorization.canICacheTTL` is `FORETOP_AUTHORIZATION_CAN_I_CACHE_TTL`.
 fn own_variable(key: &str) -> String {
     let mut name = PREFIX.to_owned();
-    for c in key.chars() {
+    let mut before = '.';
+    let mut rest = key.chars().peekable();
+    while let Some(c) = rest.next() {
+        // A word begins with a capital; the letters of `TTL` are one word.
+        let in_capitals =
+            before.is_ascii_uppercase() && rest.peek().is_none_or(|next| !next.is_ascii_lowercase());
         match c {
             '.' => name.push('_'),
-            c if c.is_ascii_uppercase() => name.extend(['_', c]),
+            c if c.is_ascii_uppercase() && !in_capitals => name.extend(['_', c]),
             c => name.push(c.to_ascii_uppercase()),
         }
+        before = c;
     }
     name
+}
+
+impl AuthFile {
+    /// The file that the process's environment names, if it names one.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn of_process() -> Result<Option<Self>, Mistake> {
+        let Some(name) = std::env::var_os(periscope::FILE).filter(|name| !name.is_empty()) else {
+            return Ok(None);
+        };
+        let shown = name.to_string_lossy().into_owned();
+        let text =
+            std::fs::read_to_string(&name).map_err(|error| Mistake::unreadable(shown.clone(), &error))?;
+        Ok(Some(AuthFile {
+            file: File { name: shown, text },
+            environment: std::env::vars_os().map(lossy).collect(),
+        }))
+    }
+}
+
+fn lossy((name, value): (OsString, OsString)) -> (String, String) {
+    (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
 }
 
 impl Sources {
@@ -77,7 +120,7 @@ impl Sources {
     #[must_use]
     pub fn process_environment() -> BTreeMap<String, String> {
         std::env::vars_os()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+            .map(lossy)
             .filter(|(name, _)| name.starts_with(PREFIX) || name.starts_with(ALIAS_PREFIX))
             .collect()
     }

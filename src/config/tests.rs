@@ -16,6 +16,7 @@ fn sources(
 ) -> Sources {
     Sources {
         file: Some(File { name: "foretop.yaml".into(), text: text.into() }),
+        auth_file: None,
         environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
         flags: flags.iter().map(|(name, key, value)| Flag { name, key, value: (*value).into() }).collect(),
         insecure: false,
@@ -117,7 +118,7 @@ fn contract_names_and_their_aliases() {
 #[test]
 fn all_mistakes_of_all_sources_at_once() {
     let text = "
-auth: {mode: oidc}
+auth: {mode: oicd}
 server:
   listen: \":8080\"
   headBytes: 16MB
@@ -136,7 +137,7 @@ log: verbose
     assert_eq!(
         found,
         [
-            "foretop.yaml:2: auth.mode: `oidc` is not one of the words; right would be `dev` or `header`",
+            "foretop.yaml:2: auth.mode: `oicd` is not one of the words; right would be `dev` or `header` or `oidc` or `bearer`",
             "foretop.yaml:4: server.listen: `:8080` is not an IP address and a port; right would be `0.0.0.0:8080` for all interfaces",
             "foretop.yaml:5: server.headBytes: `16MB` has a unit that is not known; right would be a size, 1KiB to 256KiB, such as `16KiB`",
             "foretop.yaml:7: streams.perUser: `many` is not a whole number; right would be a whole number, 0 to 1000000, such as `60`",
@@ -160,7 +161,7 @@ fn values_of_the_wrong_shape() {
     assert_mistakes(
         "auth: {mode: [dev]}\nstreams:\n  perUser:\n  lag: {a: 1}\nserver:\n  cores: 1.5\n  controlThreads: 1000\nlog: {json: yes, level: inof}\n",
         &[
-            "foretop.yaml:1: auth.mode: is a list; right would be `dev` or `header`",
+            "foretop.yaml:1: auth.mode: is a list; right would be `dev` or `header` or `oidc` or `bearer`",
             "foretop.yaml:3: streams.perUser: has no value; right would be a whole number, 0 to 1000000, such as `60`",
             "foretop.yaml:4: streams.lag: is a map; right would be a size, 16KiB to 64MiB, such as `256KiB`",
             "foretop.yaml:6: server.cores: `1.5` is not a whole number; right would be a whole number, 0 to 1024, such as `0`",
@@ -326,7 +327,7 @@ fn contradictions_are_told_where_they_were_set() {
     assert_mistakes(
         "streams: {perUser: 1}\n",
         &[
-            "foretop.yaml: auth.mode: nobody has said how identities come about; right would be `header`, or `dev` to let everyone in as one user",
+            "foretop.yaml: auth.mode: nobody has said how identities come about; right would be `oidc`, `header`, `bearer`, or `dev` to let everyone in as one user",
         ],
     );
     assert_mistakes(
@@ -402,7 +403,7 @@ fn a_file_that_is_no_yaml_is_one_mistake_with_its_line() {
         "- a\n",
         &[
             "foretop.yaml:1: this is no map; right would be a YAML map of settings",
-            "foretop.yaml: auth.mode: nobody has said how identities come about; right would be `header`, or `dev` to let everyone in as one user",
+            "foretop.yaml: auth.mode: nobody has said how identities come about; right would be `oidc`, `header`, `bearer`, or `dev` to let everyone in as one user",
         ],
     );
     assert_mistakes(
@@ -418,13 +419,14 @@ fn strangers_with_our_prefix_are_only_warned_of() {
         ("FORETOP_FIXTURES", "x"),
         ("FORETOP_PORT", "tcp://10.0.0.1:80"),
         ("PERISCOPE_AUTH_FILE", "x"),
+        ("PERISCOPE_AUDIT_ENABLED", "x"),
     ];
     let loaded = load(&sources("", &environment, &[])).expect("right");
     assert_eq!(
         loaded.warnings,
         [
             "FORETOP_FIXTURES: no setting has this variable; it is ignored",
-            "PERISCOPE_AUTH_FILE: no setting has this variable; it is ignored"
+            "PERISCOPE_AUDIT_ENABLED: no setting has this variable; it is ignored"
         ]
     );
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Mistake;
 use super::mistake::{nearest, plain};
+use super::periscope;
 use super::sources::{self, ALIAS_PREFIX, PREFIX};
 use super::yaml::{Entry, Node, Value};
 
@@ -29,7 +30,8 @@ pub(crate) fn variables(
     mistakes: &mut Vec<Mistake>,
     warnings: &mut Vec<String>,
 ) {
-    let known: Vec<String> = keys.iter().flat_map(|key| sources::variables(key)).collect();
+    let mut known: Vec<String> = keys.iter().flat_map(|key| sources::variables(key)).collect();
+    known.extend([periscope::FILE, periscope::MODE].map(str::to_owned));
     let ours = |name: &&String| name.starts_with(PREFIX) || name.starts_with(ALIAS_PREFIX);
     for name in environment.keys().filter(ours).filter(|name| !known.contains(name) && !is_service_link(name))
     {

@@ -145,21 +145,24 @@ impl Core {
         let (At::Log(cursor), from) = (slot.at, slot.view) else { return };
         self.counters.gained.add(1);
         let feed = self.view(from).key.feed;
+        let has_all = self.view(from).log.unseen(cursor).is_empty();
         let cut = self.view(from).log.cut(cursor);
-        self.slots.get_mut(id).at = At::Behind(cut.place);
+        // A log's place is as old as its newest frame; who has got all that there was for it stands where the core has come to.
+        let place = if has_all { self.feed(feed).mirror.end() } else { cut.place };
+        self.slots.get_mut(id).at = At::Behind(place);
         self.change_view(id, to);
         // What was said of the source may be among what it leaves behind, and an `added` turns a client's badge live.
         let away = self.feed(feed).away;
         let slot = self.slots.get_mut(id);
         if away {
-            slot.unset(TOLD_AWAY)
+            slot.unset(TOLD_AWAY);
         } else {
-            slot.set(TOLD_AWAY)
+            slot.set(TOLD_AWAY);
         }
-        let then = Then::From(cut.place);
+        let then = Then::From(place);
         let segment = match (rows.bytes.is_empty(), cut.rest.is_empty()) {
             (true, true) => {
-                self.go_on_from(id, cut.place);
+                self.go_on_from(id, place);
                 return self.make_ready(id);
             }
             (true, false) => self.prefixes.behind(cut.rest, &[], then),

@@ -31,6 +31,10 @@ pub enum Refusal {
     TwoCredentials,
     /// An unsafe method without a JSON body.
     NotJson,
+    /// A body that holds no checks.
+    BadChecks,
+    /// More checks than are answered at once.
+    TooManyChecks,
     /// No such cluster.
     UnknownCluster,
     /// No such route.
@@ -67,9 +71,12 @@ impl Refusal {
     #[must_use]
     pub const fn status(self) -> (u16, &'static str) {
         match self {
-            Refusal::BadRequest | Refusal::NeedsTls | Refusal::BadNamespace | Refusal::TwoCredentials => {
-                (400, "Bad Request")
-            }
+            Refusal::BadChecks
+            | Refusal::TooManyChecks
+            | Refusal::BadRequest
+            | Refusal::NeedsTls
+            | Refusal::BadNamespace
+            | Refusal::TwoCredentials => (400, "Bad Request"),
             Refusal::Unauthenticated | Refusal::BadToken => (401, "Unauthorized"),
             Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
                 (403, "Forbidden")
@@ -109,6 +116,8 @@ impl Refusal {
             Refusal::CrossSite => "cross_site",
             Refusal::TwoCredentials => "two_credentials",
             Refusal::NotJson => "not_json",
+            Refusal::BadChecks => "bad_checks",
+            Refusal::TooManyChecks => "too_many_checks",
             Refusal::UnknownCluster => "unknown_cluster",
             Refusal::NotFound => "not_found",
             Refusal::Absent => "absent",
@@ -142,6 +151,8 @@ impl Refusal {
             Refusal::CrossSite => "requests from other sites are not answered; see cors.allowedOrigins",
             Refusal::TwoCredentials => "a session cookie and an Authorization header are in one request",
             Refusal::NotJson => "this method needs Content-Type: application/json",
+            Refusal::BadChecks => "the body is no JSON object with a list of checks",
+            Refusal::TooManyChecks => "too many checks (limit 64)",
             Refusal::UnknownCluster => "cluster not found",
             Refusal::NotFound => "404 page not found",
             Refusal::MethodNotAllowed { .. } => "method not allowed",
@@ -165,6 +176,8 @@ impl Refusal {
             Refusal::Unauthenticated
                 | Refusal::Forbidden
                 | Refusal::Denied
+                | Refusal::BadChecks
+                | Refusal::TooManyChecks
                 | Refusal::UnknownCluster
                 | Refusal::NotFound
                 | Refusal::Absent

@@ -425,6 +425,50 @@ fn a_stream_that_gains_goes_on_as_it_was_until_the_rows_are_here() {
 }
 
 #[test]
+fn what_comes_while_gained_rows_are_on_their_way_is_shown_once_they_are_here() {
+    let mut world = shown(false, &[FIRST], &[]);
+    world.rescope(0, 0b101);
+    let meanwhile =
+        [Act::Answer, Act::Put(0, 0, 1, 0), Act::Put(2, 0, 1, 0), Act::Put(2, 1, 0, 0), Act::Deliver(3)];
+    meanwhile.iter().for_each(|act| perform(&mut world, act));
+    world.drain();
+    assert_eq!(world.core.counters.gained.get(), 1);
+    world.check();
+    world.close();
+}
+
+#[test]
+fn a_gain_that_is_taken_back_before_its_rows_are_here_shows_none_of_them() {
+    let mut world = shown(false, &[FIRST], &[]);
+    world.rescope(0, 0b101);
+    world.rescope(0, 0b001);
+    world.drain();
+    assert_eq!(world.core.counters.gained.get(), 0);
+    world.check();
+    world.close();
+}
+
+#[test]
+fn a_stream_of_quiet_namespaces_that_gains_is_not_told_what_came_before_its_snapshot() {
+    let acts = [
+        Act::Open(FIRST + 1, false, None),
+        Act::Answer,
+        Act::Restore(1, false),
+        Act::Put(0, 0, 0, 0),
+        Act::Bookmark,
+        Act::Deliver(2),
+        Act::Turn,
+        Act::Turn,
+        Act::Pass(200),
+        Act::Answer,
+        Act::Turn,
+        Act::Rescope(0, 0),
+        Act::Tick(1),
+    ];
+    run(false, 500, 1 << 24, &acts);
+}
+
+#[test]
 fn a_stream_that_loses_between_two_frames_gets_the_snapshot_of_what_is_left() {
     let mut world = shown(false, &[0], &[]);
     world.rescope(0, 0b010);
