@@ -29,7 +29,7 @@ pub struct Changes {
     pub changed: Vec<Arc<ClusterSpec>>,
 }
 
-const ENTRY_KEYS: [&str; 10] = [
+const ENTRY_KEYS: [&str; 11] = [
     "name",
     "backend",
     "arn",

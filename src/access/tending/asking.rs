@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Tending;
-use crate::config::AccessUpstream;
 use crate::access::Access;
 use crate::access::grant::Ruling;
 use crate::access::question::{Answer, Question, Unsaid, What};
@@ -12,6 +11,7 @@ use crate::access::reviewer::{Fresh, Reply};
 use crate::access::touch::About;
 use crate::access::turns::Lane;
 use crate::access::verdicts::Where;
+use crate::config::AccessUpstream;
 use crate::feed::Scope;
 
 /// Answers that come within this time of the first make one ruling: each new set of namespaces costs its streams a snapshot.
