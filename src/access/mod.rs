@@ -5,8 +5,9 @@
 //! process, on the control plane; a core reads a grant that it has without asking anybody.
 //!
 //! - [`mapping`]: who somebody is to Kubernetes. [`grant`]: what was decided.
-//! - [`live`]: a grant's life. [`verdicts`]: what the answers to its questions come to; [`patience`]: how long it counts while nobody
-//!   answers; [`touch`]: when something may have changed; [`candidates`]: the namespaces that a union may be of.
+//! - [`live`]: a grant that is kept up to date, by its task ([`tending`]). [`verdicts`]: what the answers to its questions come to;
+//!   [`patience`]: how long it counts while nobody answers; [`touch`]: when something may have changed; [`candidates`]: the namespaces that
+//!   a union may be of. [`checks`]: what somebody asks about themselves.
 //! - [`rbac`] watches roles and bindings, where the settings want it: what they touch, and which candidates they name.
 //! - [`reviewer`] asks a cluster's apiserver; [`turns`]: whose question is next; [`question`]: what is asked, and what an answer is.
 //!
@@ -14,6 +15,7 @@
 //! users × scopes, never on tabs.
 
 mod candidates;
+mod checks;
 mod grant;
 mod live;
 mod mapping;
@@ -21,6 +23,8 @@ mod patience;
 mod question;
 pub mod rbac;
 mod reviewer;
+mod tenants;
+mod tending;
 mod touch;
 mod turns;
 mod verdicts;
@@ -30,8 +34,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 pub use candidates::Candidates;
+pub use checks::{Checked, CheckedWhere};
 pub use grant::{Grant, GrantKey, Ruling, Wanted};
 pub use mapping::{Asker, Mapping};
+pub use question::{Answer, Check, Unsaid};
+pub use tenants::{Exceeded, Tenant, Tenants};
 pub use touch::{Subject, Touched};
 
 use self::candidates::AllNamespaces;
@@ -41,6 +48,7 @@ use crate::cluster::Clusters;
 use crate::config::{self, Config};
 use crate::feed::hub::Hub;
 use crate::feed::post::{Mail, Post};
+use crate::identity::Identity;
 
 /// Who waits for a decision gives up when nothing has been answered for this long.
 const STANDSTILL: Duration = Duration::from_secs(15);
@@ -49,7 +57,11 @@ const STANDSTILL: Duration = Duration::from_secs(15);
 pub struct Access {
     /// How identities are mapped.
     pub mapping: Mapping,
+    /// Who is of which tenant.
+    pub tenants: Tenants,
     settings: config::Access,
+    /// How long what somebody has asked about themselves is known.
+    check_life: Duration,
     clusters: Arc<Clusters>,
     hub: Arc<Hub>,
     posts: Arc<[Post]>,
@@ -64,7 +76,9 @@ impl Access {
     pub fn new(config: &Config, clusters: Arc<Clusters>, hub: Arc<Hub>, posts: Arc<[Post]>) -> Arc<Self> {
         Arc::new(Access {
             mapping: Mapping::new(config),
+            tenants: Tenants::new(&config.tenants),
             settings: config.access.clone(),
+            check_life: config.authorization.can_i_life,
             clusters,
             namespaces: AllNamespaces::new(hub.clone()),
             hub,
@@ -81,6 +95,12 @@ impl Access {
         let limits = crate::feed::hub::Limits { linger: Duration::ZERO, feeds: 0, journal_total: 0 };
         let (hub, _) = Hub::new(clusters.clone(), crate::feed::Shared::without_cores(), limits);
         Access::new(config, clusters, hub, Arc::new([]))
+    }
+
+    /// Whether there is such a cluster for this identity: one of its tenant.
+    #[must_use]
+    pub fn admits(&self, who: &Identity, cluster: &str) -> bool {
+        self.tenants.admit(who, cluster)
     }
 
     /// How long a ruling may open streams without being asked again.
@@ -139,7 +159,7 @@ impl Access {
     fn reviewer(&self, cluster: &Arc<str>) -> Arc<Reviewer> {
         let mut reviewers = self.reviewers.lock().expect("nothing panics while it holds this lock");
         let reviewer = reviewers.entry(cluster.clone()).or_insert_with(|| {
-            Reviewer::start(cluster.clone(), self.clusters.clone(), self.settings.clone())
+            Reviewer::start(cluster.clone(), self.clusters.clone(), self.settings.clone(), self.check_life)
         });
         reviewer.clone()
     }
@@ -148,7 +168,11 @@ impl Access {
     #[must_use]
     pub fn progress(&self, key: &GrantKey) -> Option<(u32, u32)> {
         let grants = self.grants();
-        grants.get(key).filter(|live| live.told.borrow().asked.is_none()).map(|live| live.progress())
+        grants
+            .get(key)
+            .map(|live| live.told.borrow().clone())
+            .filter(|told| told.asked.is_none())
+            .map(|told| told.progress)
     }
 
     /// Rights in this cluster may have changed: what streams see by them is asked again at once, and for ten seconds more, as authorizers lag.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::{CallError, Cluster};
 use crate::feed::KubeUser;
@@ -14,6 +14,9 @@ use crate::kind::Kind;
 
 /// The path that reviews are created at.
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+
+/// The same about Foretop's own account.
+const OWN_REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
 /// The group that every user is in, which an apiserver adds by itself only to those who speak to it.
 const EVERYONE: &str = "system:authenticated";
@@ -24,15 +27,39 @@ const TIME: Duration = Duration::from_secs(15);
 /// The rights that a stream needs.
 const VERBS: [&str; 2] = ["list", "watch"];
 
-/// May this user list and watch this?
+/// May this user do this?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// Who.
+    /// Who. One without a name is Foretop's own account.
     pub user: Arc<KubeUser>,
-    /// The kind.
-    pub kind: &'static Kind,
+    /// What.
+    pub what: What,
     /// Where; `None`: in the whole cluster.
     pub namespace: Option<Arc<str>>,
+}
+
+/// What somebody may do, or may not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// List and watch a kind.
+    Rows(&'static Kind),
+    /// One thing that they ask about themselves.
+    Check(Arc<Check>),
+}
+
+/// One thing that somebody might do, wherever the question says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Check {
+    /// Such as `delete`.
+    pub verb: String,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The plural.
+    pub resource: String,
+    /// Such as `log`; empty for none.
+    pub subresource: String,
+    /// The object; empty for any.
+    pub name: String,
 }
 
 /// What is known after a question was asked.
@@ -83,11 +110,12 @@ struct Status {
 impl Question {
     /// Asks for one right after the other. `count` is called before each review but the first.
     pub async fn ask(&self, cluster: &Cluster, count: impl Fn()) -> Answer {
-        for (number, verb) in VERBS.into_iter().enumerate() {
+        for (number, attributes) in self.attributes().into_iter().enumerate() {
             if number > 0 {
                 count();
             }
-            let call = cluster.post_json(REVIEWS, HeaderMap::new(), self.review(verb));
+            let (path, review) = self.review(attributes);
+            let call = cluster.post_json(path, HeaderMap::new(), review);
             let answered = match tokio::time::timeout(TIME, call).await {
                 Ok(answered) => answered,
                 Err(_) => Err(CallError::TimedOut { what: "the access review", limit: TIME }),
@@ -105,25 +133,36 @@ impl Question {
         Answer::Allowed
     }
 
-    fn review(&self, verb: &str) -> Bytes {
+    /// What reviews are about, in their order.
+    fn attributes(&self) -> Vec<Value> {
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        match &self.what {
+            What::Rows(kind) => VERBS
+                .map(|verb| {
+                    let (group, version, resource) = (kind.api.group, kind.api.version, kind.api.plural);
+                    json!({
+                        "verb": verb, "group": group, "version": version, "resource": resource, "namespace": namespace
+                    })
+                })
+                .into(),
+            What::Check(check) => vec![json!({
+                "verb": check.verb, "group": check.group, "resource": check.resource,
+                "subresource": check.subresource, "namespace": namespace, "name": check.name,
+            })],
+        }
+    }
+
+    fn review(&self, attributes: Value) -> (&'static str, Bytes) {
+        let api = "authorization.k8s.io/v1";
+        if self.user.name.is_empty() {
+            let spec = json!({"resourceAttributes": attributes});
+            let review = json!({"apiVersion": api, "kind": "SelfSubjectAccessReview", "spec": spec});
+            return (OWN_REVIEWS, review.to_string().into());
+        }
         let groups: Vec<&str> = self.user.groups.iter().map(|group| &**group).chain([EVERYONE]).collect();
-        let api = &self.kind.api;
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {
-                "user": self.user.name,
-                "groups": groups,
-                "resourceAttributes": {
-                    "verb": verb,
-                    "group": api.group,
-                    "version": api.version,
-                    "resource": api.plural,
-                    "namespace": self.namespace.as_deref().unwrap_or_default(),
-                },
-            },
-        });
-        review.to_string().into()
+        let spec = json!({"user": self.user.name, "groups": groups, "resourceAttributes": attributes});
+        let review = json!({"apiVersion": api, "kind": "SubjectAccessReview", "spec": spec});
+        (REVIEWS, review.to_string().into())
     }
 }
 
@@ -142,18 +181,41 @@ mod tests {
     fn a_review_asks_for_the_user_everyone_is_in_mind() {
         let user = KubeUser { name: "ann \"x\"".into(), groups: ["p:web".into()].into() };
         let kind = crate::kind::by_name("pvcs").expect("a kind");
-        let question = Question { user: Arc::new(user), kind, namespace: Some("team-a".into()) };
-        let review: serde_json::Value = serde_json::from_slice(&question.review("watch")).expect("JSON");
+        let question =
+            Question { user: Arc::new(user), what: What::Rows(kind), namespace: Some("team-a".into()) };
+        let review = |question: &Question, number: usize| -> serde_json::Value {
+            let (path, review) = question.review(question.attributes().swap_remove(number));
+            assert_eq!(path, REVIEWS);
+            serde_json::from_slice(&review).expect("JSON")
+        };
+        let review_of_watch = review(&question, 1);
         let expected = json!({
             "user": "ann \"x\"",
             "groups": ["p:web", "system:authenticated"],
             "resourceAttributes":
                 {"verb": "watch", "group": "", "version": "v1", "resource": "persistentvolumeclaims", "namespace": "team-a"},
         });
-        assert_eq!(review["spec"], expected);
+        assert_eq!(review_of_watch["spec"], expected);
         let everywhere = Question { namespace: None, ..question };
-        let review: serde_json::Value = serde_json::from_slice(&everywhere.review("list")).expect("JSON");
-        assert_eq!(review["spec"]["resourceAttributes"]["namespace"], "");
+        assert_eq!(review(&everywhere, 0)["spec"]["resourceAttributes"]["namespace"], "");
+    }
+
+    #[test]
+    fn a_check_of_foretops_own_account_names_nobody() {
+        let check = Check {
+            verb: "get".into(),
+            resource: "pods".into(),
+            subresource: "log".into(),
+            ..Check::default()
+        };
+        let nobody = KubeUser { name: "".into(), groups: Box::default() };
+        let question =
+            Question { user: Arc::new(nobody), what: What::Check(Arc::new(check)), namespace: None };
+        let (path, review) = question.review(question.attributes().swap_remove(0));
+        let review: serde_json::Value = serde_json::from_slice(&review).expect("JSON");
+        assert_eq!((path, &review["kind"]), (OWN_REVIEWS, &"SelfSubjectAccessReview".into()));
+        let attributes = json!({"verb": "get", "group": "", "resource": "pods", "subresource": "log", "namespace": "", "name": ""});
+        assert_eq!(review["spec"], json!({"resourceAttributes": attributes}));
     }
 
     #[test]

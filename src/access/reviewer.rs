@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::question::{Answer, Question, Unsaid};
+use super::question::{Answer, Question, Unsaid, What};
 use super::turns::{Lane, Pace, Turns};
 use crate::cluster::{CallError, Clusters};
 use crate::config;
@@ -73,6 +73,8 @@ pub struct Reviewer {
     cluster: Arc<str>,
     clusters: Arc<Clusters>,
     settings: config::Access,
+    /// How long what somebody has asked about themselves is known.
+    check_life: Duration,
     state: Mutex<State>,
     queued: Notify,
     places: Arc<Semaphore>,
@@ -81,7 +83,12 @@ pub struct Reviewer {
 
 impl Reviewer {
     /// A reviewer, and its task, which runs until [`Reviewer::end`].
-    pub fn start(cluster: Arc<str>, clusters: Arc<Clusters>, settings: config::Access) -> Arc<Self> {
+    pub fn start(
+        cluster: Arc<str>,
+        clusters: Arc<Clusters>,
+        settings: config::Access,
+        check_life: Duration,
+    ) -> Arc<Self> {
         let now = Instant::now();
         let state = State {
             asked: HashMap::new(),
@@ -94,6 +101,7 @@ impl Reviewer {
             cluster,
             clusters,
             settings,
+            check_life,
             state: Mutex::new(state),
             queued: Notify::new(),
             places: Arc::new(Semaphore::new(IN_FLIGHT)),
@@ -116,7 +124,7 @@ impl Reviewer {
         let State { asked, turns, .. } = &mut *state;
         let entry = asked.entry(question.clone()).or_default();
         if let Some((answer, at)) = &entry.known
-            && self.serves(answer, *at, fresh, now)
+            && self.serves((question, answer), *at, fresh, now)
         {
             // Who asked may be gone.
             let _ =
@@ -139,18 +147,19 @@ impl Reviewer {
         self.queued.notify_one();
     }
 
-    fn serves(&self, answer: &Answer, at: Instant, fresh: Fresh, now: Instant) -> bool {
+    fn serves(&self, known: (&Question, &Answer), at: Instant, fresh: Fresh, now: Instant) -> bool {
         match fresh {
             Fresh::Since(since) => at >= since,
-            Fresh::Cached => now.saturating_duration_since(at) < self.life(answer),
+            Fresh::Cached => now.saturating_duration_since(at) < self.life(known),
         }
     }
 
-    fn life(&self, answer: &Answer) -> Duration {
-        match answer {
-            Answer::Allowed => self.settings.allowed_life,
-            Answer::Denied => self.settings.denied_life,
-            Answer::Unsaid(_) => Duration::ZERO,
+    fn life(&self, (question, answer): (&Question, &Answer)) -> Duration {
+        match (&question.what, answer) {
+            (_, Answer::Unsaid(_)) => Duration::ZERO,
+            (What::Check(_), _) => self.check_life,
+            (What::Rows(_), Answer::Allowed) => self.settings.allowed_life,
+            (What::Rows(_), Answer::Denied) => self.settings.denied_life,
         }
     }
 
@@ -173,7 +182,7 @@ impl Reviewer {
     fn next(&self) -> Next {
         let mut state = self.lock();
         let now = Instant::now();
-        state.sweep(now, self.settings.allowed_life);
+        state.sweep(now, self.settings.allowed_life.max(self.check_life));
         if state.turns.is_empty() {
             return Next::Nothing;
         }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::{Api, json};
+use super::{Api, Asker, json};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,23 +44,19 @@ struct ClusterLine {
     arn: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     region: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kubeconfig_path: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kubeconfig_context: Option<String>,
     exec_enabled: bool,
 }
 
-/// The clusters, in the registry's order.
-pub(super) async fn clusters(State(api): State<Arc<Api>>) -> Response {
+/// The caller's clusters, in the registry's order. Where their kubeconfigs are is nobody's business.
+pub(super) async fn clusters(State(api): State<Arc<Api>>, Extension(asker): Extension<Asker>) -> Response {
     let line = |spec: &crate::cluster::ClusterSpec| ClusterLine {
         name: spec.name.to_string(),
         backend: spec.backend.name(),
         arn: spec.arn.clone(),
         region: spec.region.clone(),
-        kubeconfig_path: spec.kubeconfig_path.as_ref().map(|path| path.display().to_string()),
-        kubeconfig_context: spec.kubeconfig_context.clone(),
         exec_enabled: spec.exec_enabled,
     };
-    json(&ClusterList { clusters: api.clusters.specs().iter().map(|spec| line(spec)).collect() })
+    let specs = api.clusters.specs();
+    let theirs = specs.iter().filter(|spec| api.access.admits(&asker.identity, &spec.name));
+    json(&ClusterList { clusters: theirs.map(|spec| line(spec)).collect() })
 }

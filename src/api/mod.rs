@@ -4,8 +4,10 @@
 
 mod admin;
 mod auth;
+mod can_i;
 mod clusters;
 mod debug;
+mod explain;
 mod health;
 pub mod manage;
 pub mod metrics;
@@ -22,7 +24,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -36,7 +38,7 @@ use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
 use crate::config::{AuthMode, Cidr, Config};
 use crate::core::start::Driver;
-use crate::core::{CoreHandle, Moved};
+use crate::core::{CoreHandle, Everywhere, Moved};
 use crate::feed::FeedKey;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
@@ -81,26 +83,22 @@ impl Api {
     #[must_use]
     pub fn new(
         config: &Config,
-        hub: &Arc<Hub>,
+        everywhere: &Everywhere,
         clusters: &Arc<Clusters>,
         cores: &Arc<[CoreHandle]>,
         origins: Arc<Origins>,
-        authenticator: Arc<Authenticator>,
-        access: Arc<Access>,
-        audit: Audit,
-        ledger: Arc<Ledger>,
         driver: Driver,
     ) -> Arc<Self> {
         Arc::new(Api {
-            hub: hub.clone(),
+            hub: everywhere.hub.clone(),
             clusters: clusters.clone(),
             cores: cores.clone(),
             origins,
             trusted_proxies: config.server.trusted_proxies.clone(),
-            authenticator,
-            access,
-            audit,
-            ledger,
+            authenticator: everywhere.authenticator.clone(),
+            access: everywhere.access.clone(),
+            audit: everywhere.audit.clone(),
+            ledger: everywhere.ledger.clone(),
             driver,
             kinds: config.watch.kinds.clone(),
             mode: config.auth.mode,
@@ -166,12 +164,14 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
     let for_admins = Router::new()
         .route("/debug/streams", get(debug::streams))
         .route("/debug/feeds", get(debug::feeds))
+        .route("/api/access/explain", get(explain::explain))
         .layer(axum::middleware::from_fn_with_state(api.clone(), admin::only));
     let known = Router::new()
         .route("/api/auth/whoami", get(auth::whoami))
         .route("/api/whoami", get(auth::short_whoami))
         .route("/api/features", get(clusters::features))
         .route("/api/clusters", get(clusters::clusters))
+        .route("/api/clusters/{cluster}/can-i", post(can_i::can_i))
         .merge(for_admins)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -244,7 +244,11 @@ async fn method_not_allowed() -> Result<Response, Infallible> {
 }
 
 fn accepts_json(request: &Request) -> bool {
-    let accept = request.headers().get("accept").and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    wants_json(request.headers())
+}
+
+fn wants_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get("accept").and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     accept
         .split(',')
         .any(|part| part.split(';').next().is_some_and(|media| media.trim() == "application/json"))
@@ -267,7 +271,7 @@ fn refuse(why: Refusal, accepts_json: bool) -> Response {
     response
 }
 
-/// JSON as the reference writes it: HTML-sensitive characters escaped, and a newline at the end.
+/// JSON as the reference writes it: HTML-sensitive characters escaped, and a newline at the end. It is of this moment and for this user.
 fn json(value: &impl serde::Serialize) -> Response {
     let Ok(text) = serde_json::to_string(value) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -284,5 +288,5 @@ fn json(value: &impl serde::Serialize) -> Response {
         }
     }
     body.push('\n');
-    ([("content-type", "application/json")], body).into_response()
+    ([("content-type", "application/json"), ("cache-control", "no-store")], body).into_response()
 }

@@ -64,6 +64,8 @@ pub struct ClusterSpec {
     pub environment: String,
     /// Labels.
     pub tags: BTreeMap<String, String>,
+    /// The tenants whose users see it; of no effect where no tenants are configured.
+    pub tenants: Vec<Arc<str>>,
     /// `exec.enabled`, by default true: shown by `/api/clusters`, and of no other effect here.
     pub exec_enabled: bool,
 }
@@ -82,6 +84,7 @@ impl ClusterSpec {
             kubeconfig_text: None,
             environment: String::new(),
             tags: BTreeMap::new(),
+            tenants: Vec::new(),
             exec_enabled: true,
         }
     }

@@ -1,6 +1,9 @@
 //! As whom apiservers are asked about a user.
 
-use super::grammar::{AnyText, Choice, GroupTiers, MustBeSaid, Switch, Words};
+use std::time::Duration;
+
+use super::HOUR;
+use super::grammar::{AnyText, Choice, GroupTiers, MustBeSaid, Switch, Time, Words};
 use super::table::{Section, Table};
 
 /// As whom apiservers are asked about a user.
@@ -18,6 +21,8 @@ pub struct Authorization {
     pub group_tiers: Vec<(String, Tier)>,
     /// The tier of those whose groups give none, in `tier`.
     pub default_tier: Option<Tier>,
+    /// How long an answer of `can-i` is good for.
+    pub can_i_life: Duration,
     /// The groups of which a user must have one; none: everyone who is signed in may come in.
     pub allowed_groups: Vec<String>,
 }
@@ -107,6 +112,7 @@ impl Default for Authorization {
             allow_unprefixed: false,
             group_tiers: Vec::new(),
             default_tier: None,
+            can_i_life: Duration::from_secs(30),
             allowed_groups: Vec::new(),
         }
     }
@@ -146,6 +152,12 @@ impl Section for Authorization {
             &mut self.group_tiers,
             GroupTiers,
             "The tier that each group gives, in `tier`; of several the highest counts (`read`, `triage`, `write`, `maintain`, `admin`).",
+        );
+        table.setting(
+            "canICacheTTL",
+            &mut self.can_i_life,
+            Time(Duration::ZERO, HOUR),
+            "How long an answer of `POST /api/clusters/{cluster}/can-i` is good for. What a user sees does not depend on it.",
         );
         table.setting(
             "defaultTier",

@@ -73,15 +73,21 @@ pub(crate) fn variables(key: &str) -> Vec<String> {
     names
 }
 
-/// `streams.perUser` is `FORETOP_STREAMS_PER_USER`.
+/// `streams.perUser` is `FORETOP_STREAMS_PER_USER`, `authorization.canICacheTTL` is `FORETOP_AUTHORIZATION_CAN_I_CACHE_TTL`.
 fn own_variable(key: &str) -> String {
     let mut name = PREFIX.to_owned();
-    for c in key.chars() {
+    let mut before = '.';
+    let mut rest = key.chars().peekable();
+    while let Some(c) = rest.next() {
+        // A word begins with a capital; the letters of `TTL` are one word.
+        let in_capitals =
+            before.is_ascii_uppercase() && rest.peek().is_none_or(|next| !next.is_ascii_lowercase());
         match c {
             '.' => name.push('_'),
-            c if c.is_ascii_uppercase() => name.extend(['_', c]),
+            c if c.is_ascii_uppercase() && !in_capitals => name.extend(['_', c]),
             c => name.push(c.to_ascii_uppercase()),
         }
+        before = c;
     }
     name
 }

@@ -31,6 +31,10 @@ pub enum Refusal {
     TwoCredentials,
     /// An unsafe method without a JSON body.
     NotJson,
+    /// A body that holds no checks.
+    BadChecks,
+    /// More checks than are answered at once.
+    TooManyChecks,
     /// No such cluster.
     UnknownCluster,
     /// No such route.
@@ -50,6 +54,10 @@ pub enum Refusal {
     UriTooLong,
     /// The user has as many streams as one may have.
     TooManyStreams,
+    /// The user's tenant has as many streams as one may have.
+    TenantStreams,
+    /// The user's tenant opens streams faster than one may.
+    TenantConnects,
     /// Connects come faster than the limit.
     TooManyConnects,
     /// The head is too large.
@@ -67,9 +75,12 @@ impl Refusal {
     #[must_use]
     pub const fn status(self) -> (u16, &'static str) {
         match self {
-            Refusal::BadRequest | Refusal::NeedsTls | Refusal::BadNamespace | Refusal::TwoCredentials => {
-                (400, "Bad Request")
-            }
+            Refusal::BadChecks
+            | Refusal::TooManyChecks
+            | Refusal::BadRequest
+            | Refusal::NeedsTls
+            | Refusal::BadNamespace
+            | Refusal::TwoCredentials => (400, "Bad Request"),
             Refusal::Unauthenticated | Refusal::BadToken => (401, "Unauthorized"),
             Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
                 (403, "Forbidden")
@@ -79,7 +90,10 @@ impl Refusal {
             Refusal::Timeout => (408, "Request Timeout"),
             Refusal::BodyTooLarge => (413, "Content Too Large"),
             Refusal::UriTooLong => (414, "URI Too Long"),
-            Refusal::TooManyStreams | Refusal::TooManyConnects => (429, "Too Many Requests"),
+            Refusal::TooManyStreams
+            | Refusal::TooManyConnects
+            | Refusal::TenantStreams
+            | Refusal::TenantConnects => (429, "Too Many Requests"),
             Refusal::NotJson => (415, "Unsupported Media Type"),
             Refusal::WrongHost => (421, "Misdirected Request"),
             Refusal::HeadTooLarge => (431, "Request Header Fields Too Large"),
@@ -109,6 +123,8 @@ impl Refusal {
             Refusal::CrossSite => "cross_site",
             Refusal::TwoCredentials => "two_credentials",
             Refusal::NotJson => "not_json",
+            Refusal::BadChecks => "bad_checks",
+            Refusal::TooManyChecks => "too_many_checks",
             Refusal::UnknownCluster => "unknown_cluster",
             Refusal::NotFound => "not_found",
             Refusal::Absent => "absent",
@@ -118,6 +134,8 @@ impl Refusal {
             Refusal::UriTooLong => "uri_too_long",
             Refusal::TooManyStreams => "too_many_streams",
             Refusal::TooManyConnects => "too_many_connects",
+            Refusal::TenantStreams => "tenant_streams",
+            Refusal::TenantConnects => "tenant_connects",
             Refusal::HeadTooLarge => "head_too_large",
             Refusal::Full => "full",
             Refusal::Unavailable => "unavailable",
@@ -142,6 +160,8 @@ impl Refusal {
             Refusal::CrossSite => "requests from other sites are not answered; see cors.allowedOrigins",
             Refusal::TwoCredentials => "a session cookie and an Authorization header are in one request",
             Refusal::NotJson => "this method needs Content-Type: application/json",
+            Refusal::BadChecks => "the body is no JSON object with a list of checks",
+            Refusal::TooManyChecks => "too many checks (limit 64)",
             Refusal::UnknownCluster => "cluster not found",
             Refusal::NotFound => "404 page not found",
             Refusal::MethodNotAllowed { .. } => "method not allowed",
@@ -150,6 +170,8 @@ impl Refusal {
             Refusal::UriTooLong => "the request target is too long",
             Refusal::TooManyStreams => "too many concurrent watch streams for this user",
             Refusal::TooManyConnects => "too many new streams per second",
+            Refusal::TenantStreams => "too many concurrent watch streams for this user's tenant",
+            Refusal::TenantConnects => "too many new streams per second for this user's tenant",
             Refusal::HeadTooLarge => "the request head is too large",
             Refusal::Full => "this server is full",
             Refusal::Unavailable => "the cluster's list is not available yet",
@@ -165,6 +187,8 @@ impl Refusal {
             Refusal::Unauthenticated
                 | Refusal::Forbidden
                 | Refusal::Denied
+                | Refusal::BadChecks
+                | Refusal::TooManyChecks
                 | Refusal::UnknownCluster
                 | Refusal::NotFound
                 | Refusal::Absent
@@ -187,12 +211,13 @@ impl Refusal {
     pub const fn retry_after(self) -> Option<u32> {
         match self {
             Refusal::TooManyStreams
+            | Refusal::TenantStreams
             | Refusal::Full
             | Refusal::Unavailable
             | Refusal::AuthzUnavailable
             | Refusal::NoKeys
             | Refusal::Draining => Some(5),
-            Refusal::TooManyConnects => Some(1),
+            Refusal::TooManyConnects | Refusal::TenantConnects => Some(1),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Foretop as an operator starts it: the binary, with a folder for its files.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -101,6 +101,20 @@ impl Process {
         let new = self.path.join(format!("{name}.new"));
         std::fs::write(&new, text).expect("a file");
         std::fs::rename(&new, self.path.join(name)).expect("the same folder");
+    }
+
+    /// One of its files as it is now.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path.join(name)).expect("a file of its own")
+    }
+
+    /// Ends it in order, and returns all that it wrote to either output and nobody has waited for.
+    pub fn to_the_end(mut self) -> String {
+        self.signal(rustix::process::Signal::TERM);
+        let mut said: String = self.lines.iter().map(|line| without_colours(&line) + "\n").collect();
+        let mut errors = self.child.stderr.take().expect("its errors are piped");
+        errors.read_to_string(&mut said).expect("text");
+        said
     }
 
     /// Sends it a signal, by its name.
