@@ -139,6 +139,7 @@ impl Server {
             tokio::spawn(sessions.clone().follow_provider());
         }
         let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);
+        access.tenants.serve(&clusters.specs());
         if config.access.watch_rbac {
             Rbac::start(clusters.clone(), &access);
         }
@@ -226,6 +227,8 @@ impl Server {
 
     /// Takes what has changed in the registry.
     pub fn apply(&self, changes: Changes, order: &[Arc<ClusterSpec>], config: &Config) {
+        // First: whoever comes back, when the streams of a cluster that is no longer theirs have ended, finds none.
+        self.access.tenants.serve(order);
         for name in &changes.removed {
             tracing::info!(cluster = %name, "cluster.removed");
             self.clusters.remove(name);
@@ -315,7 +318,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         let server = Server::start(&config, Vec::new())?;
         return until_signalled(&server).await;
     };
-    let mut file = RegistryFile::new(path);
+    let mut file = RegistryFile::new(path).for_tenants(config.tenants.clone());
     if let Some(Err(mistakes)) = file.look().await {
         return Err(ServeError::Registry(mistakes));
     }

@@ -60,11 +60,16 @@ impl AllNamespaces {
     async fn look(self: Arc<Self>, cluster: Arc<str>, names: watch::Sender<Known>) {
         let kind = kind::by_name("namespaces").expect("a kind of ours");
         let key = FeedKey::own(cluster.clone(), kind);
-        let mut seen = None;
+        let (mut seen, mut is_refused) = (None, false);
         while self.is_needed(&cluster, &names) {
             // A feed that cannot be had now may be had later; until then what was known stays.
             if let Ok(feed) = self.hub.open(&key) {
                 feed.uses.note();
+                let refused = feed.status().refused().is_some();
+                if refused && !std::mem::replace(&mut is_refused, refused) {
+                    tracing::warn!(%cluster, "access.no_namespaces: who names no namespace and may not see all waits in vain");
+                }
+                is_refused = refused;
                 let cursor = feed.cursor();
                 if cursor.is_some() && cursor != seen {
                     let now: Arc<[Arc<str>]> = feed.names().into();

@@ -5,8 +5,9 @@
 //! process, on the control plane; a core reads a grant that it has without asking anybody.
 //!
 //! - [`mapping`]: who somebody is to Kubernetes. [`grant`]: what was decided.
-//! - [`live`]: a grant's life. [`verdicts`]: what the answers to its questions come to; [`patience`]: how long it counts while nobody
-//!   answers; [`checks`]: what somebody asks about themselves; [`touch`]: when something may have changed; [`candidates`]: the namespaces that a union may be of.
+//! - [`live`]: a grant that is kept up to date, by its task ([`tending`]). [`verdicts`]: what the answers to its questions come to;
+//!   [`patience`]: how long it counts while nobody answers; [`touch`]: when something may have changed; [`candidates`]: the namespaces that
+//!   a union may be of. [`checks`]: what somebody asks about themselves.
 //! - [`rbac`] watches roles and bindings, where the settings want it: what they touch, and which candidates they name.
 //! - [`reviewer`] asks a cluster's apiserver; [`turns`]: whose question is next; [`question`]: what is asked, and what an answer is.
 //!
@@ -22,6 +23,8 @@ mod patience;
 mod question;
 pub mod rbac;
 mod reviewer;
+mod tenants;
+mod tending;
 mod touch;
 mod turns;
 mod verdicts;
@@ -35,15 +38,18 @@ pub use checks::{Checked, CheckedWhere};
 pub use grant::{Grant, GrantKey, Ruling, Wanted};
 pub use mapping::{Asker, Mapping};
 pub use question::{Answer, Check, Unsaid};
+pub use tenants::{Exceeded, Tenant, Tenants};
 pub use touch::{Subject, Touched};
 
 use self::candidates::AllNamespaces;
 use self::live::{Live, News, Told};
 use self::reviewer::Reviewer;
 use crate::cluster::Clusters;
-use crate::config::{self, Config};
+use crate::config::{self, AccessUpstream, Config};
 use crate::feed::hub::Hub;
 use crate::feed::post::{Mail, Post};
+use crate::feed::{Eyes, Scope};
+use crate::identity::Identity;
 
 /// Who waits for a decision gives up when nothing has been answered for this long.
 const STANDSTILL: Duration = Duration::from_secs(15);
@@ -52,6 +58,8 @@ const STANDSTILL: Duration = Duration::from_secs(15);
 pub struct Access {
     /// How identities are mapped.
     pub mapping: Mapping,
+    /// Who is of which tenant.
+    pub tenants: Tenants,
     settings: config::Access,
     /// How long what somebody has asked about themselves is known.
     check_life: Duration,
@@ -69,6 +77,7 @@ impl Access {
     pub fn new(config: &Config, clusters: Arc<Clusters>, hub: Arc<Hub>, posts: Arc<[Post]>) -> Arc<Self> {
         Arc::new(Access {
             mapping: Mapping::new(config),
+            tenants: Tenants::new(&config.tenants),
             settings: config.access.clone(),
             check_life: config.authorization.can_i_life,
             clusters,
@@ -89,6 +98,12 @@ impl Access {
         Access::new(config, clusters, hub, Arc::new([]))
     }
 
+    /// Whether there is such a cluster for this identity: one of its tenant.
+    #[must_use]
+    pub fn admits(&self, who: &Identity, cluster: &str) -> bool {
+        self.tenants.admit(who, cluster)
+    }
+
     /// How long a ruling may open streams without being asked again.
     #[must_use]
     pub fn life(&self, ruling: &Ruling) -> Duration {
@@ -96,6 +111,20 @@ impl Access {
             Ruling::Allowed(_) => self.settings.allowed_life,
             Ruling::Denied { .. } => self.settings.denied_life,
             Ruling::Unavailable => Duration::ZERO,
+        }
+    }
+
+    /// With whose rights the rows of a scope are watched for this asker. `None`: their own watch cannot be of several namespaces.
+    #[must_use]
+    pub fn eyes(&self, asker: &Asker, scope: &Scope) -> Option<Eyes> {
+        let user = match (asker, self.settings.upstream) {
+            (Asker::User(user), AccessUpstream::Impersonate) => user.clone(),
+            _ => return Some(Eyes::Own),
+        };
+        match scope {
+            Scope::All => Some(Eyes::Of { user, namespace: None }),
+            Scope::Namespace(namespace) => Some(Eyes::Of { user, namespace: Some(namespace.clone()) }),
+            Scope::Set(_) => None,
         }
     }
 
@@ -154,7 +183,11 @@ impl Access {
     #[must_use]
     pub fn progress(&self, key: &GrantKey) -> Option<(u32, u32)> {
         let grants = self.grants();
-        grants.get(key).filter(|live| live.told.borrow().asked.is_none()).map(|live| live.progress())
+        grants
+            .get(key)
+            .map(|live| live.told.borrow().clone())
+            .filter(|told| told.asked.is_none())
+            .map(|told| told.progress)
     }
 
     /// Rights in this cluster may have changed: what streams see by them is asked again at once, and for ten seconds more, as authorizers lag.

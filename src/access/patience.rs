@@ -60,10 +60,17 @@ impl Patience {
         match upstream {
             Upstream::Away => self.away += now - self.seen,
             Upstream::Here => {
-                self.silent += now.saturating_duration_since(self.seen.max(self.asked + self.limits.every));
+                let due = self.asked + self.limits.every;
+                self.silent += now.saturating_duration_since(self.seen.max(due));
             }
         }
         self.seen = now;
+    }
+
+    /// Whether the decision should have been confirmed by now.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        now >= self.asked + self.limits.every
     }
 
     /// Whether the decision counts no longer.

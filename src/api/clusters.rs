@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::{Api, json};
+use super::{Api, Asker, json};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,8 +47,8 @@ struct ClusterLine {
     exec_enabled: bool,
 }
 
-/// The clusters, in the registry's order. Where their kubeconfigs are is nobody's business.
-pub(super) async fn clusters(State(api): State<Arc<Api>>) -> Response {
+/// The caller's clusters, in the registry's order. Where their kubeconfigs are is nobody's business.
+pub(super) async fn clusters(State(api): State<Arc<Api>>, Extension(asker): Extension<Asker>) -> Response {
     let line = |spec: &crate::cluster::ClusterSpec| ClusterLine {
         name: spec.name.to_string(),
         backend: spec.backend.name(),
@@ -55,5 +56,7 @@ pub(super) async fn clusters(State(api): State<Arc<Api>>) -> Response {
         region: spec.region.clone(),
         exec_enabled: spec.exec_enabled,
     };
-    json(&ClusterList { clusters: api.clusters.specs().iter().map(|spec| line(spec)).collect() })
+    let specs = api.clusters.specs();
+    let theirs = specs.iter().filter(|spec| api.access.admits(&asker.identity, &spec.name));
+    json(&ClusterList { clusters: theirs.map(|spec| line(spec)).collect() })
 }

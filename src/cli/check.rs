@@ -44,7 +44,9 @@ fn clusters(config: &Config) -> Result<usize, Mistakes> {
     let Some(path) = &config.clusters_file else { return Ok(0) };
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
-        Ok(text) => Registry::parse(&name, &text).map(|registry| registry.clusters.len()),
+        Ok(text) => {
+            Registry::parse_for(&config.tenants, &name, &text).map(|registry| registry.clusters.len())
+        }
         Err(error) => Err(Mistakes(vec![Mistake::unreadable(name, &error)])),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::spec::{Backend, ClusterSpec, name_is_safe};
 use crate::config::yaml::{Entry, Node, Value};
-use crate::config::{Mistake, Mistakes, cut, quoted};
+use crate::config::{self, Mistake, Mistakes, cut, quoted};
 
 /// The clusters of one version of the registry, in the file's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,15 +29,17 @@ pub struct Changes {
     pub changed: Vec<Arc<ClusterSpec>>,
 }
 
-const ENTRY_KEYS: [&str; 9] = [
+const ENTRY_KEYS: [&str; 11] = [
     "name",
     "backend",
     "arn",
     "region",
     "kubeconfigPath",
     "kubeconfigContext",
+    "caFile",
     "environment",
     "tags",
+    "tenants",
     "exec",
 ];
 const EXEC_KEYS: [&str; 6] = [
@@ -50,13 +52,27 @@ const EXEC_KEYS: [&str; 6] = [
 ];
 
 impl Registry {
-    /// Reads a registry file's text; `source` is the file's name, as mistakes are to give it.
+    /// Reads a registry file's text, where no tenants are configured; `source` is the file's name, as mistakes are to give it.
     ///
     /// # Errors
     /// Every mistake in it.
     pub fn parse(source: &str, text: &str) -> Result<Self, Mistakes> {
-        let mut reader =
-            Reader { source, clusters: Vec::new(), names: BTreeMap::new(), mistakes: Vec::new() };
+        Registry::parse_for(&config::Tenants::default(), source, text)
+    }
+
+    /// Reads a registry file's text for these tenants: where there are rules, each cluster says whose it is.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn parse_for(tenants: &config::Tenants, source: &str, text: &str) -> Result<Self, Mistakes> {
+        let mut reader = Reader {
+            source,
+            tenants: tenants.names(),
+            must_name_tenants: !tenants.rules.is_empty(),
+            clusters: Vec::new(),
+            names: BTreeMap::new(),
+            mistakes: Vec::new(),
+        };
         match Node::parse(text) {
             Ok(document) => reader.document(&document),
             Err(syntax) => {
@@ -107,6 +123,9 @@ const INSTEAD_OF_AGENT: &str = "`kubeconfig`, with a kubeconfig whose server For
 /// Walks the tree and gathers clusters and mistakes.
 struct Reader<'a> {
     source: &'a str,
+    /// The tenants that there are.
+    tenants: Vec<Arc<str>>,
+    must_name_tenants: bool,
     clusters: Vec<Arc<ClusterSpec>>,
     /// The line on which each name was first used.
     names: BTreeMap<String, Option<u32>>,
@@ -165,8 +184,10 @@ impl Reader<'_> {
             region: self.text(path, entries, "region").unwrap_or_default(),
             kubeconfig_path: kubeconfig_path.map(Into::into),
             kubeconfig_context: self.text(path, entries, "kubeconfigContext"),
+            ca_file: self.text(path, entries, "caFile").map(Into::into),
             environment: self.text(path, entries, "environment").unwrap_or_default(),
             tags: self.tags(path, entries),
+            tenants: self.tenants(path, entries, node.line),
             exec_enabled: self.exec_enabled(path, entries),
             ..ClusterSpec::new(&name.unwrap_or_default(), backend.unwrap_or(Backend::Kubeconfig))
         };
@@ -232,6 +253,42 @@ impl Reader<'_> {
         };
         let names = tags.iter().map(|entry| entry.key.clone());
         names.filter_map(|name| self.text(&path, tags, &name).map(|text| (name, text))).collect()
+    }
+
+    fn tenants(&mut self, path: &str, entries: &[Entry], line: Option<u32>) -> Vec<Arc<str>> {
+        let path = join(path, "tenants");
+        let known = format!("of {}", self.tenants.join(", "));
+        let Some(node) = find(entries, "tenants") else {
+            if self.must_name_tenants {
+                let right = format!("a list {known}: a cluster without tenants would be nobody's");
+                self.wrong(&path, line, "is missing", right);
+            }
+            return Vec::new();
+        };
+        let Value::List(items) = &node.value else {
+            self.wrong(&path, node.line, is(&node.value), format!("a list {known}"));
+            return Vec::new();
+        };
+        if items.is_empty() && self.must_name_tenants {
+            self.wrong(&path, node.line, "is empty", format!("a list {known}"));
+        }
+        let mut tenants = Vec::new();
+        for item in items {
+            let named = match &item.value {
+                Value::Scalar(text) => self.tenants.iter().find(|tenant| ***tenant == **text).cloned(),
+                _ => None,
+            };
+            match named {
+                Some(tenant) => tenants.push(tenant),
+                None => self.wrong(
+                    &path,
+                    item.line,
+                    format!("{}, which is no tenant", is(&item.value)),
+                    format!("one {known}"),
+                ),
+            }
+        }
+        tenants
     }
 
     fn exec_enabled(&mut self, path: &str, entries: &[Entry]) -> bool {
@@ -325,6 +382,7 @@ clusters:
   - name: prod-eu
     backend: kubeconfig
     kubeconfigPath: /etc/kube/prod
+    caFile: /etc/kube/ca.crt
     kubeconfigContext: admin@prod
     arn: arn:aws:eks:eu-west-1:1:cluster/prod
     region: eu-west-1
@@ -341,6 +399,7 @@ clusters:
         let [prod, here] = &*registry.clusters else { panic!("{registry:?}") };
         assert_eq!(&*prod.name, "prod-eu");
         assert_eq!(prod.kubeconfig_path.as_deref(), Some("/etc/kube/prod".as_ref()));
+        assert_eq!(prod.ca_file.as_deref(), Some("/etc/kube/ca.crt".as_ref()));
         assert_eq!(prod.kubeconfig_context.as_deref(), Some("admin@prod"));
         assert_eq!(prod.arn, "arn:aws:eks:eu-west-1:1:cluster/prod");
         assert_eq!(prod.tags["tier"], "1");
@@ -394,6 +453,43 @@ misspelt: 1
         assert_eq!(found.len(), starts.len(), "{found:#?}");
         for (found, start) in found.iter().zip(starts) {
             assert!(found.starts_with(start), "{found:?} should start with {start:?}");
+        }
+    }
+
+    fn blue_and_red() -> config::Tenants {
+        let rule = |name: &str| config::TenantRule {
+            name: name.into(),
+            groups: vec![name.into()],
+            ..config::TenantRule::default()
+        };
+        config::Tenants { rules: vec![rule("blue"), rule("red")], ..config::Tenants::default() }
+    }
+
+    #[test]
+    fn a_cluster_lists_its_tenants_where_there_are_some() {
+        let text = "clusters:\n- name: a\n  backend: in-cluster\n  tenants: [blue, red]\n";
+        let registry = Registry::parse_for(&blue_and_red(), "clusters.yaml", text).unwrap();
+        assert_eq!(registry.get("a").unwrap().tenants, ["blue".into(), "red".into()]);
+        assert!(
+            mistakes(text)[0].contains("which is no tenant; right would be one of default"),
+            "none are configured"
+        );
+        for (tenants, place) in [
+            ("", "clusters.yaml:2: clusters[0].tenants: is missing"),
+            ("  tenants: []\n", "clusters.yaml:4: clusters[0].tenants: is empty"),
+            (
+                "  tenants: blue\n",
+                "clusters.yaml:4: clusters[0].tenants: is `blue`; right would be a list of blue, red",
+            ),
+            (
+                "  tenants:\n  - blue\n  - grey\n",
+                "clusters.yaml:6: clusters[0].tenants: is `grey`, which is no tenant",
+            ),
+        ] {
+            let text = format!("clusters:\n- name: a\n  backend: in-cluster\n{tenants}");
+            let found = Registry::parse_for(&blue_and_red(), "clusters.yaml", &text).expect_err("a mistake");
+            assert_eq!(found.0.len(), 1);
+            assert!(found.0[0].to_string().starts_with(place), "{}", found.0[0]);
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 use super::registry::{Changes, Registry};
-use crate::config::{Mistake, Mistakes};
+use crate::config::{self, Mistake, Mistakes};
 
 /// How often the file is looked at.
 pub const EVERY: Duration = Duration::from_secs(2);
@@ -21,6 +21,7 @@ const MOST_BYTES: u64 = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub struct RegistryFile {
     path: PathBuf,
+    tenants: config::Tenants,
     seen: Option<Result<String, String>>,
     registry: Registry,
 }
@@ -29,7 +30,13 @@ impl RegistryFile {
     /// A file that was not read yet: the registry is empty, and the first [`RegistryFile::look`] adds every cluster.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        RegistryFile { path, seen: None, registry: Registry::default() }
+        RegistryFile { path, tenants: config::Tenants::default(), seen: None, registry: Registry::default() }
+    }
+
+    /// The same, where there are these tenants.
+    #[must_use]
+    pub fn for_tenants(self, tenants: config::Tenants) -> Self {
+        RegistryFile { tenants, ..self }
     }
 
     /// The registry as it was last good.
@@ -49,7 +56,7 @@ impl RegistryFile {
         }
         let name = self.path.display().to_string();
         let parsed = match &contents {
-            Ok(text) => Registry::parse(&name, text),
+            Ok(text) => Registry::parse_for(&self.tenants, &name, text),
             Err(why) => Err(Mistakes(vec![Mistake::unreadable(name, why)])),
         };
         self.seen = Some(contents);

@@ -58,12 +58,16 @@ pub struct ClusterSpec {
     pub kubeconfig_path: Option<PathBuf>,
     /// The kubeconfig's context; `None`: its current one.
     pub kubeconfig_context: Option<String>,
+    /// Who signs the apiserver's certificate, in PEM, where the kubeconfig does not say it; `None`: whom the system trusts.
+    pub ca_file: Option<PathBuf>,
     /// A kubeconfig made in the process (demo, tests); it wins over the path.
     pub kubeconfig_text: Option<KubeconfigText>,
     /// A label such as `prod`; empty where the registry says none.
     pub environment: String,
     /// Labels.
     pub tags: BTreeMap<String, String>,
+    /// The tenants whose users see it; of no effect where no tenants are configured.
+    pub tenants: Vec<Arc<str>>,
     /// `exec.enabled`, by default true: shown by `/api/clusters`, and of no other effect here.
     pub exec_enabled: bool,
 }
@@ -79,9 +83,11 @@ impl ClusterSpec {
             region: String::new(),
             kubeconfig_path: None,
             kubeconfig_context: None,
+            ca_file: None,
             kubeconfig_text: None,
             environment: String::new(),
             tags: BTreeMap::new(),
+            tenants: Vec::new(),
             exec_enabled: true,
         }
     }

@@ -29,6 +29,7 @@ mod sources;
 mod state;
 mod streams;
 mod table;
+mod tenants;
 mod tls;
 mod unknown;
 mod upstream;
@@ -41,7 +42,7 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use access::Access;
+pub use access::{Access, AccessUpstream};
 pub use audit::Audit;
 pub use auth::{Auth, AuthMode, BearerAuth, DevIdentity, HeaderAuth, Oidc, Session};
 pub use authorization::{Authorization, AuthorizationMode, Tier};
@@ -61,6 +62,7 @@ pub use server::Server;
 pub use sources::{AuthFile, File, Flag, Sources};
 pub use state::State;
 pub use streams::{Refusal, Streams};
+pub use tenants::{DEFAULT_TENANT, TenantRule, Tenants};
 pub use tls::Tls;
 pub use upstream::Upstream;
 pub use watch::Watch;
@@ -92,6 +94,8 @@ pub struct Config {
     pub watch: Watch,
     /// Limits and timing of streams.
     pub streams: Streams,
+    /// Who shares this server with whom.
+    pub tenants: Tenants,
     /// How much of the past is retained.
     pub journal: Journal,
     /// Feeds' life.
@@ -129,6 +133,11 @@ impl Section for Config {
         table.section("access", "How users' rights are asked for.", &mut self.access);
         table.section("watch", "Which kinds have streams, and what is kept warm.", &mut self.watch);
         table.section("streams", "Limits and timing of streams.", &mut self.streams);
+        table.section(
+            "tenants",
+            "Who shares this server with whom, and how much each may have.",
+            &mut self.tenants,
+        );
         table.section(
             "journal",
             "How much of the past is retained for tabs that come back.",

@@ -169,7 +169,7 @@ impl Connection {
                 Ok(()) => return None,
                 Err((connection, why)) => {
                     self = *connection;
-                    if self.core.get().everywhere.streams.refusal == config::Refusal::Event {
+                    if self.refuses_by_event() {
                         self.refuse_as_stream(&why.into(), version, manner).await;
                         false
                     } else {
@@ -178,13 +178,17 @@ impl Connection {
                 }
             },
             // The contract: what an apiserver says is told inside the stream.
-            (Err(refused), _) if is_watch && refused.is_by_access() => {
+            (Err(refused), _) if is_watch && (refused.is_by_access() || self.refuses_by_event()) => {
                 self.refuse_as_stream(&refused, version, manner).await;
                 false
             }
             (Err(refused), _) => self.refuse_saying(&refused, manner).await,
         };
         Some((Box::new(self), keep))
+    }
+
+    fn refuses_by_event(&self) -> bool {
+        self.core.get().everywhere.streams.refusal == config::Refusal::Event
     }
 
     /// Whether they may. The core goes on while the control plane asks.
@@ -198,13 +202,18 @@ impl Connection {
             }
         };
         let access = self.core.get().everywhere.access.clone();
+        // A refreshed session may have other groups.
+        if !access.admits(&verified.identity, &wish.cluster) {
+            return Err(Refusal::UnknownCluster.into());
+        }
         let asker = access.mapping.map(&verified.identity)?;
         let key = GrantKey { cluster: wish.cluster, kind: wish.kind, asker, wanted: wish.wanted };
         let known = self.core.get().known_grant(&key);
         let grant = match known {
             Some(grant) => grant,
             None => {
-                let grant = ask(&self.core, access.decide(key)).await.ok_or(Refusal::AuthzUnavailable)?;
+                let grant =
+                    ask(&self.core, access.clone().decide(key)).await.ok_or(Refusal::AuthzUnavailable)?;
                 self.core.get().learn_grant(&grant);
                 grant
             }
@@ -214,7 +223,8 @@ impl Connection {
             return Err(Refusal::Unauthenticated.into());
         }
         let scope = scope_by(&grant)?;
-        let key = FeedKey::own(Arc::clone(&grant.key.cluster), grant.key.kind);
+        let eyes = access.eyes(&grant.key.asker, &scope).ok_or(Refusal::OneNamespace)?;
+        let key = FeedKey { cluster: Arc::clone(&grant.key.cluster), kind: grant.key.kind, eyes };
         Ok(Permit { key, scope, grant, verified })
     }
 

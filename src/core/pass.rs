@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::limiter::UserId;
 use super::sessions::{end_of_streams, unix_ms};
-use crate::access::{Grant, GrantKey};
+use crate::access::{Grant, GrantKey, Tenant};
 use crate::identity::{Identity, SessionRef, UnixSeconds};
 
 /// A pass's number in its core.
@@ -17,6 +17,8 @@ pub type PassId = u32;
 pub struct Pass {
     /// Whose streams they are, for the limiter.
     pub user: UserId,
+    /// Whose quotas they are charged to.
+    pub tenant: Arc<Tenant>,
     /// The user's name.
     pub subject: Arc<str>,
     /// The decision that lets them see what they see.
@@ -46,6 +48,7 @@ impl Pass {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct PassKey {
     user: UserId,
+    tenant: Arc<str>,
     grant: GrantKey,
     session: Option<SessionRef>,
     until: Option<UnixSeconds>,
@@ -61,8 +64,20 @@ pub struct Passes {
 
 impl Passes {
     /// One more stream by this right.
-    pub fn acquire(&mut self, user: UserId, who: &Identity, grant: Arc<Grant>) -> PassId {
-        let key = PassKey { user, grant: grant.key.clone(), session: who.session.clone(), until: who.until };
+    pub fn acquire(
+        &mut self,
+        user: UserId,
+        tenant: Arc<Tenant>,
+        who: &Identity,
+        grant: Arc<Grant>,
+    ) -> PassId {
+        let key = PassKey {
+            user,
+            tenant: tenant.name.clone(),
+            grant: grant.key.clone(),
+            session: who.session.clone(),
+            until: who.until,
+        };
         if let Some(id) = self.by_key.get(&key).copied() {
             let pass = self.get_mut(id);
             pass.streams += 1;
@@ -74,6 +89,7 @@ impl Passes {
         }
         let pass = Some(Pass {
             user,
+            tenant,
             subject: who.subject.clone(),
             grant,
             session: who.session.clone(),
@@ -96,10 +112,12 @@ impl Passes {
     pub fn release(&mut self, id: PassId) -> UserId {
         let pass = self.get_mut(id);
         let user = pass.user;
+        pass.tenant.close();
         pass.streams -= 1;
         if pass.streams == 0 {
             let key = PassKey {
                 user,
+                tenant: pass.tenant.name.clone(),
                 grant: pass.grant.key.clone(),
                 session: pass.session.clone(),
                 until: pass.until,

@@ -10,7 +10,8 @@ use super::pass::PassId;
 use super::record::Asked;
 use super::request::{self, Request, Route};
 use super::rights::Loss;
-use crate::access::{Grant, Wanted};
+use super::sessions::unix_ms;
+use crate::access::{Exceeded, Grant, Wanted};
 use crate::audit::Origin;
 use crate::config;
 use crate::feed::{FeedKey, Namespaces, Scope};
@@ -210,7 +211,8 @@ impl Core {
         if home != self.id {
             return Plan::HandOver(home);
         }
-        if !self.everywhere.hub.knows(&cluster) {
+        // A cluster of another tenant is as none.
+        if !self.everywhere.hub.knows(&cluster) || !self.everywhere.access.admits(who.identity(), &cluster) {
             return refuse(Refusal::UnknownCluster);
         }
         if self.lame && is_watch {
@@ -247,8 +249,16 @@ impl Core {
             return Err(Refusal::TooManyConnects);
         }
         self.opened_now.1 += 1;
+        let tenant = self.everywhere.access.tenants.of(who).cloned().ok_or(Refusal::UnknownCluster)?;
         let user = self.limiter.acquire(&who.subject).ok_or(Refusal::TooManyStreams)?;
-        Ok(self.passes.acquire(user, who, grant.clone()))
+        if let Err(exceeded) = tenant.open(u32::try_from(unix_ms() / 1000).unwrap_or(u32::MAX)) {
+            self.limiter.release(user);
+            return Err(match exceeded {
+                Exceeded::Streams => Refusal::TenantStreams,
+                Exceeded::Connects => Refusal::TenantConnects,
+            });
+        }
+        Ok(self.passes.acquire(user, tenant, who, grant.clone()))
     }
 
     /// One stream less by this right.

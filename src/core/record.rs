@@ -95,7 +95,11 @@ impl Core {
         let (feed, scope) = (view.key.feed, view.key.scope.clone());
         let key = self.feed(feed).feed.key.clone();
         let pass = self.passes.get(pass);
-        let who = Who { subject: pass.subject.clone(), tenant: None, session: pass.session.clone() };
+        let who = Who {
+            subject: pass.subject.clone(),
+            tenant: Some(pass.tenant.name.clone()),
+            session: pass.session.clone(),
+        };
         let target = target(key.cluster, key.kind, scope);
         self.everywhere.audit.record(|| Record::new(event, Some(who), from).about(Some(target)));
     }

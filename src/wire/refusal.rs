@@ -9,6 +9,8 @@ pub enum Refusal {
     NeedsTls,
     /// A namespace of a name that cannot exist.
     BadNamespace,
+    /// Several namespaces, where each user sees by a watch of their own.
+    OneNamespace,
     /// No identity.
     Unauthenticated,
     /// A bearer token that is not good.
@@ -54,6 +56,10 @@ pub enum Refusal {
     UriTooLong,
     /// The user has as many streams as one may have.
     TooManyStreams,
+    /// The user's tenant has as many streams as one may have.
+    TenantStreams,
+    /// The user's tenant opens streams faster than one may.
+    TenantConnects,
     /// Connects come faster than the limit.
     TooManyConnects,
     /// The head is too large.
@@ -76,6 +82,7 @@ impl Refusal {
             | Refusal::BadRequest
             | Refusal::NeedsTls
             | Refusal::BadNamespace
+            | Refusal::OneNamespace
             | Refusal::TwoCredentials => (400, "Bad Request"),
             Refusal::Unauthenticated | Refusal::BadToken => (401, "Unauthorized"),
             Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
@@ -86,7 +93,10 @@ impl Refusal {
             Refusal::Timeout => (408, "Request Timeout"),
             Refusal::BodyTooLarge => (413, "Content Too Large"),
             Refusal::UriTooLong => (414, "URI Too Long"),
-            Refusal::TooManyStreams | Refusal::TooManyConnects => (429, "Too Many Requests"),
+            Refusal::TooManyStreams
+            | Refusal::TooManyConnects
+            | Refusal::TenantStreams
+            | Refusal::TenantConnects => (429, "Too Many Requests"),
             Refusal::NotJson => (415, "Unsupported Media Type"),
             Refusal::WrongHost => (421, "Misdirected Request"),
             Refusal::HeadTooLarge => (431, "Request Header Fields Too Large"),
@@ -105,6 +115,7 @@ impl Refusal {
             Refusal::BadRequest => "bad_request",
             Refusal::NeedsTls => "needs_tls",
             Refusal::BadNamespace => "bad_namespace",
+            Refusal::OneNamespace => "one_namespace",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::BadToken => "invalid_token",
             Refusal::NoKeys => "no_keys",
@@ -127,6 +138,8 @@ impl Refusal {
             Refusal::UriTooLong => "uri_too_long",
             Refusal::TooManyStreams => "too_many_streams",
             Refusal::TooManyConnects => "too_many_connects",
+            Refusal::TenantStreams => "tenant_streams",
+            Refusal::TenantConnects => "tenant_connects",
             Refusal::HeadTooLarge => "head_too_large",
             Refusal::Full => "full",
             Refusal::Unavailable => "unavailable",
@@ -141,6 +154,7 @@ impl Refusal {
             Refusal::BadRequest => "the request is not valid HTTP/1.1",
             Refusal::NeedsTls => "this port speaks TLS; ask it by https://",
             Refusal::BadNamespace => "no namespace can have this name",
+            Refusal::OneNamespace => "a request names one namespace or none; see access.upstream",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::BadToken => "the bearer token is not valid here",
             Refusal::NoKeys => "the issuer of bearer tokens gives no keys to verify them with",
@@ -161,6 +175,8 @@ impl Refusal {
             Refusal::UriTooLong => "the request target is too long",
             Refusal::TooManyStreams => "too many concurrent watch streams for this user",
             Refusal::TooManyConnects => "too many new streams per second",
+            Refusal::TenantStreams => "too many concurrent watch streams for this user's tenant",
+            Refusal::TenantConnects => "too many new streams per second for this user's tenant",
             Refusal::HeadTooLarge => "the request head is too large",
             Refusal::Full => "this server is full",
             Refusal::Unavailable => "the cluster's list is not available yet",
@@ -200,12 +216,13 @@ impl Refusal {
     pub const fn retry_after(self) -> Option<u32> {
         match self {
             Refusal::TooManyStreams
+            | Refusal::TenantStreams
             | Refusal::Full
             | Refusal::Unavailable
             | Refusal::AuthzUnavailable
             | Refusal::NoKeys
             | Refusal::Draining => Some(5),
-            Refusal::TooManyConnects => Some(1),
+            Refusal::TooManyConnects | Refusal::TenantConnects => Some(1),
             _ => None,
         }
     }

@@ -404,8 +404,10 @@ impl World {
     fn right(&mut self, index: usize) -> PassId {
         let who = Self::who();
         let user = self.core.limiter.acquire(&who.subject).expect("no limit");
+        let tenant = self.core.everywhere.access.tenants.of(&who).cloned().expect("there is one of everyone");
+        tenant.open(0).expect("no quota");
         let grant = Grant::new(self.question(index), Ruling::Allowed(self.tabs[index].scope.clone()));
-        self.core.passes.acquire(user, &who, Arc::new(grant))
+        self.core.passes.acquire(user, tenant, &who, Arc::new(grant))
     }
 
     /// Every stream is told that the server goes, and every tab listens to the end.

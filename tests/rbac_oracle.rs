@@ -1,0 +1,344 @@
+//! Whatever becomes of roles, bindings and namespaces: in the end every tab shows exactly what the apiserver lists to its user, and on the way no tab
+//! shows a row of a namespace that its user could not list within the bound before.
+//!
+//! A seed decides what happens; a failure names it, and `FORETOP_ORACLE_SEED` plays it again (as far as threads allow). `FORETOP_LONG=1` plays far longer.
+
+mod fresh;
+mod house;
+mod rights;
+mod tab;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use foretop::kind;
+use foretop::sim::Cluster;
+use house::{House, pod};
+use rights::{User, bind, cluster_role, group, user};
+use serde_json::{Value, json};
+use tab::state::{Rows, State};
+use tab::{Following, Tab, get};
+
+const USERS: [User; 6] = [
+    User { name: "ann", groups: &["dev"] },
+    User { name: "bob", groups: &["dev", "ops"] },
+    User { name: "cid", groups: &["ops"] },
+    User { name: "dan", groups: &[] },
+    User { name: "eve", groups: &["web"] },
+    User { name: "fay", groups: &[] },
+];
+const GROUPS: [&str; 4] = ["dev", "ops", "web", "system:authenticated"];
+const NAMESPACES: [&str; 6] = ["n0", "n1", "n2", "n3", "n4", "n5"];
+const ROLES: [&str; 4] = ["r0", "r1", "r2", "r3"];
+const KINDS: [&str; 2] = ["pods", "services"];
+const TABS: usize = 30;
+
+/// What is promised for a change of rights, with some for a machine that is busy with other tests.
+const BOUND: Duration = Duration::from_secs(12 + 8);
+
+/// One page: whose, of what, and its stream.
+struct Page {
+    who: User,
+    kind: &'static str,
+    namespace: Option<&'static str>,
+    tab: Option<Following>,
+}
+
+struct Play {
+    house: House,
+    random: Rng,
+    pages: Vec<Page>,
+    /// When each user could last list and watch a kind in a namespace.
+    allowed: HashMap<(&'static str, &'static str, String), Instant>,
+    named: u64,
+    compared: u64,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_tab_shows_what_its_user_may_list() {
+    let set = std::env::var("FORETOP_ORACLE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = set.unwrap_or_else(|| fastrand::u64(..));
+    let rounds = if std::env::var_os("FORETOP_LONG").is_some() { 1000 } else { 40 };
+    println!("FORETOP_ORACLE_SEED={seed}");
+    let mut play = Play::begin(Rng::with_seed(seed)).await;
+    for round in 0..rounds {
+        for _ in 0..play.random.usize(1..30) {
+            play.act().await;
+            play.check_leaks();
+        }
+        play.settle(&format!("seed {seed}, round {round}")).await;
+    }
+    let reviews = play.house.east().counters().reviews;
+    println!("{rounds} rounds, {reviews} decisions, {} pages compared, no leak", play.compared);
+    assert!(reviews > 1000, "{reviews} decisions are too few to say anything");
+}
+
+impl Play {
+    async fn begin(random: Rng) -> Play {
+        let mut config = rights::config();
+        config.streams.per_user = 0;
+        config.access.reviews_per_second = 5000;
+        config.access.denied_life = Duration::from_millis(300);
+        let house = House::start(&config, vec![rights::cluster()]).await;
+        let pages = Vec::new();
+        let mut play = Play { house, random, pages, allowed: HashMap::new(), named: 0, compared: 0 };
+        for role in ROLES {
+            play.write_role(role);
+        }
+        for namespace in NAMESPACES {
+            play.appear(namespace);
+        }
+        for _ in 0..12 {
+            play.write_binding();
+        }
+        play.note_rights();
+        for _ in 0..TABS {
+            let who = play.any(&USERS);
+            let kind = play.any(&KINDS);
+            let namespace = if play.random.bool() { Some(play.any(&NAMESPACES)) } else { None };
+            let mut page = Page { who, kind, namespace, tab: None };
+            page.open(&play.house, "").await;
+            play.pages.push(page);
+        }
+        play
+    }
+
+    fn any<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.random.usize(..from.len())]
+    }
+
+    fn east(&self) -> &Cluster {
+        self.house.east()
+    }
+
+    /// Something happens.
+    async fn act(&mut self) {
+        match self.random.u8(..100) {
+            0..25 => self.write_binding(),
+            25..45 => self.remove_binding(),
+            45..53 => {
+                let role = self.any(&ROLES);
+                self.write_role(role);
+            }
+            53..75 => self.write_object(),
+            75..83 => self.appear_or_vanish(),
+            _ => {
+                let page = self.random.usize(..self.pages.len());
+                self.pages[page].resume(&self.house).await;
+            }
+        }
+        self.note_rights();
+    }
+
+    fn write_role(&mut self, name: &str) {
+        let verbs = [&["list", "watch"][..], &["list", "watch"], &["*"], &["list"], &["watch"], &["get"]];
+        let verbs = self.any(&verbs);
+        let resources = [&["pods"][..], &["services"], &["pods", "services"], &["*"], &["pods/log"], &[]];
+        let resources = self.any(&resources);
+        let names = if self.random.u8(..8) == 0 { json!(["web"]) } else { json!([]) };
+        let rule = json!({"verbs": verbs, "apiGroups": [""], "resources": resources, "resourceNames": names});
+        cluster_role(self.east(), name, &json!([rule]));
+    }
+
+    fn write_binding(&mut self) {
+        let (role, who) = (self.any(&ROLES), self.any(&USERS));
+        let to_group = self.random.u8(..3) == 0;
+        let subject = if to_group { group(self.any(&GROUPS)) } else { user(who.name) };
+        let namespace = self.any(&NAMESPACES);
+        let is_there = self.east().get("namespaces", "", namespace).is_some();
+        let cluster_wide = self.random.u8(..8) == 0;
+        self.named += 1;
+        let name = format!("b{}", self.named);
+        if cluster_wide {
+            bind(self.east(), None, &name, role, &subject);
+        } else if is_there {
+            bind(self.east(), Some(namespace), &name, role, &subject);
+        }
+    }
+
+    fn remove_binding(&mut self) {
+        let plural = if self.random.u8(..4) == 0 { "clusterrolebindings" } else { "rolebindings" };
+        let names = self.east().names(plural).expect("a resource");
+        if names.is_empty() {
+            return;
+        }
+        let (namespace, name) = &names[self.random.usize(..names.len())];
+        self.east().delete(plural, namespace, name).expect("it is there");
+    }
+
+    fn write_object(&mut self) {
+        let namespace = self.any(&NAMESPACES);
+        if self.east().get("namespaces", "", namespace).is_none() {
+            return;
+        }
+        let name = format!("o{}", self.random.u8(..6));
+        let kind = self.any(&KINDS);
+        if self.random.u8(..3) == 0 {
+            // There may be none of this name.
+            let _ = self.east().delete(kind, namespace, &name);
+            return;
+        }
+        let phase = self.any(&["Pending", "Running", "Failed"]);
+        let object = match kind {
+            "pods" => pod(namespace, &name, phase),
+            _ => {
+                json!({"metadata": {"name": name, "namespace": namespace, "creationTimestamp": "2026-05-01T12:00:00Z"},
+                "spec": {"type": phase, "clusterIP": "10.0.0.1"}})
+            }
+        };
+        self.east().put(kind, object).expect("an object");
+    }
+
+    fn appear(&mut self, namespace: &str) {
+        rights::add_namespace(self.east(), namespace);
+    }
+
+    fn appear_or_vanish(&mut self) {
+        let namespace = self.any(&NAMESPACES);
+        if self.east().get("namespaces", "", namespace).is_some() {
+            self.east().delete_namespace(namespace).expect("it is there");
+        } else {
+            self.appear(namespace);
+        }
+    }
+
+    /// Notes who may see what now.
+    fn note_rights(&mut self) {
+        let now = Instant::now();
+        let there = self.house.east().names("namespaces").expect("a resource");
+        for who in USERS {
+            for (kind, namespace) in
+                KINDS.iter().flat_map(|kind| there.iter().map(|(_, namespace)| (*kind, namespace)))
+            {
+                if may(self.house.east(), who, kind, namespace) {
+                    self.allowed.insert((who.name, kind, namespace.clone()), now);
+                }
+            }
+        }
+    }
+
+    /// No open page shows a row that its user could not list within the bound before.
+    fn check_leaks(&mut self) {
+        let now = Instant::now();
+        for page in &self.pages {
+            let Some(state) = page.shown() else { continue };
+            for namespace in namespaces(&state.rows) {
+                let allowed = self.allowed.get(&(page.who.name, page.kind, namespace.clone()));
+                let is_fresh = allowed.is_some_and(|allowed| now.duration_since(*allowed) < BOUND);
+                assert!(is_fresh, "{} sees {} of {namespace}", page.who.name, page.kind);
+            }
+        }
+    }
+
+    /// Waits until every page shows what the apiserver lists to its user.
+    async fn settle(&mut self, when: &str) {
+        let began = Instant::now();
+        for number in 0..self.pages.len() {
+            let page = &self.pages[number];
+            let truth = truth(self.house.east(), page.who, page.kind, page.namespace).await;
+            self.note_rights();
+            loop {
+                let page = &mut self.pages[number];
+                if page.is(truth.as_ref()) {
+                    break;
+                }
+                assert!(began.elapsed() < BOUND, "{when}: {}", page.describe(truth.as_ref()));
+                if page.shown().is_none() {
+                    page.resume(&self.house).await;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.check_leaks();
+            }
+            self.compared += 1;
+        }
+    }
+}
+
+impl Page {
+    async fn open(&mut self, house: &House, last_id: &str) {
+        let open = self.who.watch(house, self.kind, self.namespace);
+        let tab = if last_id.is_empty() { Tab::open(open).await } else { Tab::resume(open, last_id).await };
+        self.tab = Some(tab.follow());
+    }
+
+    /// Connects again, with the newest id and the rows that it has.
+    async fn resume(&mut self, house: &House) {
+        let Some(tab) = self.tab.take() else { return self.open(house, "").await };
+        let mut tab = tab.stop().await;
+        tab.reconnect().await;
+        self.tab = Some(tab.follow());
+    }
+
+    /// What it shows, while it is connected.
+    fn shown(&self) -> Option<State> {
+        self.tab.as_ref().map(Following::state).filter(|state| state.end.is_none())
+    }
+
+    fn is(&self, truth: Option<&Rows>) -> bool {
+        match (truth, self.shown()) {
+            (None, None) => true,
+            (Some(truth), Some(state)) => state.rows.comparable() == truth.comparable(),
+            _ => false,
+        }
+    }
+
+    fn describe(&self, truth: Option<&Rows>) -> String {
+        let Page { who, kind, namespace, .. } = self;
+        let differs = match (truth, self.shown()) {
+            (Some(truth), Some(state)) => fresh::difference(&state.rows, truth),
+            (None, Some(state)) => format!("shows {:?}, and may not", namespaces(&state.rows)),
+            (_, None) => "shows nothing, and may".to_owned(),
+        };
+        format!("{} of {kind} in {namespace:?}: {differs}", who.name)
+    }
+}
+
+fn namespaces(rows: &Rows) -> BTreeSet<String> {
+    rows.items().filter_map(|row| row["namespace"].as_str().map(str::to_owned)).collect()
+}
+
+fn may(east: &Cluster, who: User, kind: &str, namespace: &str) -> bool {
+    let groups = [who.groups, &["system:authenticated"]].concat();
+    let may = |verb| east.may(who.name, &groups, verb, kind, namespace).expect("a resource");
+    may("list") && may("watch")
+}
+
+/// What the apiserver lists to this user; `None` where it lists nothing to them.
+async fn truth(east: &Cluster, who: User, kind: &str, namespace: Option<&str>) -> Option<Rows> {
+    if let Some(namespace) = namespace {
+        return listed(east, who, kind, Some(namespace)).await.map(|rows| Rows::of_list(kind, &rows));
+    }
+    if let Some(rows) = listed(east, who, kind, None).await {
+        return Some(Rows::of_list(kind, &rows));
+    }
+    let mut union = BTreeMap::new();
+    for (_, namespace) in east.names("namespaces").expect("a resource") {
+        if let Some(rows) = listed(east, who, kind, Some(&namespace)).await {
+            union.insert(namespace, rows);
+        }
+    }
+    let rows: Vec<Value> = union.values().flatten().cloned().collect();
+    (!union.is_empty()).then(|| Rows::of_list(kind, &rows))
+}
+
+/// An impersonated LIST, by somebody who may watch too.
+async fn listed(east: &Cluster, who: User, kind: &str, namespace: Option<&str>) -> Option<Vec<Value>> {
+    let known = kind::by_name(kind).expect("a kind of the registry");
+    let mut headers = vec![("Impersonate-User", who.name)];
+    headers.extend(who.groups.iter().map(|group| ("Impersonate-Group", *group)));
+    let answer = get(east.addr(), &known.api.path(namespace), &headers).await;
+    let groups = [who.groups, &["system:authenticated"]].concat();
+    let may_watch = east.may(who.name, &groups, "watch", kind, namespace.unwrap_or("")).expect("a resource");
+    if answer.head.status == 403 || !may_watch {
+        return None;
+    }
+    assert_eq!(answer.head.status, 200, "{}", answer.text());
+    let page = (known.decode_page)(&answer.body).expect("a list");
+    let rows = page.items.iter().map(|object| {
+        let mut json = Vec::new();
+        object.row.write(jiff::Timestamp::now(), &mut json);
+        serde_json::from_slice(&json).expect("a row is JSON")
+    });
+    Some(rows.collect())
+}
