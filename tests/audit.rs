@@ -53,6 +53,7 @@ async fn a_stream_is_recorded_when_it_opens_and_when_it_closes() {
     let opened = record(&file, "stream.opened").await;
     for (field, expected) in [
         ("actor", "ann".into()),
+        ("tenant", "default".into()),
         ("client", "127.0.0.1".into()),
         ("requestId", "tab-7".into()),
         ("cluster", EAST.into()),
@@ -88,6 +89,7 @@ async fn every_denial_is_recorded() {
         (&"too_many_streams".into(), &"ann".into()),
         "{denied}"
     );
+    assert_eq!(denied["tenant"], "default", "{denied}");
     assert_eq!((&denied["kind"], &denied["requestId"]), (&"nodes".into(), &"tab-7".into()), "{denied}");
     assert!(denied.get("namespaces").is_none(), "nodes are in no namespace: {denied}");
 

@@ -155,6 +155,7 @@ async fn an_admin_is_told_why_somebody_sees_what_they_see() {
         "{explained}"
     );
     assert_eq!(explained["asksAs"]["groups"], json!(["periscope:operators"]), "{explained}");
+    assert_eq!(explained["tenant"], "default", "{explained}");
     let allowed = json!([
         {"verb": "list", "allowed": true, "reason": ""},
         {"verb": "watch", "allowed": true, "reason": ""},

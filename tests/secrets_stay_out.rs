@@ -195,8 +195,8 @@ fn no_kind_decodes_what_may_be_secret() {
             "binary_data",
             "last-applied",
             "\"data\"",
-            "configmaps",
-            "secrets",
+            "plural: \"configmaps\"",
+            "plural: \"secrets\"",
         ] {
             assert!(!text.contains(word), "{} in {}", word, path.display());
         }

@@ -52,7 +52,7 @@ pub(super) async fn only(
         let path = request.uri().path().into();
         let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).unwrap_or_default();
         let about = query.0.into_iter().find(|(name, _)| name == "user").map(|(_, user)| user.into());
-        Record::new(Event::Admin { path, about }, Some(Who::of(&asker.identity)), origin)
+        Record::new(Event::Admin { path, about }, Some(Who::of(&asker.identity, &api.access.tenants)), origin)
     });
     next.run(request).await
 }

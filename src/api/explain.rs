@@ -1,7 +1,7 @@
 //! `GET /api/access/explain`: why somebody sees what they see, for admins.
 //!
 //! Asks the cluster now, besides telling what is decided: where the two differ, the clock has not come round yet. Of another user nobody but that user's
-//! sign-in knows the groups, so the admin says them: `user=ann&group=web&group=ops`.
+//! sign-in knows the groups, so the admin says them: `user=ann&group=web&group=ops`, and `email=` where tenants go by it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,9 @@ struct Explanation {
     namespace: String,
     subject: String,
     groups: Vec<Box<str>>,
+    /// Nobody's: no rule names them, and there is no cluster for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
     /// As whom the cluster is asked. Nobody: the mapping refuses them.
     #[serde(skip_serializing_if = "Option::is_none")]
     asks_as: Option<AsksAs>,
@@ -96,7 +99,7 @@ fn subject(api: &Api, admin: &Identity, query: &[(String, String)]) -> Result<Su
         None => admin.clone(),
         Some(user) => Identity {
             subject: user.into(),
-            email: "".into(),
+            email: one("email").unwrap_or_default().into(),
             groups: all("group").map(Into::into).collect(),
             session: None,
             until: None,
@@ -112,7 +115,13 @@ async fn explained(api: &Api, subject: Subject) -> Explanation {
         Ok(asks_as) => (decision(api, &subject, asks_as), said(api, &subject, asks_as).await),
         Err(_) => (None, Vec::new()),
     };
-    let advice = advice(&subject, &mapped, &said);
+    let tenant = api.access.tenants.of(&subject.who).map(|tenant| tenant.name.to_string());
+    let advice = if api.access.admits(&subject.who, &subject.cluster) {
+        advice(&subject, &mapped, &said)
+    } else {
+        "the cluster is none of their tenant's: to them it does not exist, whatever rights they have there"
+            .into()
+    };
     let now = ["list", "watch"].into_iter().zip(&said);
     Explanation {
         cluster: subject.cluster.to_string(),
@@ -120,6 +129,7 @@ async fn explained(api: &Api, subject: Subject) -> Explanation {
         namespace: subject.namespace.as_deref().unwrap_or_default().to_owned(),
         subject: subject.who.subject.to_string(),
         groups: subject.who.groups.to_vec(),
+        tenant,
         asks_as: mapped.ok().map(asks_as),
         decision,
         now: now.map(|(verb, checked)| Said { verb, outcome: Outcome::of(checked) }).collect(),

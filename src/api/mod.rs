@@ -211,7 +211,7 @@ async fn authenticate(
     };
     match verified {
         Ok(Verified { identity, cookies }) => {
-            let who = Who::of(&identity);
+            let who = Who::of(&identity, &api.access.tenants);
             request.extensions_mut().insert(Asker { identity });
             // Whoever answers goes by the identity: what it was read from has done its work, and what others have put there does none.
             for name in api.authenticator.credentials() {

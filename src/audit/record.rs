@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::access::Tenants;
 use crate::feed::Scope;
 use crate::identity::{Identity, SessionRef};
 
@@ -90,10 +91,11 @@ pub struct Who {
 }
 
 impl Who {
-    /// Whom an identity names.
+    /// Whom an identity names, and whose they are among these tenants.
     #[must_use]
-    pub fn of(identity: &Identity) -> Self {
-        Who { subject: identity.subject.clone(), tenant: None, session: identity.session.clone() }
+    pub fn of(identity: &Identity, tenants: &Tenants) -> Self {
+        let tenant = tenants.of(identity).map(|tenant| tenant.name.clone());
+        Who { subject: identity.subject.clone(), tenant, session: identity.session.clone() }
     }
 }
 

@@ -109,16 +109,17 @@ impl Core {
         if !self.everywhere.audit.is_on() {
             return None;
         }
+        let tenants = &self.everywhere.access.tenants;
         let asked = match plan {
             Plan::Elsewhere | Plan::HandOver(_) => return None,
             Plan::Wish(wish) => Asked {
-                who: Some(Who::of(wish.who.identity())),
+                who: Some(Who::of(wish.who.identity(), tenants)),
                 target: Some(target(wish.cluster.clone(), wish.kind, wish.wanted.as_shared())),
             },
             Plan::Refuse(why) | Plan::RefuseStream(why, _) if is_denial(*why) => {
                 let headers = request.headers.iter().map(|header| (header.name, header.value));
                 let who = self.everywhere.authenticator.identify(peer, headers).ok();
-                Asked { who: who.map(|who| Who::of(who.identity())), target: target_of(request) }
+                Asked { who: who.map(|who| Who::of(who.identity(), tenants)), target: target_of(request) }
             }
             Plan::Refuse(_) | Plan::RefuseStream(..) => return None,
         };

@@ -48,7 +48,8 @@ pub(in super::super) async fn callback(
     match sessions.finish(callback, pairs(&headers), admits).await {
         Ok(onward) => {
             if let Some(who) = &onward.signed_in {
-                api.audit.record(|| Record::new(Event::SignedIn, Some(Who::of(who)), origin));
+                api.audit
+                    .record(|| Record::new(Event::SignedIn, Some(Who::of(who, &api.access.tenants)), origin));
             }
             go_on(&onward.location, &onward.cookies)
         }

@@ -43,7 +43,9 @@ async fn sign_out(api: &Api, reach: Reach, origin: Origin, uri: &Uri, headers: &
     let everywhere = reach == Reach::Everywhere;
     match sessions.sign_out(reach, pairs(headers)).await {
         Ok(Some(who)) => {
-            api.audit.record(|| Record::new(Event::SignedOut { everywhere }, Some(Who::of(&who)), origin));
+            api.audit.record(|| {
+                Record::new(Event::SignedOut { everywhere }, Some(Who::of(&who, &api.access.tenants)), origin)
+            });
         }
         Ok(None) => {}
         Err(error) => {
