@@ -75,6 +75,17 @@ async fn what_is_no_http_is_400_and_the_end() {
         with("Name: a\0b\r\n"),
         with("Na me: b\r\n"),
         with(": b\r\n"),
+        with("Name: a\nTransfer-Encoding: chunked\r\n"),
+        with("Name: a\rTransfer-Encoding: chunked\r\n"),
+        with("Name: a\r\r\n"),
+        with("\tName: folded\r\n"),
+        with("Host : localhost\r\n"),
+        with("host:\tlocalhost\r\n"),
+        format!("GET {} HTTP/1.1\nHost: localhost\n\n", list("pods")).into_bytes(),
+        format!("GET\t{} HTTP/1.1\r\nHost: localhost\r\n\r\n", list("pods")).into_bytes(),
+        format!("GET {}\r\nHost: localhost\r\n\r\n", list("pods")).into_bytes(),
+        format!("GET http://localhost@evil.example{} HTTP/1.1\r\nHost: localhost\r\n\r\n", list("pods"))
+            .into_bytes(),
     ];
     for case in cases {
         let answer = exchange(&house, &case).await;
@@ -98,6 +109,18 @@ async fn two_requests_in_one_are_not_both_answered() {
         ("Content-Length: +0\r\n".into(), 400),
         ("Content-Length: 0x0\r\n".into(), 400),
         ("Content-Length: 0, 0\r\n".into(), 400),
+        ("Content-Length: 0;x\r\n".into(), 400),
+        ("Content-Length : 0\r\n".into(), 400),
+        ("Content-Length: 0\r\n 9\r\n".into(), 400),
+        (format!("Content-Length: 0\ncontent-length: {length}\r\n"), 400),
+        ("Transfer-Encoding : chunked\r\n".into(), 400),
+        ("Transfer-Encoding: \u{b}chunked\r\n".into(), 400),
+        ("Transfer-Encoding: chunked;q=1\r\n".into(), 400),
+        ("Transfer-Encoding: \"chunked\"\r\n".into(), 400),
+        ("Transfer-Encoding: chunked,\r\n".into(), 400),
+        ("Transfer-Encoding:\r\n chunked\r\n".into(), 400),
+        ("X: a\rTransfer-Encoding: chunked\r\n".into(), 400),
+        ("TRANSFER-ENCODING:\tCHUNKED\t\r\n".into(), 413),
         ("Transfer-Encoding: identity\r\n".into(), 400),
         ("Transfer-Encoding: xchunked\r\n".into(), 400),
         ("Transfer-Encoding: chunked, identity\r\n".into(), 400),
@@ -124,6 +147,22 @@ async fn two_requests_in_one_are_not_both_answered() {
         let answer = exchange(&house, &request).await;
         assert_eq!(answers(&answer), 1, "{method} {path}: {answer}");
         assert!(!answer.contains("\"nodes\""), "{method} {path}: {answer}");
+    }
+    // Chunks that end where a careless reader would go on.
+    for chunks in [
+        "0\r\n\r\n",
+        "0\n\n",
+        "0;x=\n\r\n\r\n",
+        "-0\r\n\r\n",
+        "0x0\r\n\r\n",
+        "fffffffffffffffff\r\n",
+        "1\r\nab\r\n0\r\n\r\n",
+        "\r\n",
+    ] {
+        let lines = format!("{USER}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n");
+        let request = get("/api/clusters/east/can-i", &lines).replacen("GET", "POST", 1) + chunks + &hidden;
+        let answer = exchange(&house, &request).await;
+        assert!(answers(&answer) <= 1 && !answer.contains("\"nodes\""), "{chunks:?}: {answer}");
     }
     goes_on(&house, "two requests in one").await;
 }

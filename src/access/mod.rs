@@ -45,9 +45,10 @@ use self::candidates::AllNamespaces;
 use self::live::{Live, News, Told};
 use self::reviewer::Reviewer;
 use crate::cluster::Clusters;
-use crate::config::{self, Config};
+use crate::config::{self, AccessUpstream, Config};
 use crate::feed::hub::Hub;
 use crate::feed::post::{Mail, Post};
+use crate::feed::{Eyes, Scope};
 use crate::identity::Identity;
 
 /// Who waits for a decision gives up when nothing has been answered for this long.
@@ -110,6 +111,20 @@ impl Access {
             Ruling::Allowed(_) => self.settings.allowed_life,
             Ruling::Denied { .. } => self.settings.denied_life,
             Ruling::Unavailable => Duration::ZERO,
+        }
+    }
+
+    /// With whose rights the rows of a scope are watched for this asker. `None`: their own watch cannot be of several namespaces.
+    #[must_use]
+    pub fn eyes(&self, asker: &Asker, scope: &Scope) -> Option<Eyes> {
+        let user = match (asker, self.settings.upstream) {
+            (Asker::User(user), AccessUpstream::Impersonate) => user.clone(),
+            _ => return Some(Eyes::Own),
+        };
+        match scope {
+            Scope::All => Some(Eyes::Of { user, namespace: None }),
+            Scope::Namespace(namespace) => Some(Eyes::Of { user, namespace: Some(namespace.clone()) }),
+            Scope::Set(_) => None,
         }
     }
 

@@ -8,7 +8,8 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cluster::{CallError, Cluster};
+use crate::cluster::{CallError, Cluster, impersonating};
+use crate::config::AccessUpstream;
 use crate::feed::KubeUser;
 use crate::kind::Kind;
 
@@ -108,14 +109,19 @@ struct Status {
 }
 
 impl Question {
-    /// Asks for one right after the other. `count` is called before each review but the first.
-    pub async fn ask(&self, cluster: &Cluster, count: impl Fn()) -> Answer {
+    /// Asks for one right after the other, about the user or, where watches are the user's too, as the user. `count` is called before
+    /// each review but the first.
+    pub async fn ask(&self, cluster: &Cluster, upstream: AccessUpstream, count: impl Fn()) -> Answer {
+        let as_user = upstream == AccessUpstream::Impersonate && !self.is_own();
+        let headers = if as_user { impersonating(&self.user) } else { Ok(HeaderMap::new()) };
+        // Nobody can be impersonated by a name that no header can hold.
+        let Ok(headers) = headers else { return Answer::Denied };
         for (number, attributes) in self.attributes().into_iter().enumerate() {
             if number > 0 {
                 count();
             }
-            let (path, review) = self.review(attributes);
-            let call = cluster.post_json(path, HeaderMap::new(), review);
+            let (path, review) = self.review(attributes, as_user);
+            let call = cluster.post_json(path, headers.clone(), review);
             let answered = match tokio::time::timeout(TIME, call).await {
                 Ok(answered) => answered,
                 Err(_) => Err(CallError::TimedOut { what: "the access review", limit: TIME }),
@@ -152,9 +158,14 @@ impl Question {
         }
     }
 
-    fn review(&self, attributes: Value) -> (&'static str, Bytes) {
+    /// Whether it is about Foretop's own account, which has no name here.
+    fn is_own(&self) -> bool {
+        self.user.name.is_empty()
+    }
+
+    fn review(&self, attributes: Value, as_user: bool) -> (&'static str, Bytes) {
         let api = "authorization.k8s.io/v1";
-        if self.user.name.is_empty() {
+        if as_user || self.is_own() {
             let spec = json!({"resourceAttributes": attributes});
             let review = json!({"apiVersion": api, "kind": "SelfSubjectAccessReview", "spec": spec});
             return (OWN_REVIEWS, review.to_string().into());
@@ -184,7 +195,7 @@ mod tests {
         let question =
             Question { user: Arc::new(user), what: What::Rows(kind), namespace: Some("team-a".into()) };
         let review = |question: &Question, number: usize| -> serde_json::Value {
-            let (path, review) = question.review(question.attributes().swap_remove(number));
+            let (path, review) = question.review(question.attributes().swap_remove(number), false);
             assert_eq!(path, REVIEWS);
             serde_json::from_slice(&review).expect("JSON")
         };
@@ -211,7 +222,7 @@ mod tests {
         let nobody = KubeUser { name: "".into(), groups: Box::default() };
         let question =
             Question { user: Arc::new(nobody), what: What::Check(Arc::new(check)), namespace: None };
-        let (path, review) = question.review(question.attributes().swap_remove(0));
+        let (path, review) = question.review(question.attributes().swap_remove(0), false);
         let review: serde_json::Value = serde_json::from_slice(&review).expect("JSON");
         assert_eq!((path, &review["kind"]), (OWN_REVIEWS, &"SelfSubjectAccessReview".into()));
         let attributes = json!({"verb": "get", "group": "", "resource": "pods", "subresource": "log", "namespace": "", "name": ""});

@@ -207,7 +207,10 @@ impl Reviewer {
     async fn fly(self: Arc<Self>, question: Question, place: OwnedSemaphorePermit) {
         let asked = Instant::now();
         let answer = match self.clusters.get(&self.cluster) {
-            Some(cluster) => question.ask(&cluster, || self.lock().pace.take(Instant::now())).await,
+            Some(cluster) => {
+                let count = || self.lock().pace.take(Instant::now());
+                question.ask(&cluster, self.settings.upstream, count).await
+            }
             None => Answer::Unsaid(CallError::Unreachable("the cluster cannot be entered".into()).into()),
         };
         drop(place);

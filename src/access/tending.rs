@@ -255,8 +255,14 @@ impl Tending {
     fn upstream(&self) -> Upstream {
         let key = &self.live.grant.key;
         let feed = self.access.upgrade().and_then(|access| {
-            let own = FeedKey::own(key.cluster.clone(), key.kind);
-            access.hub.find(&own).map(|feed| feed.state())
+            let ruling = self.live.grant.ruling();
+            let scope = match &ruling.0 {
+                Ruling::Allowed(scope) => scope.clone(),
+                Ruling::Denied { .. } | Ruling::Unavailable => key.wanted.as_shared(),
+            };
+            let eyes = access.eyes(&key.asker, &scope)?;
+            let feed = FeedKey { cluster: key.cluster.clone(), kind: key.kind, eyes };
+            access.hub.find(&feed).map(|feed| feed.state())
         });
         match feed {
             Some(State::Live) => Upstream::Here,

@@ -18,6 +18,7 @@ use tower::{BoxError, ServiceBuilder};
 use super::credentials::Login;
 use super::dial::Dial;
 use super::fault::{CallError, describe};
+use super::proxy::Proxy;
 use crate::config;
 
 /// What a peer speaks.
@@ -72,7 +73,7 @@ impl Recipe {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(settings.connect_timeout));
-        let dial = Dial::new(tcp, Arc::clone(open));
+        let dial = Dial::new(tcp, Proxy::to(&config)?.as_ref(), settings.connect_timeout, open);
         if config.cluster_url.scheme_str() != Some("https") {
             return Ok(Recipe { config, login, connector: Connector::Plain(dial) });
         }

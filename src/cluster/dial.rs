@@ -1,28 +1,57 @@
-//! TCP connections that count themselves: how many are open is a figure that shows whether watches share them.
+//! TCP connections, direct or through a proxy, that count themselves: how many are open is a figure that shows whether watches share them.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower::{BoxError, Service};
 
-/// Connects, and counts what it connected.
+use super::proxy::Proxy;
+
+/// Connects, directly or through a proxy, and counts what it connected.
 #[derive(Clone)]
 pub(super) struct Dial {
-    tcp: HttpConnector,
+    way: Way,
+    /// Time for a proxy's answer, connecting to it included.
+    limit: Duration,
     open: Arc<AtomicUsize>,
 }
 
+#[derive(Clone)]
+enum Way {
+    Direct(HttpConnector),
+    Through { tunnel: Tunnel<HttpConnector>, proxy: Arc<str> },
+}
+
+/// Why there is no connection through a proxy.
+#[derive(Debug, thiserror::Error)]
+#[error("through the proxy {proxy}")]
+struct NoTunnel {
+    proxy: Arc<str>,
+    source: BoxError,
+}
+
 impl Dial {
-    pub(super) fn new(tcp: HttpConnector, open: Arc<AtomicUsize>) -> Self {
-        Dial { tcp, open }
+    pub(super) fn new(
+        tcp: HttpConnector,
+        proxy: Option<&Proxy>,
+        limit: Duration,
+        open: &Arc<AtomicUsize>,
+    ) -> Self {
+        let way = match proxy {
+            None => Way::Direct(tcp),
+            Some(proxy) => Way::Through { tunnel: proxy.tunnel(tcp), proxy: proxy.name().into() },
+        };
+        Dial { way, limit, open: Arc::clone(open) }
     }
 }
 
@@ -32,11 +61,27 @@ impl Service<Uri> for Dial {
     type Future = Pin<Box<dyn Future<Output = Result<Counted, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.tcp.poll_ready(cx).map_err(Into::into)
+        match &mut self.way {
+            Way::Direct(tcp) => tcp.poll_ready(cx).map_err(Into::into),
+            Way::Through { tunnel, .. } => tunnel.poll_ready(cx).map_err(Into::into),
+        }
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let connecting = self.tcp.call(to);
+        let connecting: Connecting = match &mut self.way {
+            Way::Direct(tcp) => {
+                let connecting = tcp.call(to);
+                Box::pin(async move { Ok(connecting.await?) })
+            }
+            Way::Through { tunnel, proxy } => {
+                let (connecting, proxy) = (tunnel.call(with_port(to)), Arc::clone(proxy));
+                let limited = tokio::time::timeout(self.limit, connecting);
+                Box::pin(async move {
+                    let connected = limited.await.map_err(BoxError::from).and_then(|done| Ok(done?));
+                    connected.map_err(|source| NoTunnel { proxy, source }.into())
+                })
+            }
+        };
         let open = Arc::clone(&self.open);
         Box::pin(async move {
             let stream = connecting.await?;
@@ -44,6 +89,17 @@ impl Service<Uri> for Dial {
             Ok(Counted { stream, open })
         })
     }
+}
+
+type Connecting = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, BoxError>> + Send>>;
+
+/// A tunnel to a URL without a port leads to 443, whatever its scheme.
+fn with_port(to: Uri) -> Uri {
+    let Some(host) = to.host().filter(|_| to.port().is_none() && to.scheme_str() == Some("http")) else {
+        return to;
+    };
+    let named = Uri::builder().scheme("http").authority(format!("{host}:80")).path_and_query("/").build();
+    named.unwrap_or(to)
 }
 
 /// A connection that counts as open until it is dropped.

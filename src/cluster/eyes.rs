@@ -35,7 +35,7 @@ impl Look {
 ///
 /// # Errors
 /// A name that no header can hold.
-pub(super) fn impersonating(user: &KubeUser) -> Result<HeaderMap, InvalidHeaderValue> {
+pub fn impersonating(user: &KubeUser) -> Result<HeaderMap, InvalidHeaderValue> {
     let mut headers = HeaderMap::new();
     headers.insert(USER, HeaderValue::from_bytes(user.name.as_bytes())?);
     for group in &user.groups {

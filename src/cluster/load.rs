@@ -1,6 +1,11 @@
 //! From what the registry says of a cluster to kube's configuration of it.
 
+use std::path::Path;
+
+use http::Uri;
 use kube::config::{Kubeconfig, KubeconfigError};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::fault::{describe, plain};
 use super::spec::{Backend, ClusterSpec};
@@ -47,10 +52,12 @@ fn kubeconfig(spec: &ClusterSpec) -> Result<kube::Config, String> {
     if spec.kubeconfig_context.is_some() {
         kubeconfig.current_context.clone_from(&spec.kubeconfig_context);
     }
-    let proxied = proxy_of(&kubeconfig);
-    let config = kube::Config::try_from(kubeconfig).map_err(why)?;
-    if proxied {
-        return Err("its `proxy-url` is not supported; reach the server directly".into());
+    let proxy = proxy_of(&kubeconfig)?;
+    let mut config = kube::Config::try_from(kubeconfig).map_err(why)?;
+    // What kube takes from the environment here knows no `NO_PROXY`.
+    config.proxy_url = proxy;
+    if let (None, Some(path)) = (&config.root_cert, &spec.ca_file) {
+        config.root_cert = Some(authorities(path)?);
     }
     match (config.cluster_url.scheme_str(), config.cluster_url.authority()) {
         (Some("http" | "https"), Some(_)) => Ok(config),
@@ -58,16 +65,29 @@ fn kubeconfig(spec: &ClusterSpec) -> Result<kube::Config, String> {
     }
 }
 
-/// Whether the current context's cluster is behind a proxy. (`HTTPS_PROXY` does not count: connections are direct.)
-fn proxy_of(kubeconfig: &Kubeconfig) -> bool {
+/// The proxy that the current context's cluster is behind.
+fn proxy_of(kubeconfig: &Kubeconfig) -> Result<Option<Uri>, String> {
     let context =
         kubeconfig.contexts.iter().find(|named| Some(&named.name) == kubeconfig.current_context.as_ref());
     let Some(context) = context.and_then(|named| named.context.as_ref()) else {
-        return false;
+        return Ok(None);
     };
     let cluster = kubeconfig.clusters.iter().find(|named| named.name == context.cluster);
-    let url = cluster.and_then(|named| named.cluster.as_ref()?.proxy_url.as_ref());
-    url.is_some_and(|url| !url.is_empty())
+    let url = cluster.and_then(|named| named.cluster.as_ref()?.proxy_url.as_deref());
+    // It may hold a password, so it is not quoted.
+    let url = url.filter(|url| !url.is_empty()).map(str::parse).transpose();
+    url.map_err(|_| "its `proxy-url` is no URL of a proxy".into())
+}
+
+/// The certificates of a registry entry's `caFile`.
+fn authorities(path: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let unusable = |error: &dyn std::fmt::Display| format!("caFile {}: {error}", path.display());
+    let text = std::fs::read(path).map_err(|error| unusable(&error))?;
+    let certificates: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&text)
+        .map(|certificate| certificate.map(|certificate| certificate.to_vec()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(&error))?;
+    if certificates.is_empty() { Err(unusable(&"it holds no certificate in PEM")) } else { Ok(certificates) }
 }
 
 /// A parser's message may quote the text around the mistake, so of it only the place is told.
@@ -103,9 +123,31 @@ mod tests {
     }
 
     #[test]
+    fn the_proxy_is_the_one_that_the_kubeconfig_names() {
+        let of =
+            |context| load(&ClusterSpec::from_kubeconfig_text("x", YAML, Some(context))).unwrap().proxy_url;
+        assert_eq!((of("one"), of("two")), (None, Some(Uri::from_static("http://p"))));
+    }
+
+    #[test]
+    fn a_ca_file_counts_where_the_kubeconfig_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.crt");
+        let mut spec = ClusterSpec::from_kubeconfig_text("x", YAML, None);
+        spec.ca_file = Some(path.clone());
+        assert!(why_not(&spec).contains("ca.crt"));
+        std::fs::write(&path, "no certificate").unwrap();
+        assert!(why_not(&spec).contains("no certificate in PEM"));
+        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        std::fs::write(&path, made.cert.pem()).unwrap();
+        assert_eq!(load(&spec).unwrap().root_cert, Some(vec![made.cert.der().to_vec()]));
+    }
+
+    #[test]
     fn what_cannot_work_is_said_at_once() {
-        let two = ClusterSpec::from_kubeconfig_text("x", YAML, Some("two"));
-        assert!(why_not(&two).contains("proxy-url"));
+        let yaml = YAML.replace("http://p", "//ann:topsecret@ p");
+        let two = why_not(&ClusterSpec::from_kubeconfig_text("x", &yaml, Some("two")));
+        assert!(two.contains("proxy-url") && !two.contains("topsecret"), "{two}");
         let three = ClusterSpec::from_kubeconfig_text("x", YAML, Some("three"));
         assert!(why_not(&three).contains("no http or https URL"));
         let four = ClusterSpec::from_kubeconfig_text("x", YAML, Some("four"));

@@ -18,6 +18,7 @@ mod known;
 mod lines;
 mod load;
 mod pool;
+mod proxy;
 pub mod reflector;
 pub mod registry;
 pub mod reload;
@@ -32,6 +33,7 @@ use tokio::sync::Semaphore;
 
 pub use call::Answer;
 pub use counters::{Counters, Verb};
+pub use eyes::impersonating;
 pub use fault::CallError;
 pub use known::Clusters;
 pub use lines::{Lines, TooLong};

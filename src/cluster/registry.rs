@@ -29,13 +29,14 @@ pub struct Changes {
     pub changed: Vec<Arc<ClusterSpec>>,
 }
 
-const ENTRY_KEYS: [&str; 10] = [
+const ENTRY_KEYS: [&str; 11] = [
     "name",
     "backend",
     "arn",
     "region",
     "kubeconfigPath",
     "kubeconfigContext",
+    "caFile",
     "environment",
     "tags",
     "tenants",
@@ -183,6 +184,7 @@ impl Reader<'_> {
             region: self.text(path, entries, "region").unwrap_or_default(),
             kubeconfig_path: kubeconfig_path.map(Into::into),
             kubeconfig_context: self.text(path, entries, "kubeconfigContext"),
+            ca_file: self.text(path, entries, "caFile").map(Into::into),
             environment: self.text(path, entries, "environment").unwrap_or_default(),
             tags: self.tags(path, entries),
             tenants: self.tenants(path, entries, node.line),
@@ -380,6 +382,7 @@ clusters:
   - name: prod-eu
     backend: kubeconfig
     kubeconfigPath: /etc/kube/prod
+    caFile: /etc/kube/ca.crt
     kubeconfigContext: admin@prod
     arn: arn:aws:eks:eu-west-1:1:cluster/prod
     region: eu-west-1
@@ -396,6 +399,7 @@ clusters:
         let [prod, here] = &*registry.clusters else { panic!("{registry:?}") };
         assert_eq!(&*prod.name, "prod-eu");
         assert_eq!(prod.kubeconfig_path.as_deref(), Some("/etc/kube/prod".as_ref()));
+        assert_eq!(prod.ca_file.as_deref(), Some("/etc/kube/ca.crt".as_ref()));
         assert_eq!(prod.kubeconfig_context.as_deref(), Some("admin@prod"));
         assert_eq!(prod.arn, "arn:aws:eks:eu-west-1:1:cluster/prod");
         assert_eq!(prod.tags["tier"], "1");

@@ -58,6 +58,8 @@ pub struct ClusterSpec {
     pub kubeconfig_path: Option<PathBuf>,
     /// The kubeconfig's context; `None`: its current one.
     pub kubeconfig_context: Option<String>,
+    /// Who signs the apiserver's certificate, in PEM, where the kubeconfig does not say it; `None`: whom the system trusts.
+    pub ca_file: Option<PathBuf>,
     /// A kubeconfig made in the process (demo, tests); it wins over the path.
     pub kubeconfig_text: Option<KubeconfigText>,
     /// A label such as `prod`; empty where the registry says none.
@@ -81,6 +83,7 @@ impl ClusterSpec {
             region: String::new(),
             kubeconfig_path: None,
             kubeconfig_context: None,
+            ca_file: None,
             kubeconfig_text: None,
             environment: String::new(),
             tags: BTreeMap::new(),

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use super::grammar::{Switch, Time, Whole, Words};
+use super::grammar::{Choice, Switch, Time, Whole, Words};
 use super::table::{Section, Table};
 use super::{HOUR, MINUTE, SECOND};
 
 /// How users' rights are asked for.
 #[derive(Clone, Debug)]
 pub struct Access {
+    /// Whose watches streams see.
+    pub upstream: AccessUpstream,
     /// How often a right is asked for again while a stream depends on it.
     pub review_every: Duration,
     /// How long a right that was granted may open streams and lists without being asked for again.
@@ -29,9 +31,22 @@ pub struct Access {
     pub watch_rbac: bool,
 }
 
+/// Whose watches streams see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessUpstream {
+    /// Foretop's own account watches each kind once, and each user's right is asked for.
+    Pooled,
+    /// Each user's own: a watch per user and view, shared by that user's tabs.
+    Impersonate,
+}
+
+const UPSTREAMS: &[(&str, AccessUpstream)] =
+    &[("pooled", AccessUpstream::Pooled), ("impersonate", AccessUpstream::Impersonate)];
+
 impl Default for Access {
     fn default() -> Self {
         Access {
+            upstream: AccessUpstream::Pooled,
             review_every: Duration::from_secs(30),
             allowed_life: Duration::from_secs(10),
             denied_life: Duration::from_secs(5),
@@ -47,6 +62,14 @@ impl Default for Access {
 
 impl Section for Access {
     fn settings(&mut self, table: &mut Table<'_>) {
+        table.setting(
+            "upstream",
+            &mut self.upstream,
+            Choice(UPSTREAMS),
+            "Whose watches streams see. `pooled`: Foretop's own account watches each kind of a cluster once, and each user's right is asked \
+             for. `impersonate`: a watch per user and view, as that user, shared by their tabs; a view is then one namespace or the whole \
+             cluster.",
+        );
         table.setting(
             "reviewEvery",
             &mut self.review_every,

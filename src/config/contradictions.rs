@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::grammar::{show_duration, show_size};
 use super::load::Place;
 use super::sources::File;
-use super::{AuthMode, AuthorizationMode, Config, Mistake};
+use super::{AccessUpstream, AuthMode, AuthorizationMode, Config, Mistake};
 
 /// What is known of the values' origins.
 pub(crate) struct Known<'a> {
@@ -192,6 +192,19 @@ impl Rules<'_> {
             &["access.deniedLife", "access.allowedLife"],
             || "a right that was just given would be missed for longer than one that was taken".into(),
             || format!("at most `access.allowedLife`, {}", show_duration(access.allowed_life)),
+        );
+        let impersonates = access.upstream == AccessUpstream::Impersonate;
+        self.check(
+            !impersonates || config.authorization.mode != AuthorizationMode::Shared,
+            &["access.upstream", "authorization.mode"],
+            || "in `authorization.mode: shared` nobody is a user whom one could impersonate".into(),
+            || "`pooled`, or `authorization.mode: tier` or `raw`".into(),
+        );
+        self.check(
+            !impersonates || config.watch.prewarm.is_empty(),
+            &["watch.prewarm", "access.upstream"],
+            || "with `access.upstream: impersonate` nothing is watched before a user asks".into(),
+            || "no `watch.prewarm`".into(),
         );
     }
 

@@ -42,7 +42,7 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use access::Access;
+pub use access::{Access, AccessUpstream};
 pub use audit::Audit;
 pub use auth::{Auth, AuthMode, BearerAuth, DevIdentity, HeaderAuth, Oidc, Session};
 pub use authorization::{Authorization, AuthorizationMode, Tier};

@@ -212,7 +212,8 @@ impl Connection {
         let grant = match known {
             Some(grant) => grant,
             None => {
-                let grant = ask(&self.core, access.decide(key)).await.ok_or(Refusal::AuthzUnavailable)?;
+                let grant =
+                    ask(&self.core, access.clone().decide(key)).await.ok_or(Refusal::AuthzUnavailable)?;
                 self.core.get().learn_grant(&grant);
                 grant
             }
@@ -222,7 +223,8 @@ impl Connection {
             return Err(Refusal::Unauthenticated.into());
         }
         let scope = scope_by(&grant)?;
-        let key = FeedKey::own(Arc::clone(&grant.key.cluster), grant.key.kind);
+        let eyes = access.eyes(&grant.key.asker, &scope).ok_or(Refusal::OneNamespace)?;
+        let key = FeedKey { cluster: Arc::clone(&grant.key.cluster), kind: grant.key.kind, eyes };
         Ok(Permit { key, scope, grant, verified })
     }
 

@@ -10,6 +10,7 @@ use super::prefix::Then;
 use super::reason::Reason;
 use super::slot::{ENDING, SlotId, SlotName};
 use super::view::ViewId;
+use crate::feed::Eyes;
 use crate::feed::block::Refused;
 use crate::wire::head::Version;
 use crate::wire::refusal::Refusal;
@@ -19,6 +20,9 @@ impl Core {
     /// Ends a stream with an `error` event that says why its feed shows nothing.
     pub(super) fn end_with_error(&mut self, id: SlotId, why: Refused) {
         let (kind, reason) = match why {
+            Refused::Forbidden if self.sees_as_its_user(id) => {
+                ("list and watch are forbidden to this user", Reason::Denied)
+            }
             Refused::Forbidden => ("list and watch are forbidden to this server", Reason::Forbidden),
             Refused::Absent => ("the cluster does not know this kind", Reason::Absent),
             Refused::Unauthenticated => {
@@ -29,6 +33,13 @@ impl Core {
         };
         let text = format!("{}: {kind}", self.kind_of(id));
         self.end_stream(id, "error", &message(&text, reason.name()), reason);
+    }
+
+    /// Whether the stream's feed has its user's eyes.
+    fn sees_as_its_user(&mut self, id: SlotId) -> bool {
+        let view = self.slots.get(id).view;
+        let feed = self.view(view).key.feed;
+        self.feed(feed).feed.key.eyes != Eyes::Own
     }
 
     fn kind_of(&mut self, id: SlotId) -> &'static str {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::{Cell, Core};
 use crate::feed::block::Refused;
 use crate::feed::snapshot::Snapshot;
-use crate::feed::{Feed, FeedKey, Scope};
+use crate::feed::{Eyes, Feed, FeedKey, Scope};
 use crate::wire::refusal::Refusal;
 
 /// What a list's request comes to.
@@ -88,6 +88,7 @@ impl Core {
         result: &Result<Arc<Snapshot>, Refused>,
     ) {
         let listed = result.clone().map_err(|why| match why {
+            Refused::Forbidden if key.eyes != Eyes::Own => Refusal::Denied,
             Refused::Forbidden => Refusal::Forbidden,
             Refused::Absent => Refusal::Absent,
             Refused::Unauthenticated | Refused::Unavailable | Refused::Gone => Refusal::Unavailable,

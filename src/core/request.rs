@@ -72,6 +72,9 @@ pub fn parse<'a>(bytes: &'a [u8], longest: Longest, headers: &'a mut Headers<'a>
         Ok(_) | Err(httparse::Error::TooManyHeaders) => return Parsed::Refused(too_large(bytes, longest)),
         Err(_) => return Parsed::Refused(Refusal::BadRequest),
     };
+    if !lines_end_as_they_should(&bytes[..length]) {
+        return Parsed::Refused(Refusal::BadRequest);
+    }
     let (Some(method), Some(target), Some(minor)) = (head.method, head.path, head.version) else {
         return Parsed::Refused(Refusal::BadRequest);
     };
@@ -93,6 +96,12 @@ pub fn parse<'a>(bytes: &'a [u8], longest: Longest, headers: &'a mut Headers<'a>
         Version::Http10 => has_token(headers, "connection", "keep-alive"),
     };
     Parsed::Whole(Request { method, authority, path, query, version, headers, length, keep_alive, has_body })
+}
+
+/// Whether each line ends with CR LF. A proxy in front may take a bare LF for a part of a value, where the parser takes it for a line's end:
+/// what the proxy let through as one header would then be two.
+fn lines_end_as_they_should(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).all(|at| at > 0 && head[at - 1] == b'\r')
 }
 
 /// A head that is too large is so by its target or by its fields.
@@ -339,11 +348,18 @@ mod tests {
             "Transfer-Encoding: gzip, chunked\r\n",
             "Host: other\r\n",
             "Bad Header: x\r\n",
+            "X: a\nTransfer-Encoding: chunked\r\n",
+            "X: a\rTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding : chunked\r\n",
+            "Transfer-Encoding: \u{b}chunked\r\n",
+            "Content-Length: 0\r\n 10\r\n",
         ] {
             assert_eq!(refused(&format!("{base}{lines}\r\n")), Some(Refusal::BadRequest), "{lines}");
         }
         assert_eq!(refused("GET / HTTP/1.1\r\n\r\n"), Some(Refusal::BadRequest), "no host");
         assert_eq!(refused("GET / HTTP/1.0\r\n\r\n"), None, "HTTP/1.0 has no hosts");
+        assert_eq!(refused("GET / HTTP/1.1\nHost: h\n\n"), Some(Refusal::BadRequest), "bare line feeds");
+        assert_eq!(refused("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"), Some(Refusal::BadRequest));
         assert_eq!(refused("nonsense\r\n\r\n"), Some(Refusal::BadRequest));
         assert_eq!(refused("GET example HTTP/1.1\r\nHost: h\r\n\r\n"), Some(Refusal::BadRequest));
     }

@@ -9,6 +9,8 @@ pub enum Refusal {
     NeedsTls,
     /// A namespace of a name that cannot exist.
     BadNamespace,
+    /// Several namespaces, where each user sees by a watch of their own.
+    OneNamespace,
     /// No identity.
     Unauthenticated,
     /// A bearer token that is not good.
@@ -80,6 +82,7 @@ impl Refusal {
             | Refusal::BadRequest
             | Refusal::NeedsTls
             | Refusal::BadNamespace
+            | Refusal::OneNamespace
             | Refusal::TwoCredentials => (400, "Bad Request"),
             Refusal::Unauthenticated | Refusal::BadToken => (401, "Unauthorized"),
             Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
@@ -112,6 +115,7 @@ impl Refusal {
             Refusal::BadRequest => "bad_request",
             Refusal::NeedsTls => "needs_tls",
             Refusal::BadNamespace => "bad_namespace",
+            Refusal::OneNamespace => "one_namespace",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::BadToken => "invalid_token",
             Refusal::NoKeys => "no_keys",
@@ -150,6 +154,7 @@ impl Refusal {
             Refusal::BadRequest => "the request is not valid HTTP/1.1",
             Refusal::NeedsTls => "this port speaks TLS; ask it by https://",
             Refusal::BadNamespace => "no namespace can have this name",
+            Refusal::OneNamespace => "a request names one namespace or none; see access.upstream",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::BadToken => "the bearer token is not valid here",
             Refusal::NoKeys => "the issuer of bearer tokens gives no keys to verify them with",

@@ -11,6 +11,7 @@ use crate::access::reviewer::{Fresh, Reply};
 use crate::access::touch::About;
 use crate::access::turns::Lane;
 use crate::access::verdicts::Where;
+use crate::config::AccessUpstream;
 use crate::feed::Scope;
 
 /// Answers that come within this time of the first make one ruling: each new set of namespaces costs its streams a snapshot.
@@ -133,6 +134,10 @@ impl Tending {
         }
         let Some(access) = self.access.upgrade() else { return };
         let key = &self.live.grant.key;
+        if access.settings.upstream == AccessUpstream::Impersonate {
+            // A watch of their own is of one namespace or of all: there is no union of several.
+            return self.take_candidates(&access, Vec::new());
+        }
         if let Some(names) = access.namespaces.nominated(&key.cluster, &self.user, key.kind) {
             self.take_candidates(&access, names);
             return;
