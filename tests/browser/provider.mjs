@@ -61,6 +61,8 @@ const provider = new Provider(issuer, {
   },
   extraTokenClaims: (_, token) => (token.kind === "ClientCredentials" ? { sub: token.clientId, groups } : {}),
   cookies: { keys: ["a key of the test"] },
+  // The provider calls no private address by itself, and here Foretop is at one.
+  fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
 });
 
 provider.on("grant.success", (ctx) => {
