@@ -207,9 +207,12 @@ impl Play {
     fn note_rights(&mut self) {
         let now = Instant::now();
         let there = self.house.east().names("namespaces").expect("a resource");
+        // Also those that have vanished: whoever may list the whole cluster may see the last of them.
+        let mut namespaces: BTreeSet<String> = there.into_iter().map(|(_, namespace)| namespace).collect();
+        namespaces.extend(NAMESPACES.map(str::to_owned));
         for who in USERS {
             for (kind, namespace) in
-                KINDS.iter().flat_map(|kind| there.iter().map(|(_, namespace)| (*kind, namespace)))
+                KINDS.iter().flat_map(|kind| namespaces.iter().map(|namespace| (*kind, namespace)))
             {
                 if may(self.house.east(), who, kind, namespace) {
                     self.allowed.insert((who.name, kind, namespace.clone()), now);
@@ -226,7 +229,12 @@ impl Play {
             for namespace in namespaces(&state.rows) {
                 let allowed = self.allowed.get(&(page.who.name, page.kind, namespace.clone()));
                 let is_fresh = allowed.is_some_and(|allowed| now.duration_since(*allowed) < BOUND);
-                assert!(is_fresh, "{} sees {} of {namespace}", page.who.name, page.kind);
+                let since = allowed.map(|allowed| now.duration_since(*allowed));
+                assert!(
+                    is_fresh,
+                    "{} sees {} of {namespace}, allowed before: {since:?}",
+                    page.who.name, page.kind
+                );
             }
         }
     }
