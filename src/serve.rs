@@ -135,7 +135,7 @@ impl Server {
             tokio::spawn(bearer.clone().follow_keys());
         }
         if let Some(sessions) = authenticator.sessions() {
-            sessions.revocations().tell(Arc::new(TellCores(cores.clone())));
+            sessions.revocations().tell(TellCores(cores.clone()));
             tokio::spawn(sessions.clone().follow_provider());
         }
         let access = Access::new(config, clusters.clone(), hub.clone(), mailboxes);

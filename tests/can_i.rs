@@ -32,7 +32,7 @@ async fn house(config: &Config) -> House {
         allow: true,
         ..Rule::default()
     };
-    let rules = ["list", "watch", "delete"].map(|verb| rule(verb)).into();
+    let rules = ["list", "watch", "delete"].map(rule).into();
     house.east().set_access(Table { default: false, rules });
     house
 }

@@ -157,7 +157,7 @@ async fn what_is_planted_is_found_nowhere() {
     let audit = process.read("audit.jsonl");
     assert!(audit.contains("stream.opened") && audit.contains("\"admin\""), "{audit}");
     drop((pods, events, away));
-    let log = process.to_the_end();
+    let log = process.terminate();
     assert!(log.contains("TRACE") && log.contains("stream.closed"), "the log was read");
     for (what, text) in
         [("a frame", &frames), ("an answer", &answers), ("the audit", &audit), ("the log", &log)]

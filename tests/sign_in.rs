@@ -34,7 +34,7 @@ async fn a_browser_signs_in_and_is_known() {
     let (provider, disk) = (Provider::start().await, Disk::new());
     let house = house(&provider, &disk).await;
     let mut browser = Browser::new(house.address());
-    let back = browser.to_provider(&provider, "/api/auth/login?returnTo=/clusters/east/pods%3Fa=b").await;
+    let back = browser.visit_provider(&provider, "/api/auth/login?returnTo=/clusters/east/pods%3Fa=b").await;
     assert_eq!(browser.jar.len(), 1, "a cookie for the sign-in");
     let home = browser.get(&back).await;
     assert_eq!((home.head.status, location(&home).as_str()), (302, "/clusters/east/pods?a=b"));
@@ -76,7 +76,7 @@ async fn what_is_replayed_mixed_up_or_refused_signs_nobody_in() {
     let (provider, disk) = (Provider::start().await, Disk::new());
     let house = house(&provider, &disk).await;
     let mut ann = Browser::new(house.address());
-    let back = ann.to_provider(&provider, "/api/auth/login").await;
+    let back = ann.visit_provider(&provider, "/api/auth/login").await;
     let before = ann.clone();
     let mut mallory = Browser::new(house.address());
     assert_eq!(
@@ -84,7 +84,7 @@ async fn what_is_replayed_mixed_up_or_refused_signs_nobody_in() {
         (400, "sign_in_not_begun".into()),
         "another browser"
     );
-    let other = mallory.to_provider(&provider, "/api/auth/login").await;
+    let other = mallory.visit_provider(&provider, "/api/auth/login").await;
     let (_, state) = other.split_once("&state=").expect("a state");
     let (with_code, _) = back.split_once("&state=").expect("a state");
     let mixed = format!("{with_code}&state={state}");
@@ -93,7 +93,7 @@ async fn what_is_replayed_mixed_up_or_refused_signs_nobody_in() {
         (502, "exchange_failed".into()),
         "ann's code with mallory's state: the verifier is another one"
     );
-    let again = ann.to_provider(&provider, "/api/auth/login").await;
+    let again = ann.visit_provider(&provider, "/api/auth/login").await;
     assert_eq!(ann.get(&again).await.head.status, 302);
     let mut copy = before.clone();
     assert_eq!(code(&copy.get_with(&back, &[JSON]).await).0, 502, "a code is good once");

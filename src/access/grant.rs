@@ -88,7 +88,8 @@ impl Grant {
 
     /// Decided anew. Returns whether the ruling is another one.
     pub fn decide(&self, ruling: Ruling, at: Instant) -> bool {
-        let before = self.ruling.swap(Arc::new((ruling.clone(), at)));
-        before.0 != ruling
+        let now = Arc::new((ruling, at));
+        let before = self.ruling.swap(now.clone());
+        before.0 != now.0
     }
 }

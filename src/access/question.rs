@@ -120,7 +120,7 @@ impl Question {
             if number > 0 {
                 count();
             }
-            let (path, review) = self.review(attributes, as_user);
+            let (path, review) = self.review(&attributes, as_user);
             let call = cluster.post_json(path, headers.clone(), review);
             let answered = match tokio::time::timeout(TIME, call).await {
                 Ok(answered) => answered,
@@ -163,7 +163,7 @@ impl Question {
         self.user.name.is_empty()
     }
 
-    fn review(&self, attributes: Value, as_user: bool) -> (&'static str, Bytes) {
+    fn review(&self, attributes: &Value, as_user: bool) -> (&'static str, Bytes) {
         let api = "authorization.k8s.io/v1";
         if as_user || self.is_own() {
             let spec = json!({"resourceAttributes": attributes});
@@ -195,7 +195,7 @@ mod tests {
         let question =
             Question { user: Arc::new(user), what: What::Rows(kind), namespace: Some("team-a".into()) };
         let review = |question: &Question, number: usize| -> serde_json::Value {
-            let (path, review) = question.review(question.attributes().swap_remove(number), false);
+            let (path, review) = question.review(&question.attributes().swap_remove(number), false);
             assert_eq!(path, REVIEWS);
             serde_json::from_slice(&review).expect("JSON")
         };
@@ -222,7 +222,7 @@ mod tests {
         let nobody = KubeUser { name: "".into(), groups: Box::default() };
         let question =
             Question { user: Arc::new(nobody), what: What::Check(Arc::new(check)), namespace: None };
-        let (path, review) = question.review(question.attributes().swap_remove(0), false);
+        let (path, review) = question.review(&question.attributes().swap_remove(0), false);
         let review: serde_json::Value = serde_json::from_slice(&review).expect("JSON");
         assert_eq!((path, &review["kind"]), (OWN_REVIEWS, &"SelfSubjectAccessReview".into()));
         let attributes = json!({"verb": "get", "group": "", "resource": "pods", "subresource": "log", "namespace": "", "name": ""});

@@ -13,6 +13,9 @@ use crate::cluster::ClusterSpec;
 use crate::config::{self, DEFAULT_TENANT, TenantRule};
 use crate::identity::Identity;
 
+/// The names of the tenants of each cluster.
+type ByCluster = HashMap<Arc<str>, Box<[Arc<str>]>>;
+
 /// The tenants of a process.
 #[derive(Debug)]
 pub struct Tenants {
@@ -20,7 +23,7 @@ pub struct Tenants {
     /// The one of everyone, without rules.
     only: Option<Arc<Tenant>>,
     /// The tenants of each cluster, as the registry has them.
-    clusters: ArcSwap<HashMap<Arc<str>, Box<[Arc<str>]>>>,
+    clusters: ArcSwap<ByCluster>,
 }
 
 /// A tenant, and what it has taken of its quotas. Charged where streams are opened and closed, by whichever core.

@@ -293,5 +293,5 @@ async fn changed(candidates: &mut Option<watch::Receiver<Known>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

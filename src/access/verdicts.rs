@@ -127,12 +127,11 @@ impl Verdicts {
             candidates.iter().filter(|name| self.allowed(&Some((*name).clone()))).cloned().collect();
         let asked = |name: &Arc<str>| self.known.get(&Some(name.clone())).map(|(_, asked)| *asked);
         let oldest = held.iter().filter_map(asked).min();
-        match (Namespaces::new(held), oldest) {
-            (Some(set), Some(oldest)) => Some((Ruling::Allowed(Scope::Set(set)), oldest)),
-            _ => {
-                let oldest = self.known.values().map(|(_, asked)| *asked).min()?;
-                Some((Ruling::Denied { namespace: None }, oldest))
-            }
+        if let (Some(set), Some(oldest)) = (Namespaces::new(held), oldest) {
+            Some((Ruling::Allowed(Scope::Set(set)), oldest))
+        } else {
+            let oldest = self.known.values().map(|(_, asked)| *asked).min()?;
+            Some((Ruling::Denied { namespace: None }, oldest))
         }
     }
 

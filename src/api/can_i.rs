@@ -82,8 +82,8 @@ async fn answers(api: &Api, asker: &Asker, cluster: Arc<str>, body: &[u8]) -> Re
         return Err(Refusal::UnknownCluster);
     }
     let kube_user = api.access.mapping.map(&asker.identity)?;
-    let asked: Asked = serde_json::from_slice(body).map_err(|_| Refusal::BadChecks)?;
-    let checks = asked.checks.unwrap_or_default();
+    let body: Asked = serde_json::from_slice(body).map_err(|_| Refusal::BadChecks)?;
+    let checks = body.checks.unwrap_or_default();
     if checks.len() > MOST {
         return Err(Refusal::TooManyChecks);
     }

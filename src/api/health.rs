@@ -66,7 +66,7 @@ pub(super) async fn readyz_in_detail(Of(api): Of<Arc<Api>>) -> Response {
     let why = not_ready(&api);
     let mut feeds = BTreeMap::new();
     let mut troubled = Vec::new();
-    for feed in api.hub.feeds().iter() {
+    for feed in &api.hub.feeds() {
         let status = feed.status();
         *feeds.entry(status.state.word()).or_default() += 1;
         if status.state != State::Live && troubled.len() < MOST_TROUBLED {

@@ -24,7 +24,7 @@ const MAY_SEND: [(&str, &str); 3] = [
     ("access-control-max-age", "600"),
 ];
 
-/// Routes that a provider posts a form to (OpenID Connect Back-Channel Logout, 2.5).
+/// Routes that a provider posts a form to (`OpenID` Connect Back-Channel Logout, 2.5).
 const FORMS: [&str; 1] = ["/api/auth/backchannel-logout"];
 
 pub(super) async fn admit(
@@ -35,7 +35,7 @@ pub(super) async fn admit(
     let asked = Asked {
         method: request.method().as_str(),
         path: request.uri().path(),
-        authority: request.uri().authority().map(|authority| authority.as_str()),
+        authority: request.uri().authority().map(http::uri::Authority::as_str),
         peer: peer.address.ip(),
     };
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));

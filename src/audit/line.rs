@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn parsed(line: &[u8]) -> Value {
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(memchr::memchr_iter(b'\n', line).count(), 1);
         serde_json::from_slice(line).expect("JSON")
     }
 

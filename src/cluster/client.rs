@@ -54,7 +54,7 @@ enum Connector {
     Tls {
         /// Offers HTTP/2 alone, so that a peer without it is noticed.
         http2: HttpsConnector<Dial>,
-        http1: HttpsConnector<Dial>,
+        http1: Box<HttpsConnector<Dial>>,
     },
 }
 
@@ -94,7 +94,7 @@ impl Recipe {
         };
         let http2 = schemes(tls.clone())?.enable_http2().wrap_connector(dial.clone());
         let http1 = schemes(tls)?.enable_http1().wrap_connector(dial);
-        Ok(Recipe { config, login, connector: Connector::Tls { http2, http1 } })
+        Ok(Recipe { config, login, connector: Connector::Tls { http2, http1: Box::new(http1) } })
     }
 
     /// A client for unary calls.

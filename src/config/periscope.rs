@@ -136,7 +136,13 @@ impl Periscope {
             Value::Nothing => {}
             Value::Map(entries) => entries.iter().for_each(|entry| self.entry(source, &prefix, entry)),
             _ => {
-                self.mistake(source, section.line, &section.key, "this is no map".into(), "a map of its keys")
+                self.mistake(
+                    source,
+                    section.line,
+                    &section.key,
+                    "this is no map".into(),
+                    "a map of its keys",
+                );
             }
         }
     }
@@ -151,7 +157,6 @@ impl Periscope {
         let is_empty = matches!(&entry.node.value, Value::Nothing)
             || matches!(&entry.node.value, Value::Scalar(text) if text.trim().is_empty());
         match meaning {
-            Is(setting) => self.give(source, setting, key, entry.node.clone()),
             Nothing(why) if !is_empty => {
                 self.warnings.push(format!(
                     "{}: {key} has no equivalent here, and is ignored: {why}",
@@ -159,7 +164,7 @@ impl Periscope {
                 ));
             }
             IsUnlessEmpty(_) | Secret | Redirect | Nothing(_) if is_empty => {}
-            IsUnlessEmpty(setting) => self.give(source, setting, key, entry.node.clone()),
+            Is(setting) | IsUnlessEmpty(setting) => self.give(source, setting, key, entry.node.clone()),
             Secret => self.secret(source, key, &entry.node),
             Redirect => self.redirect(source, key, &entry.node),
             Nothing(_) => {}
@@ -187,32 +192,26 @@ impl Periscope {
         let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
             return self.give(source, "auth.oidc.clientSecret", key, node.clone());
         };
-        match source.environment.get(name) {
-            Some(secret) => {
-                self.give(
-                    source,
-                    "auth.oidc.clientSecret",
-                    key,
-                    Node { line: node.line, ..Node::scalar(secret) },
-                );
-            }
-            None => {
-                let what = format!("the environment has no variable {}", quoted(name));
-                self.mistake(source, node.line, &key, what, "a variable that is set, or `file:///PATH`");
-            }
+        if let Some(secret) = source.environment.get(name) {
+            self.give(
+                source,
+                "auth.oidc.clientSecret",
+                key,
+                Node { line: node.line, ..Node::scalar(secret) },
+            );
+        } else {
+            let what = format!("the environment has no variable {}", quoted(name));
+            self.mistake(source, node.line, &key, what, "a variable that is set, or `file:///PATH`");
         }
     }
 
     fn redirect(&mut self, source: &AuthFile, key: String, node: &Node) {
         let text = if let Value::Scalar(text) = &node.value { text.as_str() } else { "" };
-        match text.strip_suffix("/api/auth/callback") {
-            Some(url) => {
-                self.give(source, "server.publicUrl", key, Node { line: node.line, ..Node::scalar(url) })
-            }
-            None => {
-                let what = format!("{} is not where browsers come back to", quoted(text));
-                self.mistake(source, node.line, &key, what, "`server.publicUrl` + `/api/auth/callback`");
-            }
+        if let Some(url) = text.strip_suffix("/api/auth/callback") {
+            self.give(source, "server.publicUrl", key, Node { line: node.line, ..Node::scalar(url) });
+        } else {
+            let what = format!("{} is not where browsers come back to", quoted(text));
+            self.mistake(source, node.line, &key, what, "`server.publicUrl` + `/api/auth/callback`");
         }
     }
 
@@ -232,6 +231,8 @@ mod tests {
     use super::super::sources::File;
     use super::super::table::{Row, Table, Visit};
     use super::super::{AuthMode, AuthorizationMode, Config, read};
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     const FILE_TEXT: &str = "\
@@ -268,7 +269,8 @@ authorization:
     fn mistakes(text: &str, mode: Option<&str>) -> String {
         let (_, mistakes) = read(&sources(text, mode));
         let about = |mistake: &&Mistake| mistake.source == "auth.yaml" || mistake.source == MODE;
-        mistakes.iter().filter(about).map(|mistake| format!("{mistake}\n")).collect()
+        let lines: Vec<String> = mistakes.iter().filter(about).map(ToString::to_string).collect();
+        lines.iter().map(|line| line.clone() + "\n").collect()
     }
 
     #[test]
@@ -287,7 +289,6 @@ authorization:
         assert_eq!(config.auth.session.idle_timeout.as_secs(), 20 * 60);
         assert_eq!(config.authorization.mode, AuthorizationMode::Tier);
         assert_eq!(config.authorization.group_tiers.len(), 1);
-        use secrecy::ExposeSecret;
         assert_eq!(config.auth.oidc.client_secret.expect("a secret").expose_secret(), "s3cret");
         let [warning] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
         assert!(warning.contains("session.cookieName") && warning.contains("no equivalent"), "{warning}");

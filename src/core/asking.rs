@@ -27,7 +27,9 @@ pub struct Asking {
 
 #[derive(Default)]
 struct Waiter {
-    answer: Option<Option<Box<dyn Any + Send>>>,
+    /// Whether the control plane has answered, or given up.
+    is_over: bool,
+    answer: Option<Box<dyn Any + Send>>,
     waker: Option<Waker>,
 }
 
@@ -58,8 +60,8 @@ pub async fn ask<T: Send + 'static>(
     let waiter = core.get().put_question(question);
     let answer = poll_fn(|context| {
         let mut waiter = waiter.borrow_mut();
-        if let Some(answer) = waiter.answer.take() {
-            return Poll::Ready(answer);
+        if waiter.is_over {
+            return Poll::Ready(waiter.answer.take());
         }
         waiter.waker = Some(context.waker().clone());
         Poll::Pending
@@ -88,7 +90,8 @@ impl Core {
     pub(super) fn answered(&mut self, ticket: u64, answer: Option<Box<dyn Any + Send>>) {
         let Some(waiter) = self.asking.waiting.remove(&ticket) else { return };
         let mut waiter = waiter.borrow_mut();
-        waiter.answer = Some(answer);
+        waiter.is_over = true;
+        waiter.answer = answer;
         if let Some(waker) = waiter.waker.take() {
             waker.wake();
         }

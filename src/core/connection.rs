@@ -209,14 +209,12 @@ impl Connection {
         let asker = access.mapping.map(&verified.identity)?;
         let key = GrantKey { cluster: wish.cluster, kind: wish.kind, asker, wanted: wish.wanted };
         let known = self.core.get().known_grant(&key);
-        let grant = match known {
-            Some(grant) => grant,
-            None => {
-                let grant =
-                    ask(&self.core, access.clone().decide(key)).await.ok_or(Refusal::AuthzUnavailable)?;
-                self.core.get().learn_grant(&grant);
-                grant
-            }
+        let grant = if let Some(grant) = known {
+            grant
+        } else {
+            let grant = ask(&self.core, access.clone().decide(key)).await.ok_or(Refusal::AuthzUnavailable)?;
+            self.core.get().learn_grant(&grant);
+            grant
         };
         // Its session may be over since it was verified.
         if self.core.get().is_over(&verified.identity) {

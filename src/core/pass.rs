@@ -57,7 +57,7 @@ struct PassKey {
 /// The passes of a core.
 #[derive(Default)]
 pub struct Passes {
-    passes: Vec<Option<Pass>>,
+    all: Vec<Option<Pass>>,
     by_key: HashMap<PassKey, PassId>,
     free: Vec<PassId>,
 }
@@ -98,11 +98,11 @@ impl Passes {
             streams: 1,
         });
         let id = if let Some(id) = self.free.pop() {
-            self.passes[id as usize] = pass;
+            self.all[id as usize] = pass;
             id
         } else {
-            self.passes.push(pass);
-            PassId::try_from(self.passes.len() - 1).expect("fewer passes than 2^32")
+            self.all.push(pass);
+            PassId::try_from(self.all.len() - 1).expect("fewer passes than 2^32")
         };
         self.by_key.insert(key, id);
         id
@@ -123,7 +123,7 @@ impl Passes {
                 until: pass.until,
             };
             self.by_key.remove(&key);
-            self.passes[id as usize] = None;
+            self.all[id as usize] = None;
             self.free.push(id);
         }
         user
@@ -132,20 +132,20 @@ impl Passes {
     /// A pass.
     #[must_use]
     pub fn get(&self, id: PassId) -> &Pass {
-        self.passes[id as usize].as_ref().expect("a pass lives while it has a stream")
+        self.all[id as usize].as_ref().expect("a pass lives while it has a stream")
     }
 
     fn get_mut(&mut self, id: PassId) -> &mut Pass {
-        self.passes[id as usize].as_mut().expect("a pass lives while it has a stream")
+        self.all[id as usize].as_mut().expect("a pass lives while it has a stream")
     }
 
     /// Every pass.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (PassId, &mut Pass)> {
-        (0u32..).zip(&mut self.passes).filter_map(|(id, pass)| Some((id, pass.as_mut()?)))
+        (0u32..).zip(&mut self.all).filter_map(|(id, pass)| Some((id, pass.as_mut()?)))
     }
 
     /// Every pass.
     pub fn iter(&self) -> impl Iterator<Item = (PassId, &Pass)> {
-        (0u32..).zip(&self.passes).filter_map(|(id, pass)| Some((id, pass.as_ref()?)))
+        (0u32..).zip(&self.all).filter_map(|(id, pass)| Some((id, pass.as_ref()?)))
     }
 }

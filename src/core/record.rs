@@ -111,7 +111,6 @@ impl Core {
         }
         let tenants = &self.everywhere.access.tenants;
         let asked = match plan {
-            Plan::Elsewhere | Plan::HandOver(_) => return None,
             Plan::Wish(wish) => Asked {
                 who: Some(Who::of(wish.who.identity(), tenants)),
                 target: Some(target(wish.cluster.clone(), wish.kind, wish.wanted.as_shared())),
@@ -121,7 +120,7 @@ impl Core {
                 let who = self.everywhere.authenticator.identify(peer, headers).ok();
                 Asked { who: who.map(|who| Who::of(who.identity(), tenants)), target: target_of(request) }
             }
-            Plan::Refuse(_) | Plan::RefuseStream(..) => return None,
+            Plan::Elsewhere | Plan::HandOver(_) | Plan::Refuse(_) | Plan::RefuseStream(..) => return None,
         };
         Some(Box::new(asked))
     }

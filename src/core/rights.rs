@@ -129,7 +129,9 @@ impl Core {
             }
             verdicts.insert(id, Verdict::of(&pass.grant));
         }
-        ruled.values().for_each(|grant| self.grants.decided(grant));
+        for grant in ruled.values() {
+            self.grants.decided(grant);
+        }
         self.carry_out(&verdicts);
     }
 

@@ -117,7 +117,7 @@ mod tests {
             let mut list: Vec<u8> = Vec::new();
             for (what, who) in steps {
                 let address = IpAddr::from([192, 0, 2, who]);
-                let has = list.iter().filter(|other| **other == who).count();
+                let has = memchr::memchr_iter(who, &list).count();
                 match what {
                     0 => {
                         let may = most == 0 || has < most;

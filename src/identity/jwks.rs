@@ -74,7 +74,7 @@ pub enum KeysError {
     Set(#[from] BadKeySet),
 }
 
-/// OpenID Connect Discovery 1.0, section 3; RFC 8414.
+/// `OpenID` Connect Discovery 1.0, section 3; RFC 8414.
 #[derive(Deserialize)]
 struct Discovery {
     issuer: String,

@@ -20,7 +20,7 @@ pub struct KeySet {
 struct Key {
     id: Option<Box<str>>,
     algorithms: Vec<Algorithm>,
-    key: DecodingKey,
+    decoding: DecodingKey,
 }
 
 /// Why a JWK set is of no use.
@@ -97,7 +97,7 @@ impl KeySet {
             return Err(NoKey::NotNamed);
         }
         let fitting = named.find(|key| key.algorithms.contains(&header.alg));
-        fitting.map(|key| &key.key).ok_or(NoKey::OtherAlgorithm)
+        fitting.map(|key| &key.decoding).ok_or(NoKey::OtherAlgorithm)
     }
 }
 
@@ -119,7 +119,7 @@ fn key(jwk: &Jwk, allowed: &[Algorithm]) -> Option<Key> {
         return None;
     }
     let key = DecodingKey::from_jwk(jwk).ok()?;
-    Some(Key { id: common.key_id.as_deref().map(Into::into), algorithms, key })
+    Some(Key { id: common.key_id.as_deref().map(Into::into), algorithms, decoding: key })
 }
 
 /// What keys of this type sign with.

@@ -86,7 +86,7 @@ impl ProviderHttp {
         }
     }
 
-    /// The answer to a request of the OpenID Connect library.
+    /// The answer to a request of the `OpenID` Connect library.
     ///
     /// # Errors
     /// Where there is none.

@@ -28,7 +28,7 @@ const SLACK: usize = 1000;
 const NAME: &str = "revocations";
 
 /// Hears of sessions that are ended.
-pub trait Hear: Send + Sync {
+pub trait Hear: Send + Sync + 'static {
     /// These sessions are ended, as of now.
     fn hear(&self, what: &Revoked);
 }
@@ -218,7 +218,8 @@ impl Revocations {
     }
 
     /// Has somebody told of what is ended from now on.
-    pub fn tell(&self, who: Arc<dyn Hear>) {
+    pub fn tell(&self, who: impl Hear) {
+        let who: Arc<dyn Hear> = Arc::new(who);
         self.hearers.rcu(|before| {
             let mut hearers = Vec::clone(before);
             hearers.push(who.clone());
@@ -297,7 +298,7 @@ mod tests {
     #[derive(Default)]
     struct Heard(Mutex<Vec<Revoked>>);
 
-    impl Hear for Heard {
+    impl Hear for Arc<Heard> {
         fn hear(&self, what: &Revoked) {
             self.0.lock().expect("no panic").push(what.clone());
         }

@@ -21,7 +21,7 @@ pub struct SessionRef {
     pub began: UnixSeconds,
     /// When it is over, whatever happens.
     pub until: UnixSeconds,
-    /// A hash of the name that the provider has for its own session, where it told one (`sid`, OpenID Connect Back-Channel Logout 1.0).
+    /// A hash of the name that the provider has for its own session, where it told one (`sid`, `OpenID` Connect Back-Channel Logout 1.0).
     pub provider: Option<u128>,
 }
 

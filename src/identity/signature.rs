@@ -53,10 +53,12 @@ fn self_test() -> bool {
     verifies(MESSAGE) && !verifies(&MESSAGE[1..])
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the type of `CryptoProvider::signer_factory`")]
 fn never_signs(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
     Err(new_error(ErrorKind::UnsupportedAlgorithm))
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the type of `CryptoProvider::verifier_factory`")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     let way = Way::of(*algorithm).ok_or_else(|| new_error(ErrorKind::UnsupportedAlgorithm))?;
     if key.family() != algorithm.family() {

@@ -109,7 +109,7 @@ impl Process {
     }
 
     /// Ends it in order, and returns all that it wrote to either output and nobody has waited for.
-    pub fn to_the_end(mut self) -> String {
+    pub fn terminate(mut self) -> String {
         self.signal(rustix::process::Signal::TERM);
         let mut said: String = self.lines.iter().map(|line| without_colours(&line) + "\n").collect();
         let mut errors = self.child.stderr.take().expect("its errors are piped");

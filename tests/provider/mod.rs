@@ -314,7 +314,7 @@ impl Browser {
     }
 
     /// To the provider, and with its answer's path and query back.
-    pub async fn to_provider(&mut self, provider: &Provider, login: &str) -> String {
+    pub async fn visit_provider(&mut self, provider: &Provider, login: &str) -> String {
         let out = self.get(login).await;
         assert_eq!(out.head.status, 302, "{}", out.text());
         let path = location(&out);
@@ -325,7 +325,7 @@ impl Browser {
 
     /// Signs in, and returns the callback's answer.
     pub async fn sign_in(&mut self, provider: &Provider) -> Answer {
-        let back = self.to_provider(provider, "/api/auth/login").await;
+        let back = self.visit_provider(provider, "/api/auth/login").await;
         self.get(&back).await
     }
 }

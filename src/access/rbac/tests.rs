@@ -192,7 +192,7 @@ fn synced() -> (Arc<Watched>, [Arc<watched::Part>; 4]) {
 
 fn candidates(watched: &Watched, now: Instant) -> Option<Vec<String>> {
     let found = watched.candidates(&user("ann", &[]), by_name("pods").expect("a kind"), now)?;
-    Some(found.iter().map(|namespace| namespace.to_string()).collect())
+    Some(found.iter().map(std::string::ToString::to_string).collect())
 }
 
 #[test]

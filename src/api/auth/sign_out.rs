@@ -1,4 +1,4 @@
-//! Signing out (the contract's 1.4), and the provider's word that somebody has (OpenID Connect Back-Channel Logout 1.0).
+//! Signing out (the contract's 1.4), and the provider's word that somebody has (`OpenID` Connect Back-Channel Logout 1.0).
 
 use std::sync::Arc;
 

@@ -39,7 +39,7 @@ pub enum AuthMode {
     Dev,
     /// A trusted proxy says who asks.
     Header,
-    /// Browsers sign in with an OpenID Connect provider.
+    /// Browsers sign in with an `OpenID` Connect provider.
     Oidc,
     /// Bearer tokens only.
     Bearer,

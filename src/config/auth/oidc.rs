@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use crate::config::grammar::{OptionalPath, OptionalText, ProviderUrl, Secret, Text, Words};
 use crate::config::table::{Section, Table};
 
-/// The provider that browsers sign in with (OpenID Connect Core and Discovery 1.0).
+/// The provider that browsers sign in with (`OpenID` Connect Core and Discovery 1.0).
 #[derive(Clone, Debug)]
 pub struct Oidc {
     /// The issuer's URL; its `/.well-known/openid-configuration` is read. Empty: not set.

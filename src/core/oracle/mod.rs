@@ -374,10 +374,16 @@ fn a_heartbeat_in_the_way_does_not_keep_a_snapshot_away() {
 fn shown(events: bool, scopes: &[usize], acts: &[Act]) -> World {
     let mut world = World::new(events, 1 << 20, 1 << 20);
     let rows = [Act::Put(0, 0, 0, 0), Act::Put(1, 0, 0, 0), Act::Put(2, 0, 0, 0), Act::Relist];
-    rows.iter().for_each(|act| perform(&mut world, act));
-    scopes.iter().for_each(|scope| world.open(*scope, false, None));
+    for act in &rows {
+        perform(&mut world, act);
+    }
+    for scope in scopes {
+        world.open(*scope, false, None);
+    }
     world.drain();
-    acts.iter().for_each(|act| perform(&mut world, act));
+    for act in acts {
+        perform(&mut world, act);
+    }
     world
 }
 
@@ -430,7 +436,9 @@ fn what_comes_while_gained_rows_are_on_their_way_is_shown_once_they_are_here() {
     world.rescope(0, 0b101);
     let meanwhile =
         [Act::Answer, Act::Put(0, 0, 1, 0), Act::Put(2, 0, 1, 0), Act::Put(2, 1, 0, 0), Act::Deliver(3)];
-    meanwhile.iter().for_each(|act| perform(&mut world, act));
+    for act in &meanwhile {
+        perform(&mut world, act);
+    }
     world.drain();
     assert_eq!(world.core.counters.gained.get(), 1);
     world.check();

@@ -1,4 +1,4 @@
-//! The provider's own word that a user has signed out (OpenID Connect Back-Channel Logout 1.0): a token that it posts to this server.
+//! The provider's own word that a user has signed out (`OpenID` Connect Back-Channel Logout 1.0): a token that it posts to this server.
 //!
 //! It is signed as ID tokens are, but is none, and each is taken once.
 

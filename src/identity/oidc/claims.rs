@@ -46,7 +46,7 @@ impl Claims {
     /// The groups in this claim. `None`: it is not there.
     ///
     /// # Errors
-    /// Where it is something else, or the provider says that they are elsewhere (Entra's group overage; OpenID Connect Core 1.0, 5.6.2).
+    /// Where it is something else, or the provider says that they are elsewhere (Entra's group overage; `OpenID` Connect Core 1.0, 5.6.2).
     pub fn groups(&self, claim: &str) -> Result<Option<Vec<Box<str>>>, GroupsError> {
         let not_names = || GroupsError::NotNames { claim: claim.to_owned() };
         let names: Vec<&str> = match self.all.get(claim) {

@@ -1,4 +1,4 @@
-//! Sessions of browsers that have signed in with an OpenID Connect provider.
+//! Sessions of browsers that have signed in with an `OpenID` Connect provider.
 //!
 //! Signing in is the authorization-code flow with PKCE, `state` and `nonce` ([`sign_in`]); what it comes to is a session, which is a cookie and nothing else.
 //! On a core, [`Sessions::identify`] opens it; where its turn has come to be refreshed, the control plane asks the provider, once for all tabs ([`refresh`]), and reads the

@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use super::super::provider_http::{CallError, ProviderHttp};
 use super::claims::Claims;
 
-/// The client of the OpenID Connect library, with claims of ours.
+/// The client of the `OpenID` Connect library, with claims of ours.
 pub(super) type OidcClient = Client<
     Claims,
     CoreAuthDisplay,

@@ -47,7 +47,7 @@ impl Sessions {
         self.cookies.expire()
     }
 
-    /// Where the provider ends its own session (OpenID Connect RP-Initiated Logout 1.0), if it can.
+    /// Where the provider ends its own session (`OpenID` Connect RP-Initiated Logout 1.0), if it can.
     #[must_use]
     pub fn end_session_url(&self) -> Option<String> {
         let known = self.provider.known()?;
