@@ -32,7 +32,8 @@ lint: ## Format, clippy and docs, each without a warning.
 	@# Which follows no `mod` that a macro makes, as the registry of kinds does.
 	rustfmt --check --edition 2024 src/kind/*.rs src/kind/decode/*.rs
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+	@# The map of a module links to its rooms, which these pages show.
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
 
 deny: ## Licences, advisories and sources of every dependency (needs cargo-deny).
 	$(CARGO) deny check

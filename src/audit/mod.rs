@@ -1,7 +1,7 @@
 //! The audit: one record per stream opened and closed, per denial, per sign-in and sign-out, per thing that an admin looked into.
 //!
 //! Stands beside everything else: whoever has something to record has a handle, [`Audit`], and a thread of its own writes ([`writer`]) to standard
-//! output, to a file that it rotates ([`file`]), or to both, one JSON object per line ([`line`]).
+//! output, to a file that it rotates ([`mod@file`]), or to both, one JSON object per line ([`mod@line`]).
 //!
 //! Invariants: nobody waits for the audit. Where the writer does not keep up records are dropped, and the next line that is written says how many: none
 //! is lost in silence. A record never holds a token, a cookie, a query or anything of an object; each of its texts is bounded and escaped.
