@@ -74,14 +74,28 @@ impl Real {
 
     /// The body of any request.
     pub async fn attempt(&self, verb: &str, path: &str, body: Option<&Value>) -> Result<String, kube::Error> {
+        self.attempt_as(&[], verb, path, body).await
+    }
+
+    /// The body of any request, with these headers beside the usual ones (impersonation).
+    pub async fn attempt_as(
+        &self,
+        headers: &[(&str, String)],
+        verb: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<String, kube::Error> {
         let kind_of_body = if verb == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-        let request = http::Request::builder()
+        let mut request = http::Request::builder()
             .method(verb)
             .uri(path)
             .header("content-type", kind_of_body)
-            .header("accept", "application/json")
-            .body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default())
-            .unwrap();
+            .header("accept", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request =
+            request.body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default()).unwrap();
         let answer = tokio::time::timeout(ANSWER, self.client.request_text(request)).await;
         answer.unwrap_or_else(|_| panic!("{verb} {path}: no answer within {ANSWER:?}"))
     }
