@@ -81,9 +81,11 @@ impl Bearer {
     /// [`Refusal::BadToken`] where it is not good; [`Refusal::NoKeys`] where there are no keys to tell by.
     pub fn identify(&self, token: &str) -> Result<Identified, Refusal> {
         let now = now();
+        // Before the keys are looked up: those that come in between would be missed.
+        let may_be_asked = self.keys.may_be_asked(now);
         match self.verify(token, now) {
             Ok(identity) => Ok(Identified::plainly(identity)),
-            Err(TokenFault::Key(NoKey::Unknown)) if self.keys.may_be_asked(now) => {
+            Err(TokenFault::Key(NoKey::Unknown)) if may_be_asked => {
                 let identity = self.policy.claimed(token).map_err(refuse)?;
                 Ok(Identified::Stale(Stale { identity, cause: Cause::Token(token.into()) }))
             }

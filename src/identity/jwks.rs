@@ -4,7 +4,8 @@
 //! within a bound; past it there are none, and no token is good.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -112,22 +113,25 @@ impl Jwks {
     }
 
     /// Whether asking for newer keys makes sense now. Takes no lock.
+    ///
+    /// Where it does not, the keys that are looked up *after* this was asked are the newest: the marks are set in the order `started`, `asked`, the keys,
+    /// `finished`, and read here against it.
     #[must_use]
     pub fn may_be_asked(&self, now: UnixSeconds) -> bool {
-        let under_way = self.started.load(Relaxed) != self.finished.load(Relaxed);
-        under_way || now >= self.asked.load(Relaxed) + GAP
+        let asked = self.asked.load(Acquire);
+        let under_way = self.started.load(Acquire) != self.finished.load(Acquire);
+        under_way || now >= asked + GAP
     }
 
     /// Fetches the keys, unless that was just done. All who ask at once share one answer.
     pub async fn ask(&self) {
-        let before = self.finished.load(Relaxed);
+        let before = self.finished.load(Acquire);
         let turn = self.turn.lock().await;
         let now = now();
-        if self.finished.load(Relaxed) != before || now < self.asked.load(Relaxed) + GAP {
+        if self.finished.load(Acquire) != before || now < self.asked.load(Acquire) + GAP {
             return;
         }
-        self.asked.store(now, Relaxed);
-        if let Err(error) = self.fetch().await {
+        if let Err(error) = self.fetch(Some(now)).await {
             tracing::warn!(issuer = self.issuer, %error, "bearer.no_new_keys");
         }
         drop(turn);
@@ -138,7 +142,7 @@ impl Jwks {
         let mut wait = FIRST_WAIT;
         loop {
             let turn = self.turn.lock().await;
-            let fetched = self.fetch().await;
+            let fetched = self.fetch(None).await;
             drop(turn);
             match fetched {
                 Ok(()) => wait = FIRST_WAIT,
@@ -153,11 +157,16 @@ impl Jwks {
         }
     }
 
-    async fn fetch(&self) -> Result<(), KeysError> {
+    /// Fetches the keys; `asked`: because of a token, at this time.
+    async fn fetch(&self, asked: Option<UnixSeconds>) -> Result<(), KeysError> {
         let number = self.started.fetch_add(1, Relaxed) + 1;
+        if let Some(asked) = asked {
+            self.asked.store(asked, Release);
+        }
         let fetched = self.fetch_from_provider().await;
-        self.finished.store(number, Relaxed);
-        self.learn(fetched?, now())
+        let learned = fetched.and_then(|document| self.learn(document, now()));
+        self.finished.store(number, Release);
+        learned
     }
 
     async fn fetch_from_provider(&self) -> Result<Bytes, KeysError> {

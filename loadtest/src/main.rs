@@ -1,0 +1,3 @@
+//! Opens very many tabs, and measures what they cost.
+
+fn main() {}
