@@ -3,7 +3,7 @@
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
-.PHONY: help demo test test-sockets e2e fuzz lint deny bench
+.PHONY: help demo test test-sockets e2e chart image fuzz lint deny bench
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,18 @@ test-sockets: ## Only what goes over real sockets; with MONOIO_FORCE_LEGACY_DRIV
 e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), and a real identity provider and browser (needs node and chromium).
 	tests/apiserver/run.sh
 	tests/browser/run.sh
+	$(MAKE) chart
+	tests/container/run.sh
+
+chart: ## The Helm chart: golden files, refusals, a real apiserver's word on it, and Foretop behind nginx and HAProxy (needs Go, nginx, haproxy).
+	tests/chart/run.sh
+
+image: ## The container image from a static release build, as an OCI layout in target/image (needs rustup's musl target, and musl-gcc).
+	$(CARGO) build --locked --release --bin foretop --target $(shell uname -m)-unknown-linux-musl
+	tests/container/run.sh target/$(shell uname -m)-unknown-linux-musl/release/foretop
+	rm -rf target/image
+	deploy/container/assemble.sh target/$(shell uname -m)-unknown-linux-musl/release/foretop target/image $$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+	deploy/container/sbom.sh $(shell uname -m)-unknown-linux-musl >target/image.cdx.json
 
 fuzz: ## Fuzzes each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz).
 	targets=$$($(CARGO) +nightly fuzz list) && for target in $$targets; do \

@@ -45,6 +45,16 @@ for values in "$here"/values/*.yaml; do
 done
 [ -z "${FORETOP_BLESS-}" ] || exit 0
 
+foretop=${FORETOP:-}
+if [ -z "$foretop" ]; then
+  (cd "$root" && cargo build --quiet)
+  foretop=$root/target/debug/foretop
+fi
+# It waits for heartbeats most of the time, so it waits beside the rest.
+"$here/proxies.sh" "$foretop" >"$work/proxies.out" 2>&1 &
+proxies=$!
+pids+=($proxies)
+
 echo "== the chart: what it refuses"
 refused() { # text that must be in the error, arguments...
   local text=$1
@@ -133,23 +143,17 @@ done
 kubectl apply --dry-run=server --validate=strict -f "$root/deploy/rbac" >/dev/null
 
 echo "== the chart: its configuration, read by Foretop"
-foretop=${FORETOP:-}
-if [ -z "$foretop" ]; then
-  (cd "$root" && cargo build --quiet)
-  foretop=$root/target/debug/foretop
-fi
 # What the pod would find in /etc/foretop, below a directory of the test.
 unpack() { # mode
-  local etc=$work/$1.etc map
+  local etc=$work/$1.etc
   mkdir -p "$etc/config" "$etc/clusters"
-  for map in config clusters; do
+  file() { # mode name
     render --values "$here/values/$1.yaml" --show-only templates/configmaps.yaml |
-      kubectl apply --dry-run=server -l app.kubernetes.io/name=foretop -f - -o json >"$work/maps.json"
-  done
-  kubectl create --dry-run=client -f "$work/maps.json" -o 'jsonpath={.items[*].data.foretop\.yaml}{.data.foretop\.yaml}' |
-    sed "s|/etc/foretop|$etc|g; s|/var/lib/foretop|$etc/state|" >"$etc/config/foretop.yaml"
-  kubectl create --dry-run=client -f "$work/maps.json" -o 'jsonpath={.items[*].data.clusters\.yaml}{.data.clusters\.yaml}' |
-    sed "s|/etc/foretop|$etc|g" >"$etc/clusters/clusters.yaml"
+      kubectl apply --dry-run=server -f - -o "jsonpath={.items[*].data.$2\\.yaml}" |
+      sed "s|/etc/foretop|$etc|g; s|/var/lib/foretop|$etc/state|"
+  }
+  file "$1" foretop >"$etc/config/foretop.yaml"
+  file "$1" clusters >"$etc/clusters/clusters.yaml"
 }
 environment() { # mode
   sed -n 's/^ *- {name: \(FORETOP_[A-Z_]*\), value: "\(.*\)"}$/\1=\2/p' "$work/$1.yaml"
@@ -164,4 +168,7 @@ for mode in "${modes[@]}"; do
 done
 
 "$here/rights.sh" "$work" "$bin" "$foretop"
-"$here/proxies.sh" "$foretop"
+echo "== the chart: deploy/proxy, behind real proxies"
+pids=()
+wait "$proxies" || { cat "$work/proxies.out" >&2; die "Foretop behind proxies"; }
+cat "$work/proxies.out"
