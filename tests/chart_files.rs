@@ -59,8 +59,7 @@ fn settings() -> Vec<Setting> {
     let page = config::reference().replace("\\|", "\u{1}");
     let rows = page.lines().filter(|line| line.starts_with("| `"));
     let settings = rows.map(|row| {
-        let cells: Vec<String> =
-            row.split('|').map(|cell| cell.trim().replace('\u{1}', "|")).collect();
+        let cells: Vec<String> = row.split('|').map(|cell| cell.trim().replace('\u{1}', "|")).collect();
         Setting {
             key: cells[1].trim_matches('`').to_owned(),
             is: cells[2].clone(),
@@ -89,7 +88,9 @@ fn schema_of(setting: &Setting) -> Value {
             let (least, most) = bounds(&setting.range).expect("a whole number has a range");
             json!({"type": "integer", "minimum": least, "maximum": most})
         }
-        "a duration" => json!({"type": ["string", "integer"], "pattern": "^(0|([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$", "maximum": 0}),
+        "a duration" => {
+            json!({"type": ["string", "integer"], "pattern": "^(0|([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$", "maximum": 0})
+        }
         "a size" => json!({"type": ["string", "integer"], "pattern": "^[0-9]+ ?([KMG]iB)?$"}),
         "`true` or `false`" => json!({"type": "boolean"}),
         "a map from groups to tiers" => json!({"type": "object", "additionalProperties": {"enum": tiers}}),
@@ -157,7 +158,8 @@ fn what_the_chart_sets_itself_are_settings() {
 
 #[test]
 fn the_chart_knows_where_each_kind_is_served() {
-    let mut file = "# Written by the code: FORETOP_BLESS=1 cargo test --test chart_files\nkinds:\n".to_owned();
+    let mut file =
+        "# Written by the code: FORETOP_BLESS=1 cargo test --test chart_files\nkinds:\n".to_owned();
     for kind in kind::all() {
         file += &format!(
             "  - {{name: {}, group: {}, apiGroup: \"{}\", resource: {}}}\n",
@@ -202,7 +204,8 @@ fn granted(path: &str) -> BTreeSet<(String, String, String, String)> {
         let manifest: Manifest = serde_saphyr::from_str(manifest).expect("a manifest");
         assert_eq!(manifest.kind, "ClusterRole");
         for rule in manifest.rules {
-            let names = if rule.resource_names.is_empty() { vec![String::new()] } else { rule.resource_names };
+            let names =
+                if rule.resource_names.is_empty() { vec![String::new()] } else { rule.resource_names };
             for group in &rule.api_groups {
                 for resource in &rule.resources {
                     for verb in &rule.verbs {
