@@ -1,3 +1,92 @@
-//! Opens very many tabs, and measures what they cost.
+//! Opens very many tabs on a server, drives change through simulated apiservers, and says what that cost and how fresh the tabs were.
+//!
+//! ```text
+//! run ─┬─ source:  `foretop sim`, a process: the apiservers, their changes paced and stamped with the time at which they were due
+//!      ├─ server:  what is measured, a process: Foretop, or another that speaks SSE
+//!      ├─ tabs:    processes of their own, since one has so many descriptors; they count, check and take times
+//!      └─ sampler: what the server took, from /proc, and what it says of itself
+//! ```
+//!
+//! Invariants: nothing of the harness runs in the process that is measured; a figure is taken over one window, whose two ends every
+//! process is told; a run whose tabs do not show in the end what the source holds has failed, whatever it measured.
 
-fn main() {}
+mod clock;
+mod figures;
+mod report;
+mod result;
+mod run;
+mod sampler;
+mod scenario;
+mod tabs;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use run::Show;
+use scenario::Scenario;
+
+/// Opens very many tabs, and measures what they cost and how fresh they are.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Does a scenario, and says what it measured. Fails where a threshold is broken, or a tab shows what the source does not hold.
+    Run(Run),
+    /// A process of tabs: told what to do on its standard input, tells what it saw on its standard output.
+    #[command(hide = true)]
+    Tabs,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The scenario's file.
+    scenario: PathBuf,
+    /// A server that runs already, in place of one that the run starts; it must stream the scenario's clusters, and nothing is changed in them.
+    #[arg(long, value_name = "http://HOST:PORT")]
+    url: Option<String>,
+    /// The binary of Foretop [default: the one beside this].
+    #[arg(long, value_name = "PATH")]
+    foretop: Option<PathBuf>,
+    /// Where to write all that was found.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(run) => do_run(&run),
+        Command::Tabs => tabs::serve().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("foretop-loadtest: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+fn do_run(asked: &Run) -> Result<ExitCode, Failure> {
+    let scenario = Scenario::read(&asked.scenario)?;
+    let options = run::Options { foretop: run::beside(asked.foretop.as_deref()), url: asked.url.clone() };
+    let show = Show::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(run::run(&scenario, &options, &show));
+    show.end();
+    let found = found?;
+    print!("{}", report::table::text(&found));
+    if let Some(path) = &asked.json {
+        write(path, &serde_json::to_vec(&found)?)?;
+    }
+    Ok(if found.broken().next().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()).into())
+}

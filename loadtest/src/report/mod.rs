@@ -1,0 +1,3 @@
+//! What a run leaves behind: a table, JSON, a page.
+
+pub mod table;
