@@ -6,7 +6,6 @@ use rustix::time::{ClockId, clock_gettime};
 const STAMP_BITS: u32 = 31;
 
 /// Microseconds since some moment that is the same for every process.
-#[must_use]
 pub fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(time.tv_sec).expect("the monotonic clock is not negative");
@@ -14,7 +13,6 @@ pub fn now() -> u64 {
 }
 
 /// How long ago a stamp was made, in microseconds; `None` for a number that is no recent stamp.
-#[must_use]
 pub fn since(stamp: u32, now: u64) -> Option<u64> {
     const RECENT: u64 = 600_000_000;
     let passed = now.wrapping_sub(u64::from(stamp)) & ((1 << STAMP_BITS) - 1);

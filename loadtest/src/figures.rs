@@ -98,7 +98,6 @@ pub struct Asked {
 }
 
 /// The figures of a window; what cannot be told is left out.
-#[allow(clippy::cast_precision_loss, reason = "counts of one window are far below 2^53")]
 pub fn of(counts: &Counts<'_>) -> BTreeMap<Figure, f64> {
     let Counts { report, taken, server, source, .. } = *counts;
     let seconds = report.seconds.max(1e-9);
@@ -162,7 +161,6 @@ pub fn of(counts: &Counts<'_>) -> BTreeMap<Figure, f64> {
 }
 
 /// A quantile of times in milliseconds; `None` where there are none.
-#[allow(clippy::cast_precision_loss, reason = "ten minutes are few microseconds")]
 pub fn quantile_of(times: &Times, quantile: f64) -> Option<f64> {
     let mut histogram = totals::histogram();
     totals::add(&mut histogram, times);

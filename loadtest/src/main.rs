@@ -10,6 +10,11 @@
 //! Invariants: nothing of the harness runs in the process that is measured; a figure is taken over one window, whose two ends every
 //! process is told; a run whose tabs do not show in the end what the source holds has failed, whatever it measured.
 
+#![deny(missing_docs)]
+#![warn(clippy::pedantic)]
+#![allow(clippy::cast_precision_loss, reason = "counts and times of a run are far below 2^53")]
+#![allow(clippy::module_name_repetitions, clippy::must_use_candidate, reason = "as in the library")]
+
 mod clock;
 mod figures;
 mod report;
@@ -24,6 +29,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use result::RunResult;
 use run::Show;
 use scenario::Scenario;
 
@@ -39,6 +45,13 @@ struct Cli {
 enum Command {
     /// Does a scenario, and says what it measured. Fails where a threshold is broken, or a tab shows what the source does not hold.
     Run(Run),
+    /// Says how many times as much each figure of the second run is as of the first, with the spread.
+    Compare {
+        /// What `run --json` wrote.
+        first: PathBuf,
+        /// What another `run --json` wrote.
+        second: PathBuf,
+    },
     /// A process of tabs: told what to do on its standard input, tells what it saw on its standard output.
     #[command(hide = true)]
     Tabs,
@@ -57,11 +70,15 @@ struct Run {
     /// Where to write all that was found.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Where to put a page with plots, and all that was found beside it.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => do_run(&run),
+        Command::Compare { first, second } => compare(&first, &second),
         Command::Tabs => tabs::serve().map(|()| ExitCode::SUCCESS).map_err(Into::into),
     };
     done.unwrap_or_else(|error| {
@@ -84,7 +101,23 @@ fn do_run(asked: &Run) -> Result<ExitCode, Failure> {
     if let Some(path) = &asked.json {
         write(path, &serde_json::to_vec(&found)?)?;
     }
+    if let Some(folder) = &asked.report {
+        std::fs::create_dir_all(folder)?;
+        write(&folder.join("index.html"), report::page::html(&found).as_bytes())?;
+        write(&folder.join("result.json"), &serde_json::to_vec(&found)?)?;
+    }
     Ok(if found.broken().next().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn compare(first: &Path, second: &Path) -> Result<ExitCode, Failure> {
+    print!("{}", report::compare::text(&read(first)?, &read(second)?));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<RunResult, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| format!("cannot read {}: {error}", path.display());
+    let text = std::fs::read(path).map_err(|error| wrong(&error))?;
+    Ok(serde_json::from_slice(&text).map_err(|error| wrong(&error))?)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

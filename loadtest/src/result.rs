@@ -84,7 +84,6 @@ pub struct Verdict {
 
 impl Verdict {
     /// The thresholds of a phase, and two that every phase has: no faults, and no tab that shows something else than the source holds.
-    #[must_use]
     pub fn of(phase: &Phase, figures: &BTreeMap<Figure, f64>) -> Vec<Self> {
         let always = [Figure::Faults, Figure::Unequal].map(|figure| (figure, 0.0));
         let most = always.iter().filter(|(figure, _)| !phase.most.contains_key(figure));
@@ -117,7 +116,6 @@ impl RunResult {
     }
 
     /// A figure of a phase in each repetition, in ascending order.
-    #[must_use]
     pub fn values(&self, phase: usize, figure: Figure) -> Vec<f64> {
         let phases = self.repetitions.iter().filter_map(|repetition| repetition.phases.get(phase));
         let mut values: Vec<f64> = phases.filter_map(|phase| phase.figures.get(&figure).copied()).collect();
@@ -128,7 +126,6 @@ impl RunResult {
 
 impl Machine {
     /// This one.
-    #[must_use]
     pub fn this() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let processor = read("/proc/cpuinfo");

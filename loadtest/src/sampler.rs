@@ -56,7 +56,6 @@ pub struct Taken {
 
 impl Sample {
     /// What these processes have taken until now. One that has ended counts nothing.
-    #[must_use]
     pub fn of(pids: &[u32]) -> Self {
         let mut sample = Sample { at: clock::now(), ..Sample::default() };
         for pid in pids {
@@ -80,10 +79,8 @@ impl Sample {
     }
 
     /// What was taken since an earlier sample.
-    #[must_use]
     pub fn since(&self, before: &Sample) -> Taken {
         let ran = |name: &String, now: &f64| now - before.threads.get(name).copied().unwrap_or(0.0);
-        #[allow(clippy::cast_precision_loss, reason = "a run is far shorter than 2^53 microseconds")]
         let seconds = (self.at - before.at) as f64 / 1e6;
         Taken {
             seconds,

@@ -228,7 +228,6 @@ impl Scenario {
     }
 
     /// Users of the tabs.
-    #[must_use]
     pub fn users(&self) -> usize {
         self.tabs.users.unwrap_or(self.tabs.count)
     }

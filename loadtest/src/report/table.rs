@@ -34,7 +34,6 @@ pub const SHOWN: [(Figure, &str); 24] = [
 ];
 
 /// The middle value; `None` of none.
-#[must_use]
 pub fn median(sorted: &[f64]) -> Option<f64> {
     let middle = sorted.len() / 2;
     match sorted.len() {
@@ -45,7 +44,6 @@ pub fn median(sorted: &[f64]) -> Option<f64> {
 }
 
 /// A number to three digits.
-#[must_use]
 pub fn short(value: f64) -> String {
     let size = value.abs();
     match size {
@@ -69,7 +67,6 @@ fn grouped(value: f64) -> String {
 }
 
 /// The median of a figure over the repetitions, with its range where there are several.
-#[must_use]
 pub fn cell(values: &[f64]) -> String {
     match (values, median(values)) {
         ([first, .., last], Some(median)) => format!("{} [{}–{}]", short(median), short(*first), short(*last)),
@@ -79,7 +76,6 @@ pub fn cell(values: &[f64]) -> String {
 }
 
 /// The table.
-#[must_use]
 pub fn text(result: &RunResult) -> String {
     let mut columns = vec![std::iter::once(String::new()).chain(SHOWN.map(|(_, unit)| unit.to_owned())).collect::<Vec<_>>()];
     for (index, phase) in result.scenario.phases.iter().enumerate() {

@@ -34,7 +34,15 @@ pub enum HttpError {
 /// # Errors
 /// When the answer is not whole, or not 200.
 pub async fn get(address: SocketAddr, path: &str) -> Result<Bytes, HttpError> {
-    ask(address, "GET", path, Bytes::new()).await
+    get_from(address, &address.to_string(), path).await
+}
+
+/// GETs a path of a host.
+///
+/// # Errors
+/// When the answer is not whole, or not 200.
+pub async fn get_from(address: SocketAddr, host: &str, path: &str) -> Result<Bytes, HttpError> {
+    ask(address, host, "GET", path, Bytes::new()).await
 }
 
 /// POSTs JSON to a path.
@@ -42,15 +50,21 @@ pub async fn get(address: SocketAddr, path: &str) -> Result<Bytes, HttpError> {
 /// # Errors
 /// When the answer is not whole, or not 200.
 pub async fn post(address: SocketAddr, path: &str, body: &serde_json::Value) -> Result<Bytes, HttpError> {
-    ask(address, "POST", path, body.to_string().into()).await
+    ask(address, &address.to_string(), "POST", path, body.to_string().into()).await
 }
 
-async fn ask(address: SocketAddr, method: &str, path: &str, body: Bytes) -> Result<Bytes, HttpError> {
-    let answered = tokio::time::timeout(PATIENCE, answer(address, method, path, body)).await;
+async fn ask(address: SocketAddr, host: &str, method: &str, path: &str, body: Bytes) -> Result<Bytes, HttpError> {
+    let answered = tokio::time::timeout(PATIENCE, answer(address, host, method, path, body)).await;
     answered.unwrap_or_else(|_| Err(HttpError::Late(address, path.to_owned())))
 }
 
-async fn answer(address: SocketAddr, method: &str, path: &str, body: Bytes) -> Result<Bytes, HttpError> {
+async fn answer(
+    address: SocketAddr,
+    host: &str,
+    method: &str,
+    path: &str,
+    body: Bytes,
+) -> Result<Bytes, HttpError> {
     let broken = |error| HttpError::Broken(address, path.to_owned(), error);
     let socket = TcpStream::connect(address).await;
     let socket = socket.map_err(|error| HttpError::Connection(address, path.to_owned(), error))?;
@@ -60,7 +74,7 @@ async fn answer(address: SocketAddr, method: &str, path: &str, body: Bytes) -> R
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .header("host", address.to_string())
+        .header("host", host)
         .header("x-forwarded-user", "load-operator")
         .body(Full::new(body))
         .expect("the method and the path are the harness's own");

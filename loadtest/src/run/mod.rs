@@ -152,9 +152,18 @@ fn plan(scenario: &Scenario, server: &dyn Subject, shown: &[Shown]) -> Plan {
 }
 
 impl Shown {
+    /// The target of its stream.
     fn path(&self) -> String {
+        self.path_of("/watch")
+    }
+
+    fn list(&self) -> String {
+        self.path_of("")
+    }
+
+    fn path_of(&self, verb: &str) -> String {
         let of = if self.namespace.is_empty() { String::new() } else { format!("?namespace={}", self.namespace) };
-        format!("/api/clusters/{}/{}/watch{of}", self.cluster, self.kind.name)
+        format!("/api/clusters/{}/{}{verb}{of}", self.cluster, self.kind.name)
     }
 }
 
@@ -168,7 +177,6 @@ fn elsewhere(url: &str) -> Result<Elsewhere, RunError> {
 }
 
 /// The binary that stands beside this one, unless another is named.
-#[must_use]
 pub fn beside(named: Option<&Path>) -> PathBuf {
     named.map_or_else(
         || std::env::current_exe().map_or_else(|_| "foretop".into(), |own| own.with_file_name("foretop")),

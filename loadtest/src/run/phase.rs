@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::http::HttpError;
-use super::server::{Subject, metrics};
+use super::server::{Subject, listed, metrics};
 use super::source::{Source, is_comparable};
 use super::{RunError, Show, Shown};
 use crate::figures::{self, Asked, Counts, Figure};
@@ -145,11 +145,15 @@ impl Stage<'_> {
         })
     }
 
-    /// Waits, once nothing changes any more, until every tab shows what the source holds. Says how many never do.
+    /// Waits, once nothing changes any more, until every tab shows what the source holds; where the run has no source, until a moment comes
+    /// at which every tab shows what the server lists. Says how many never do.
     async fn settle(&mut self, tabs: usize) -> Result<usize, RunError> {
-        let wanted = self.wanted().await?;
         let until = Instant::now() + PATIENCE;
+        let mut wanted = self.wanted().await?;
         loop {
+            if self.source.is_none() {
+                wanted = self.wanted().await?;
+            }
             let states = self.fleet.states().await?;
             let unequal = unequal(&states, &wanted, tabs);
             if unequal == 0 || Instant::now() > until {
@@ -162,7 +166,7 @@ impl Stage<'_> {
     /// What tabs of each view must show, where that can be said.
     async fn wanted(&self) -> Result<BTreeMap<usize, u64>, HttpError> {
         let mut wanted = BTreeMap::new();
-        let Some(source) = &self.source else { return Ok(wanted) };
+        let Some(source) = &self.source else { return self.listed().await };
         let mut at = 0;
         while let Some(Shown { cluster, kind, .. }) = self.shown.get(at) {
             let same = |shown: &&Shown| shown.cluster == *cluster && shown.kind == *kind;
@@ -173,6 +177,15 @@ impl Stage<'_> {
                 wanted.extend(namespaces.clone().enumerate().map(|(more, shown)| (at + more, hash(shown))));
             }
             at += namespaces.count();
+        }
+        Ok(wanted)
+    }
+
+    async fn listed(&self) -> Result<BTreeMap<usize, u64>, HttpError> {
+        let mut wanted = BTreeMap::new();
+        let shown = self.shown.iter().enumerate().take(self.scenario.tabs.count);
+        for (at, shown) in shown.filter(|(_, shown)| is_comparable(shown.kind)) {
+            wanted.insert(at, listed(self.server, &shown.list(), shown.kind.wrapper).await?);
         }
         Ok(wanted)
     }

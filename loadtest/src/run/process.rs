@@ -66,7 +66,6 @@ impl Process {
     }
 
     /// Its id, while it runs.
-    #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
     }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use serde_json::value::RawValue;
+
 use super::http::{self, HttpError};
 use super::process::{Process, ProcessError, free_address};
 use super::source::Source;
 use crate::scenario::Scenario;
+use crate::tabs::rows;
 
 /// A server that streams the clusters' lists.
 pub trait Subject {
@@ -136,6 +139,20 @@ pub async fn metrics(server: &dyn Subject) -> Result<BTreeMap<String, f64>, Http
     Ok(sums)
 }
 
+/// The hash of a list as the server itself shows it now.
+///
+/// # Errors
+/// When it does not answer, or with something that is no list of this wrapper.
+pub async fn listed(server: &dyn Subject, path: &str, wrapper: &str) -> Result<u64, HttpError> {
+    let body = http::get_from(server.address(), &server.host(), path).await?;
+    let broken = || HttpError::Status(server.address(), path.to_owned(), 200);
+    let mut list: BTreeMap<String, &RawValue> = serde_json::from_slice(&body).map_err(|_| broken())?;
+    let items = list.remove(wrapper).ok_or_else(broken)?;
+    let items: Vec<&RawValue> = serde_json::from_str(items.get()).map_err(|_| broken())?;
+    let rows: Result<Vec<_>, _> = items.iter().map(|item| rows::read(item.get().as_bytes())).collect();
+    Ok(rows::hash(rows.map_err(|_| broken())?))
+}
+
 fn registry(source: &Source, clusters: usize) -> String {
     let entry = |number: usize| {
         format!(
@@ -155,7 +172,7 @@ fn settings(clusters: &Path, address: SocketAddr, managed: SocketAddr, scenario:
     };
     format!(
         "clustersFile: {clusters:?}\n\
-         server: {{listen: \"{address}\", cores: {}}}\n\
+         server: {{listen: \"{address}\", cores: {}, connectionsPerCore: 100000}}\n\
          manage: {{listen: \"{managed}\"}}\n\
          auth: {{mode: header, header: {{trustedPeers: [127.0.0.0/8]}}}}\n\
          authorization: {{mode: shared}}\n\

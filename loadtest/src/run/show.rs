@@ -42,7 +42,6 @@ impl Show {
     /// How far the tabs are.
     pub fn progress(&self, progress: &Progress) {
         self.bar.set_position(progress.live as u64);
-        #[allow(clippy::cast_precision_loss, reason = "a glance")]
         let megabytes = progress.bytes as f64 / 1e6;
         self.bar.set_message(format!(
             "{} of {} open tabs live, {} frames, {megabytes:.1} MB",

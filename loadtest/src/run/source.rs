@@ -56,7 +56,6 @@ impl Source {
     }
 
     /// Its process.
-    #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.pid()
     }
@@ -133,7 +132,6 @@ impl Source {
 
 impl Counted {
     /// What it counted since then.
-    #[must_use]
     pub fn since(&self, before: &Counted) -> Asked {
         Asked {
             requests: self.requests - before.requests,
@@ -145,7 +143,6 @@ impl Counted {
 
 /// Whether what a view of this kind shows is the list and nothing else: not of kinds whose rows follow the clock, or whose lists leave
 /// older rows out.
-#[must_use]
 pub fn is_comparable(kind: &Kind) -> bool {
     kind.listing == kind::Listing::ByKey && kind.name != "jobs"
 }

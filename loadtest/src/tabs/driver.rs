@@ -137,7 +137,6 @@ impl Driver {
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
             reason = "a number of tabs"
         )]
         let due = match self.ramp.per_second {

@@ -14,7 +14,6 @@ pub struct Event<'a> {
 }
 
 /// Reads a block, which ends with its blank line.
-#[must_use]
 pub fn read(block: &[u8]) -> Event<'_> {
     let shared = without_retry(block);
     let mut event = Event { name: b"", id: None, data: b"", shared };
@@ -34,7 +33,6 @@ pub fn read(block: &[u8]) -> Event<'_> {
 }
 
 /// What of a block does not differ between tabs.
-#[must_use]
 pub fn without_retry(block: &[u8]) -> &[u8] {
     if !block.starts_with(b"retry:") {
         return block;

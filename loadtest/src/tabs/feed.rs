@@ -105,8 +105,12 @@ impl Feed {
     fn parse(&mut self, event: &Event<'_>) -> Option<Delta> {
         let data: DeltaData = serde_json::from_slice(event.data).ok()?;
         let row = rows::read(data.object.get().as_bytes()).ok()?;
-        let bytes = if event.name == b"deleted" { 0 } else { row.bytes };
-        Some(Delta { number: self.index.number(row.key), bytes, stamp: row.stamp })
+        let number = self.index.number(row.key);
+        if event.name == b"deleted" {
+            // Its row is the last one known, with the stamp of that.
+            return Some(Delta { number, bytes: 0, stamp: None });
+        }
+        Some(Delta { number, bytes: row.bytes, stamp: row.stamp })
     }
 
     fn read_snapshot(&mut self, event: &Event<'_>) -> Meaning {

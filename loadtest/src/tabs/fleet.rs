@@ -80,7 +80,6 @@ impl Fleet {
 
     async fn share(&mut self, tabs: usize, per_second: f64, order: fn(usize, f64) -> Order) -> Result<(), FleetError> {
         let all: usize = self.processes.iter().map(|process| process.tabs).sum();
-        #[allow(clippy::cast_precision_loss, reason = "there are few processes")]
         let per_second = per_second / self.processes.len() as f64;
         for process in &mut self.processes {
             let own = (tabs * process.tabs).div_ceil(all.max(1)).min(process.tabs);

@@ -59,7 +59,6 @@ pub struct View {
 
 impl Plan {
     /// The view and the user of a tab, by its number in the run: each user's tabs show different views, as far as there are any.
-    #[must_use]
     pub fn place(&self, number: usize) -> (usize, usize) {
         let users = self.users.max(1);
         let user = number % users;

@@ -16,13 +16,11 @@ pub struct Differs;
 
 impl Recording {
     /// One that begins with these bytes, which hold no end of a block.
-    #[must_use]
     pub fn new(beginning: &[u8]) -> Self {
         Recording { bytes: beginning.to_vec(), whole: false }
     }
 
     /// Whether it may be the block that begins so.
-    #[must_use]
     pub fn begins_with(&self, beginning: &[u8]) -> bool {
         let both = beginning.len().min(self.bytes.len());
         self.bytes[..both] == beginning[..both] && !(self.whole && beginning.len() > self.bytes.len())
@@ -59,7 +57,6 @@ impl Recording {
     }
 
     /// The whole block, once a tab at this place has received it.
-    #[must_use]
     pub fn block_at(&self, place: usize) -> Option<&[u8]> {
         (self.whole && place == self.bytes.len()).then_some(&self.bytes[..])
     }

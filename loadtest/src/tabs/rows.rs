@@ -49,13 +49,11 @@ pub fn read(json: &[u8]) -> Result<Row, serde_json::Error> {
 }
 
 /// What one row adds to the number of its list; nothing for a row that is not there.
-#[must_use]
 pub fn share(key: u64, bytes: u32) -> u64 {
     if bytes == 0 { 0 } else { xxh3_64_with_seed(&bytes.to_le_bytes(), key) }
 }
 
 /// The number of a list of rows.
-#[must_use]
 pub fn hash(rows: impl IntoIterator<Item = Row>) -> u64 {
     rows.into_iter().fold(0, |sum: u64, row| sum.wrapping_add(share(row.key, row.bytes)))
 }

@@ -58,7 +58,6 @@ pub struct Broken;
 
 impl Tab {
     /// A tab that is not open yet.
-    #[must_use]
     pub fn new(view: usize, user: usize) -> Self {
         Tab {
             view,
@@ -244,4 +243,109 @@ fn end_behind(carry: &[u8], payload: &[u8]) -> Option<usize> {
         return Some(1);
     }
     memchr::memmem::find(payload, b"\n\n").map(|at| at + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tabs::rows;
+    use foretop::kind::Rv;
+    use foretop::wire::sse::{self, Op};
+
+    const NOW: u64 = 5_000_000;
+
+    fn row(name: &str, restarts: u64) -> String {
+        format!(r#"{{"name":"{name}","namespace":"shop","restarts":{restarts}}}"#)
+    }
+
+    fn snapshot(out: &mut Vec<u8>, id: u64, rows: &[String]) {
+        sse::write_retry(out, 2000 + id);
+        let list = format!(r#"{{"resourceVersion":"{id}","items":[{}]}}"#, rows.join(","));
+        sse::write_chunk(out, format!("event: snapshot\nid: {id}\ndata: {list}\n\n").as_bytes());
+    }
+
+    fn delta(out: &mut Vec<u8>, op: Op, id: u64, row: &str) {
+        sse::write_delta(out, op, Some(Rv(id.into())), row.as_bytes());
+    }
+
+    fn stream(rows: &[String]) -> Vec<u8> {
+        let mut out = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+        snapshot(&mut out, 10, rows);
+        sse::write_heartbeat(&mut out, None);
+        delta(&mut out, Op::Modified, 11, &row("pod-1", 4_999_000));
+        delta(&mut out, Op::Deleted, 12, &row("pod-2", 1));
+        delta(&mut out, Op::Added, 13, &row("new", 4_000_000));
+        sse::write_heartbeat(&mut out, Some(Rv(15)));
+        out
+    }
+
+    fn wanted(rows: &[String]) -> u64 {
+        let kept = rows.iter().filter(|row| !row.contains("\"pod-1\"") && !row.contains("\"pod-2\"")).cloned();
+        let rows = kept.chain([row("pod-1", 4_999_000), row("new", 4_000_000)]);
+        rows::hash(rows.map(|row| rows::read(row.as_bytes()).unwrap()))
+    }
+
+    fn open() -> Tab {
+        let mut tab = Tab::new(0, 0);
+        tab.phase = Phase::Head;
+        tab
+    }
+
+    fn take(tab: &mut Tab, bytes: &[u8], feed: &mut Feed, totals: &mut Totals) {
+        assert!(tab.take(bytes, feed, totals, NOW).is_ok());
+    }
+
+    #[test]
+    fn a_tab_shows_what_it_was_told_wherever_the_bytes_are_cut() {
+        let rows: Vec<String> = (0..5).map(|n| row(&format!("pod-{n}"), n)).collect();
+        let bytes = stream(&rows);
+        let (mut feed, mut totals) = (Feed::default(), Totals::new(true, vec![0]));
+        for cut in 0..bytes.len() {
+            let mut tab = open();
+            for piece in [&bytes[..cut], &bytes[cut..]] {
+                take(&mut tab, piece, &mut feed, &mut totals);
+            }
+            assert_eq!((tab.shown.hash(), tab.last_id, tab.live), (wanted(&rows), 15, true), "cut at {cut}");
+        }
+        let report = totals.report();
+        assert!(report.faults.is_empty(), "{:?}", report.examples);
+        let tabs = bytes.len() as u64;
+        assert_eq!(report.frames, 5 * tabs);
+        // One was due 1 ms ago, one a second.
+        assert_eq!(report.latency[0].iter().map(|(_, count)| count).sum::<u64>(), 2 * tabs);
+    }
+
+    #[test]
+    fn tabs_in_the_midst_of_a_long_snapshot_share_its_bytes() {
+        let rows: Vec<String> = (0..2000).map(|n| row(&format!("pod-{n}"), n)).collect();
+        let bytes = stream(&rows);
+        let (mut feed, mut totals) = (Feed::default(), Totals::new(true, vec![0]));
+        let (mut fast, mut slow) = (open(), open());
+        for (fast_piece, slow_piece) in bytes.chunks(30_000).zip(bytes.chunks(20_000)) {
+            take(&mut fast, fast_piece, &mut feed, &mut totals);
+            take(&mut slow, slow_piece, &mut feed, &mut totals);
+        }
+        assert!(slow.carry.is_empty() && slow.long.is_some());
+        for piece in bytes.chunks(20_000).skip(bytes.chunks(30_000).len()) {
+            take(&mut slow, piece, &mut feed, &mut totals);
+        }
+        assert_eq!((fast.shown.hash(), slow.shown.hash()), (wanted(&rows), wanted(&rows)));
+        assert!(totals.report().faults.is_empty());
+    }
+
+    #[test]
+    fn what_no_tab_should_see_is_a_fault() {
+        let (mut feed, mut totals) = (Feed::default(), Totals::new(true, vec![0]));
+        let mut bytes = stream(&[row("pod-1", 1)]);
+        delta(&mut bytes, Op::Modified, 14, &row("pod-1", 2));
+        delta(&mut bytes, Op::Modified, 20, &row("pod-1", 3));
+        take(&mut open(), &bytes, &mut feed, &mut totals);
+        let mut other = stream(&[row("pod-1", 1)]);
+        delta(&mut other, Op::Modified, 20, &row("pod-1", 4));
+        take(&mut open(), &other, &mut feed, &mut totals);
+        let mut refused = open();
+        assert!(refused.take(b"HTTP/1.1 503 Busy\r\n\r\n", &mut feed, &mut totals, NOW).is_err());
+        let faults: Vec<Fault> = totals.report().faults.into_keys().collect();
+        assert_eq!(faults, [Fault::Refused, Fault::IdBackwards, Fault::TwoFramesForOneId]);
+    }
 }

@@ -128,7 +128,6 @@ const EXAMPLES: usize = 5;
 
 impl Totals {
     /// Counts from now on, of views that belong to these groups.
-    #[must_use]
     pub fn new(checks: bool, groups: Vec<usize>) -> Self {
         let most = groups.iter().copied().max().unwrap_or(0);
         Totals {
@@ -193,7 +192,6 @@ impl Totals {
         let cpu = own_cpu();
         let names = DELTAS.iter().zip(self.deltas).filter(|(_, count)| *count > 0);
         let names = names.map(|(name, count)| (name.to_vec(), count)).chain(std::mem::take(&mut self.events));
-        #[allow(clippy::cast_precision_loss, reason = "a window is far shorter than 2^53 microseconds")]
         let seconds = (now - self.since) as f64 / 1e6;
         let report = Report {
             seconds,
@@ -218,7 +216,6 @@ impl Totals {
 /// Processor time that this process has taken, in seconds.
 fn own_cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    #[allow(clippy::cast_precision_loss, reason = "a run is far shorter than 2^53 seconds")]
     let seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
     seconds
 }
