@@ -15,6 +15,11 @@ pub fn now() -> u64 {
 /// How long ago a stamp was made, in microseconds; `None` for a number that is no recent stamp.
 pub fn since(stamp: u32, now: u64) -> Option<u64> {
     const RECENT: u64 = 600_000_000;
+    // What restarts by itself does so fewer times.
+    const LEAST: u32 = 1 << 20;
+    if stamp < LEAST {
+        return None;
+    }
     let passed = now.wrapping_sub(u64::from(stamp)) & ((1 << STAMP_BITS) - 1);
     Some(passed).filter(|passed| *passed < RECENT)
 }
@@ -30,5 +35,6 @@ mod tests {
         assert_eq!(since(stamp, then + 30), Some(30));
         assert_eq!(since(stamp, then - 1), None);
         assert_eq!(since(stamp, then + 700_000_000), None);
+        assert_eq!(since(3, 10), None);
     }
 }

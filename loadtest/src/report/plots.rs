@@ -54,7 +54,7 @@ fn draw<Y>(
     y: Y,
 ) -> Result<(), Box<dyn std::error::Error>>
 where
-    Y: AsRangedCoord<Value = f64>,
+    Y: plotters::coord::ranged1d::AsRangedCoord<Value = f64>,
     Y::CoordDescType: plotters::coord::ranged1d::ValueFormatter<f64>,
 {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();

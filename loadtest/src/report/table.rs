@@ -96,6 +96,11 @@ pub fn text(result: &RunResult) -> String {
         }
         text.push('\n');
     }
+    for repetition in &result.repetitions {
+        for (fault, view, last_id) in repetition.phases.last().into_iter().flat_map(|phase| &phase.report.examples) {
+            let _ = writeln!(text, "FAULT {fault:?} in view {view}, after id {last_id}");
+        }
+    }
     for (phase, verdict) in result.broken() {
         let found = verdict.found.map_or_else(|| "not known".to_owned(), short);
         let _ = writeln!(text, "BROKEN {phase}: {} is {found}, wanted {}", verdict.figure, verdict.wanted);

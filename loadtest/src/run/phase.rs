@@ -15,7 +15,7 @@ use crate::tabs::totals::Report;
 use crate::tabs::{Fleet, State};
 
 /// How long tabs may take to show something, and to show the same as the source once nothing changes any more.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// All that takes part in a run.
@@ -156,11 +156,22 @@ impl Stage<'_> {
             }
             let states = self.fleet.states().await?;
             let unequal = unequal(&states, &wanted, tabs);
-            if unequal == 0 || Instant::now() > until {
+            if unequal == 0 {
+                return Ok(0);
+            }
+            if Instant::now() > until {
+                self.show.say(&self.differing(&states, &wanted));
                 return Ok(unequal);
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    fn differing(&self, states: &[State], wanted: &BTreeMap<usize, u64>) -> String {
+        let wrong = states.iter().filter(|state| wanted.get(&state.view).is_some_and(|hash| *hash != state.hash));
+        let told: Vec<String> =
+            wrong.take(5).map(|state| format!("{} of {}", state.tabs, self.shown[state.view].path())).collect();
+        format!("tabs that show something else than the source holds: {}", told.join(", "))
     }
 
     /// What tabs of each view must show, where that can be said.

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -86,22 +86,6 @@ impl Process {
 
     fn not_ready(&self, said: Option<&String>) -> ProcessError {
         ProcessError::NotReady { program: self.program.clone(), said: said.cloned().unwrap_or_default() }
-    }
-
-    /// Waits until something listens at its address.
-    ///
-    /// # Errors
-    /// When nothing does in time.
-    pub async fn listens(&mut self, address: SocketAddr) -> Result<(), ProcessError> {
-        let until = Instant::now() + PATIENCE;
-        while tokio::net::TcpStream::connect(address).await.is_err() {
-            let ended = self.child.try_wait()?.is_some();
-            if ended || Instant::now() > until {
-                return Err(self.not_ready(None));
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
     }
 }
 

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use serde_json::value::RawValue;
-
 use super::http::{self, HttpError};
 use super::process::{Process, ProcessError, free_address};
 use super::source::Source;
@@ -146,10 +144,7 @@ pub async fn metrics(server: &dyn Subject) -> Result<BTreeMap<String, f64>, Http
 pub async fn listed(server: &dyn Subject, path: &str, wrapper: &str) -> Result<u64, HttpError> {
     let body = http::get_from(server.address(), &server.host(), path).await?;
     let broken = || HttpError::Status(server.address(), path.to_owned(), 200);
-    let mut list: BTreeMap<String, &RawValue> = serde_json::from_slice(&body).map_err(|_| broken())?;
-    let items = list.remove(wrapper).ok_or_else(broken)?;
-    let items: Vec<&RawValue> = serde_json::from_str(items.get()).map_err(|_| broken())?;
-    let rows: Result<Vec<_>, _> = items.iter().map(|item| rows::read(item.get().as_bytes())).collect();
+    let rows: Result<Vec<_>, _> = rows::items(&body, wrapper).ok_or_else(broken)?.map(rows::read).collect();
     Ok(rows::hash(rows.map_err(|_| broken())?))
 }
 

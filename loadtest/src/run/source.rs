@@ -19,7 +19,7 @@ pub struct Source {
     pub address: SocketAddr,
     /// The kubeconfig of its clusters.
     pub kubeconfig: PathBuf,
-    process: Process,
+    _process: Process,
 }
 
 /// What the source has counted since it began.
@@ -52,12 +52,7 @@ impl Source {
         let mut process = Process::start(foretop, &arguments, &[])?;
         // Said of the last cluster once the kubeconfig is written.
         process.says(&format!("sim-{} is at", of.clusters)).await?;
-        Ok(Source { address, kubeconfig, process })
-    }
-
-    /// Its process.
-    pub fn pid(&self) -> Option<u32> {
-        self.process.pid()
+        Ok(Source { address, kubeconfig, _process: process })
     }
 
     /// Sets the stamped changes per second over all clusters, and of the first beside that.
@@ -121,7 +116,8 @@ impl Source {
         for object in &page.items {
             let row = rows::read(&object.row.json).map_err(|_| broken())?;
             let share = rows::share(row.key, row.bytes);
-            for namespace in ["", &*object.namespace] {
+            let own = Some(&*object.namespace).filter(|namespace| !namespace.is_empty());
+            for namespace in std::iter::once("").chain(own) {
                 let sum = hashes.entry(namespace.to_owned()).or_default();
                 *sum = sum.wrapping_add(share);
             }

@@ -5,8 +5,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::event::Event;
@@ -60,26 +58,20 @@ pub struct Feed {
     /// The rows ever shown.
     pub index: Index,
     known: Vec<Option<Known>>,
+    /// The last stamp of each row.
+    stamps: Vec<u32>,
     snapshots: VecDeque<Rc<Snapshot>>,
     recordings: VecDeque<Rc<RefCell<Recording>>>,
 }
 
-#[derive(Deserialize)]
-struct DeltaData<'a> {
-    #[serde(borrow)]
-    object: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct ListData<'a> {
-    #[serde(borrow)]
-    items: Vec<&'a RawValue>,
-}
-
 impl Feed {
-    /// What a frame means, and whether another frame came with its id before that meant something else.
-    pub fn read(&mut self, event: &Event<'_>) -> (Meaning, bool) {
+    /// What a frame means, and whether another frame came with its id before that meant something else. The first frame of a tab that has come back
+    /// may repeat any row under the newest id, and says nothing of other frames.
+    pub fn read(&mut self, event: &Event<'_>, has_come_back: bool) -> (Meaning, bool) {
         match event.name {
+            b"modified" | b"added" | b"deleted" if has_come_back => {
+                (self.parse(event).map_or(Meaning::Malformed, Meaning::Delta), false)
+            }
             b"modified" | b"added" | b"deleted" => self.read_delta(event),
             b"snapshot" => (self.read_snapshot(event), false),
             _ => (Meaning::Nothing, false),
@@ -103,14 +95,27 @@ impl Feed {
     }
 
     fn parse(&mut self, event: &Event<'_>) -> Option<Delta> {
-        let data: DeltaData = serde_json::from_slice(event.data).ok()?;
-        let row = rows::read(data.object.get().as_bytes()).ok()?;
+        let object = event.data.strip_prefix(b"{\"object\":")?.strip_suffix(b"}")?;
+        let row = rows::read(object).ok()?;
         let number = self.index.number(row.key);
+        let stamp = self.new_stamp(number, row.stamp);
         if event.name == b"deleted" {
             // Its row is the last one known, with the stamp of that.
             return Some(Delta { number, bytes: 0, stamp: None });
         }
-        Some(Delta { number, bytes: row.bytes, stamp: row.stamp })
+        Some(Delta { number, bytes: row.bytes, stamp })
+    }
+
+    /// A row's stamp, unless the row has had it before: then its object was written for another reason.
+    fn new_stamp(&mut self, number: u32, stamp: Option<u32>) -> Option<u32> {
+        let stamp = stamp?;
+        let at = number as usize;
+        if at >= self.stamps.len() {
+            self.stamps.resize(at + 1, 0);
+        }
+        let before = std::mem::replace(&mut self.stamps[at], stamp);
+        // A container that crashes beside the pulse adds one.
+        Some(stamp).filter(|stamp| stamp.abs_diff(before) > 16)
     }
 
     fn read_snapshot(&mut self, event: &Event<'_>) -> Meaning {
@@ -126,11 +131,11 @@ impl Feed {
     }
 
     fn list(&mut self, data: &[u8]) -> Option<Shown> {
-        let list: ListData = serde_json::from_slice(data).ok()?;
         let mut shown = Shown::default();
-        for item in list.items {
-            let row = rows::read(item.get().as_bytes()).ok()?;
+        for item in rows::items(data, "items")? {
+            let row = rows::read(item).ok()?;
             let number = self.index.number(row.key);
+            self.new_stamp(number, row.stamp);
             shown.set(&self.index, number, row.bytes);
         }
         Some(shown)

@@ -48,6 +48,43 @@ pub fn read(json: &[u8]) -> Result<Row, serde_json::Error> {
     Ok(Row { key, bytes, stamp: named.restarts.and_then(|restarts| u32::try_from(restarts).ok()) })
 }
 
+/// The objects of the array that has this name in an object, each as it stands in the text; `None` without such an array.
+pub fn items<'a>(text: &'a [u8], name: &str) -> Option<impl Iterator<Item = &'a [u8]>> {
+    let name = format!("\"{name}\":[");
+    let start = memchr::memmem::find(text, name.as_bytes())? + name.len();
+    let mut rest = &text[start..];
+    Some(std::iter::from_fn(move || {
+        rest = rest.strip_prefix(b",").unwrap_or(rest);
+        let (item, behind) = rest.split_at(end_of_object(rest)?);
+        rest = behind;
+        Some(item)
+    }))
+}
+
+/// Where the object at the start of a text ends; `None` where there is none.
+fn end_of_object(text: &[u8]) -> Option<usize> {
+    if text.first() != Some(&b'{') {
+        return None;
+    }
+    let (mut depth, mut quoted, mut escaped) = (0u32, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' if !quoted => depth += 1,
+            b'}' if !quoted => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// What one row adds to the number of its list; nothing for a row that is not there.
 pub fn share(key: u64, bytes: u32) -> u64 {
     if bytes == 0 { 0 } else { xxh3_64_with_seed(&bytes.to_le_bytes(), key) }
@@ -137,6 +174,15 @@ mod tests {
         assert!(shown.set(&index, gone, 0));
         assert_eq!(shown.hash(), hash([row("c", 7), row("a", 2)]));
         assert_ne!(shown.hash(), hash([row("c", 7), row("a", 1)]));
+    }
+
+    #[test]
+    fn the_rows_of_a_list_are_cut_where_they_stand() {
+        let text = br#"{"resourceVersion":"7","items":[{"name":"a","x":{"y":["}"]}},{"name":"b\"{"}],"more":1}"#;
+        let cut: Vec<&[u8]> = items(text, "items").unwrap().collect();
+        assert_eq!(cut, [&br#"{"name":"a","x":{"y":["}"]}}"#[..], br#"{"name":"b\"{"}"#]);
+        assert_eq!(items(br#"{"items":[]}"#, "items").unwrap().count(), 0);
+        assert!(items(text, "pods").is_none());
     }
 
     #[test]

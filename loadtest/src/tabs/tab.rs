@@ -208,8 +208,8 @@ impl Tab {
             self.come_alive(totals, now);
             return;
         }
-        let (meaning, contradicts) = feed.read(&event);
-        if contradicts && !self.resumed {
+        let (meaning, contradicts) = feed.read(&event, self.resumed);
+        if contradicts {
             let _ = self.fault(totals, Fault::TwoFramesForOneId);
         }
         match meaning {
