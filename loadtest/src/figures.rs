@@ -189,8 +189,14 @@ mod tests {
         let taken = Taken { seconds: 2.0, cpu: 0.004, softirq: 0.001, rss: 2_000_000, ..Taken::default() };
         let server = BTreeMap::from([("foretop_sends_total".to_owned(), 500.0)]);
         let source = Asked { changes: 100, ..Asked::default() };
-        let figures =
-            of(&Counts { tabs: 10, report: &report, taken: &taken, rss_before: 1_000_000, server: &server, source: &source });
+        let figures = of(&Counts {
+            tabs: 10,
+            report: &report,
+            taken: &taken,
+            rss_before: 1_000_000,
+            server: &server,
+            source: &source,
+        });
         for (figure, value) in [
             (Figure::FramesPerSecond, 500.0),
             (Figure::FramesPerSend, 2.0),
@@ -202,7 +208,9 @@ mod tests {
         }
         assert!((figures[&Figure::LatencyP50] - 1.0).abs() < 0.01);
         assert!((figures[&Figure::LatencyMax] - 50.0).abs() < 0.1);
-        assert!(!figures.contains_key(&Figure::FirstRowP50) && !figures.contains_key(&Figure::EncodingsPerEvent));
+        assert!(
+            !figures.contains_key(&Figure::FirstRowP50) && !figures.contains_key(&Figure::EncodingsPerEvent)
+        );
         assert_eq!(Figure::CpuPerSend.to_string(), "cpuPerSend");
     }
 }

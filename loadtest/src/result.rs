@@ -88,10 +88,13 @@ impl Verdict {
         let always = [Figure::Faults, Figure::Unequal].map(|figure| (figure, 0.0));
         let most = always.iter().filter(|(figure, _)| !phase.most.contains_key(figure));
         let most = most.map(|(figure, value)| (figure, value)).chain(&phase.most);
-        let most = most.map(|(figure, most)| Verdict::at(*figure, format!("at most {most}"), figures, |found| found <= *most));
+        let most = most.map(|(figure, most)| {
+            Verdict::at(*figure, format!("at most {most}"), figures, |found| found <= *most)
+        });
         let least = phase.least.iter();
-        let least =
-            least.map(|(figure, least)| Verdict::at(*figure, format!("at least {least}"), figures, |found| found >= *least));
+        let least = least.map(|(figure, least)| {
+            Verdict::at(*figure, format!("at least {least}"), figures, |found| found >= *least)
+        });
         most.chain(least).collect()
     }
 
@@ -111,7 +114,11 @@ impl RunResult {
     pub fn broken(&self) -> impl Iterator<Item = (&str, &Verdict)> {
         let phases = self.repetitions.iter().flat_map(|repetition| &repetition.phases);
         phases.flat_map(|phase| {
-            phase.verdicts.iter().filter(|verdict| !verdict.kept).map(|verdict| (phase.name.as_str(), verdict))
+            phase
+                .verdicts
+                .iter()
+                .filter(|verdict| !verdict.kept)
+                .map(|verdict| (phase.name.as_str(), verdict))
         })
     }
 

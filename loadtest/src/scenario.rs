@@ -247,9 +247,10 @@ impl Phase {
             return Some(format!("phase {name:?}: storm: it befalls more tabs than the phase has"));
         }
         let negative = [self.rate, self.noisy, self.churn, self.warm, self.seconds];
-        negative.iter().any(|value| !value.is_finite() || *value < 0.0).then(|| {
-            format!("phase {name:?}: rate, noisy, churn, warm and seconds are not negative")
-        })
+        negative
+            .iter()
+            .any(|value| !value.is_finite() || *value < 0.0)
+            .then(|| format!("phase {name:?}: rate, noisy, churn, warm and seconds are not negative"))
     }
 }
 
@@ -275,7 +276,8 @@ mod tests {
     fn mistakes_are_named_with_their_place() {
         let unknown = read("name: a\ntabs:\n  count: 5\n  cuont: 5\nphases: []\n").unwrap_err();
         assert!(unknown.contains("cuont") && unknown.contains('4'), "{unknown}");
-        let kind = read("name: a\ntabs: {count: 5, kinds: [pod]}\nphases: [{name: x, seconds: 1}]\n").unwrap_err();
+        let kind =
+            read("name: a\ntabs: {count: 5, kinds: [pod]}\nphases: [{name: x, seconds: 1}]\n").unwrap_err();
         assert!(kind.contains("\"pod\""), "{kind}");
         let more = read("name: a\ntabs: {count: 5}\nphases: [{name: x, seconds: 1, storm: {stall: 6}}]\n");
         assert!(more.unwrap_err().contains("storm"));

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::access::Table;
 use super::body::Body;
+use super::counters::Counts;
 use super::faults::{Command, Rule};
 use super::object::Object;
-use super::counters::Counts;
 use super::pulse;
 use super::resource;
 use super::status::{Refusal, json_response, no_such_path};
@@ -109,7 +109,8 @@ pub fn answer_for_all(worlds: &[Arc<World>], command: &str, method: &Method, bod
 fn share_pulse(worlds: &[Arc<World>], rate: f64) {
     #[allow(clippy::cast_precision_loss, reason = "clusters are few")]
     let count = worlds.len() as f64;
-    let between = if rate > 0.0 { Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default() } else { Duration::ZERO };
+    let between =
+        if rate > 0.0 { Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default() } else { Duration::ZERO };
     let mut delay = Duration::ZERO;
     for world in worlds {
         pulse::set(world, rate / count, delay);

@@ -15,14 +15,17 @@ pub fn ratio(first: &[f64], second: &[f64]) -> Option<(f64, f64, f64)> {
 
 /// A line per phase that both runs have and per figure that both know.
 pub fn text(first: &RunResult, second: &RunResult) -> String {
-    let mut text = format!("{} against {}: how many times as much\n", second.scenario.name, first.scenario.name);
+    let mut text =
+        format!("{} against {}: how many times as much\n", second.scenario.name, first.scenario.name);
     for (index, phase) in first.scenario.phases.iter().enumerate() {
         let Some(other) = second.scenario.phases.iter().position(|other| other.name == phase.name) else {
             continue;
         };
         let _ = writeln!(text, "{}", phase.name);
         for (figure, unit) in SHOWN {
-            if let Some(line) = line(&first.values(index, figure), &second.values(other, figure), figure, unit) {
+            if let Some(line) =
+                line(&first.values(index, figure), &second.values(other, figure), figure, unit)
+            {
                 text.push_str(&line);
             }
         }

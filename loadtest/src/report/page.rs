@@ -12,7 +12,8 @@ const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em aut
 pub fn html(result: &RunResult) -> String {
     let name = escaped(&result.scenario.name);
     let machine = &result.machine;
-    let figures: String = [latency(result), processor(result), memory(result)].into_iter().flatten().collect();
+    let figures: String =
+        [latency(result), processor(result), memory(result)].into_iter().flatten().collect();
     let json = serde_json::to_string(result).unwrap_or_default();
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{name}</title><style>{STYLE}</style></head><body>\n\
@@ -37,13 +38,17 @@ fn latency(result: &RunResult) -> Option<String> {
     let mut lines = Vec::new();
     for phase in phases(result) {
         for (group, times) in phase.report.latency.iter().enumerate() {
-            let name = if group == 0 { phase.name.clone() } else { format!("{}, the noisy view", phase.name) };
+            let name =
+                if group == 0 { phase.name.clone() } else { format!("{}, the noisy view", phase.name) };
             lines.push(Line { name, points: plots::latency_curve(times) });
         }
     }
     lines.retain(|line| line.points.len() > 1);
     let title = "From the moment a change was due to its frame in a tab";
-    plots::lines(&Axes { title, x: "nines (1 = 90 %, 3 = 99.9 %)", y: "milliseconds", logarithmic: true }, &lines)
+    plots::lines(
+        &Axes { title, x: "nines (1 = 90 %, 3 = 99.9 %)", y: "milliseconds", logarithmic: true },
+        &lines,
+    )
 }
 
 fn processor(result: &RunResult) -> Option<String> {
@@ -57,8 +62,12 @@ fn processor(result: &RunResult) -> Option<String> {
 }
 
 fn memory(result: &RunResult) -> Option<String> {
-    let axes =
-        Axes { title: "Memory of the server against streams", x: "streams", y: "resident MB", logarithmic: false };
+    let axes = Axes {
+        title: "Memory of the server against streams",
+        x: "streams",
+        y: "resident MB",
+        logarithmic: false,
+    };
     by_phase(result, &axes, Figure::Tabs, Figure::RssMb)
 }
 

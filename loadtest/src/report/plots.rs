@@ -66,7 +66,13 @@ where
         .y_label_area_size(64)
         .build_cartesian_2d(x, y)
         .map_err(|error| error.to_string())?;
-    chart.configure_mesh().x_desc(axes.x).y_desc(axes.y).light_line_style(WHITE).draw().map_err(|error| error.to_string())?;
+    chart
+        .configure_mesh()
+        .x_desc(axes.x)
+        .y_desc(axes.y)
+        .light_line_style(WHITE)
+        .draw()
+        .map_err(|error| error.to_string())?;
     for (index, line) in lines.iter().enumerate() {
         let color = Palette99::pick(index).to_rgba();
         let series = LineSeries::new(line.points.iter().copied(), color.stroke_width(2)).point_size(2);
@@ -94,7 +100,8 @@ pub fn latency_curve(times: &Times) -> Vec<(f64, f64)> {
         return Vec::new();
     }
     let nines = (1..=40).map(|step| f64::from(step) / 10.0);
-    let curve = nines.map(|nines| (nines, histogram.value_at_quantile(1.0 - 10f64.powf(-nines)) as f64 / 1000.0));
+    let curve =
+        nines.map(|nines| (nines, histogram.value_at_quantile(1.0 - 10f64.powf(-nines)) as f64 / 1000.0));
     curve.filter(|(nines, _)| 10f64.powf(*nines) <= histogram.len() as f64 * 2.0).collect()
 }
 

@@ -69,7 +69,9 @@ fn grouped(value: f64) -> String {
 /// The median of a figure over the repetitions, with its range where there are several.
 pub fn cell(values: &[f64]) -> String {
     match (values, median(values)) {
-        ([first, .., last], Some(median)) => format!("{} [{}–{}]", short(median), short(*first), short(*last)),
+        ([first, .., last], Some(median)) => {
+            format!("{} [{}–{}]", short(median), short(*first), short(*last))
+        }
         (_, Some(median)) => short(median),
         (_, None) => String::new(),
     }
@@ -77,13 +79,17 @@ pub fn cell(values: &[f64]) -> String {
 
 /// The table.
 pub fn text(result: &RunResult) -> String {
-    let mut columns = vec![std::iter::once(String::new()).chain(SHOWN.map(|(_, unit)| unit.to_owned())).collect::<Vec<_>>()];
+    let mut columns = vec![
+        std::iter::once(String::new()).chain(SHOWN.map(|(_, unit)| unit.to_owned())).collect::<Vec<_>>(),
+    ];
     for (index, phase) in result.scenario.phases.iter().enumerate() {
         let cells = SHOWN.iter().map(|(figure, _)| cell(&result.values(index, *figure)));
         columns.push(std::iter::once(phase.name.clone()).chain(cells).collect());
     }
-    let widths: Vec<usize> =
-        columns.iter().map(|column| column.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = columns
+        .iter()
+        .map(|column| column.iter().map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
     let mut text = format!("{} ({} repetitions)\n", result.scenario.name, result.repetitions.len());
     for row in 0..=SHOWN.len() {
         if row > 0 && columns[1..].iter().all(|column| column[row].is_empty()) {
@@ -91,13 +97,16 @@ pub fn text(result: &RunResult) -> String {
         }
         for (at, (column, width)) in columns.iter().zip(&widths).enumerate() {
             let pad = " ".repeat(width - column[row].chars().count());
-            let line = if at == 0 { format!("{}{pad}", column[row]) } else { format!("  {pad}{}", column[row]) };
+            let line =
+                if at == 0 { format!("{}{pad}", column[row]) } else { format!("  {pad}{}", column[row]) };
             text.push_str(&line);
         }
         text.push('\n');
     }
     for repetition in &result.repetitions {
-        for (fault, view, last_id) in repetition.phases.last().into_iter().flat_map(|phase| &phase.report.examples) {
+        for (fault, view, last_id) in
+            repetition.phases.last().into_iter().flat_map(|phase| &phase.report.examples)
+        {
             let _ = writeln!(text, "FAULT {fault:?} in view {view}, after id {last_id}");
         }
     }

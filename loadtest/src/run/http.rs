@@ -53,7 +53,13 @@ pub async fn post(address: SocketAddr, path: &str, body: &serde_json::Value) -> 
     ask(address, &address.to_string(), "POST", path, body.to_string().into()).await
 }
 
-async fn ask(address: SocketAddr, host: &str, method: &str, path: &str, body: Bytes) -> Result<Bytes, HttpError> {
+async fn ask(
+    address: SocketAddr,
+    host: &str,
+    method: &str,
+    path: &str,
+    body: Bytes,
+) -> Result<Bytes, HttpError> {
     let answered = tokio::time::timeout(PATIENCE, answer(address, host, method, path, body)).await;
     answered.unwrap_or_else(|_| Err(HttpError::Late(address, path.to_owned())))
 }
@@ -82,5 +88,9 @@ async fn answer(
     let status = response.status();
     let body = response.into_body().collect().await.map_err(broken)?.to_bytes();
     connection.abort();
-    if status.is_success() { Ok(body) } else { Err(HttpError::Status(address, path.to_owned(), status.as_u16())) }
+    if status.is_success() {
+        Ok(body)
+    } else {
+        Err(HttpError::Status(address, path.to_owned(), status.as_u16()))
+    }
 }

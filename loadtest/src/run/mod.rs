@@ -134,10 +134,8 @@ fn shown(scenario: &Scenario) -> Vec<Shown> {
 
 fn plan(scenario: &Scenario, server: &dyn Subject, shown: &[Shown]) -> Plan {
     let noisy = scenario.phases.iter().any(|phase| phase.noisy > 0.0);
-    let view = |shown: &Shown| View {
-        path: shown.path(),
-        group: usize::from(noisy && shown.cluster == "sim-1"),
-    };
+    let view =
+        |shown: &Shown| View { path: shown.path(), group: usize::from(noisy && shown.cluster == "sim-1") };
     Plan {
         address: server.address(),
         host: server.host(),
@@ -162,7 +160,8 @@ impl Shown {
     }
 
     fn path_of(&self, verb: &str) -> String {
-        let of = if self.namespace.is_empty() { String::new() } else { format!("?namespace={}", self.namespace) };
+        let of =
+            if self.namespace.is_empty() { String::new() } else { format!("?namespace={}", self.namespace) };
         format!("/api/clusters/{}/{}{verb}{of}", self.cluster, self.kind.name)
     }
 }

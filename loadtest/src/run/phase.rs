@@ -80,7 +80,8 @@ impl Stage<'_> {
         if matches!(phase.storm, Storm::Stall(_)) {
             self.fleet.stall(0).await?;
         }
-        let grown = |(name, now): (&String, &f64)| (name.clone(), now - before.server.get(name).unwrap_or(&0.0));
+        let grown =
+            |(name, now): (&String, &f64)| (name.clone(), now - before.server.get(name).unwrap_or(&0.0));
         Ok(Window {
             tabs: self.fleet.progress().await?.live,
             report,
@@ -168,9 +169,12 @@ impl Stage<'_> {
     }
 
     fn differing(&self, states: &[State], wanted: &BTreeMap<usize, u64>) -> String {
-        let wrong = states.iter().filter(|state| wanted.get(&state.view).is_some_and(|hash| *hash != state.hash));
-        let told: Vec<String> =
-            wrong.take(5).map(|state| format!("{} of {}", state.tabs, self.shown[state.view].path())).collect();
+        let wrong =
+            states.iter().filter(|state| wanted.get(&state.view).is_some_and(|hash| *hash != state.hash));
+        let told: Vec<String> = wrong
+            .take(5)
+            .map(|state| format!("{} of {}", state.tabs, self.shown[state.view].path()))
+            .collect();
         format!("tabs that show something else than the source holds: {}", told.join(", "))
     }
 

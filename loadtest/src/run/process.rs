@@ -44,7 +44,11 @@ impl Process {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(program: &Path, arguments: &[String], environment: &[(String, String)]) -> Result<Self, ProcessError> {
+    pub fn start(
+        program: &Path,
+        arguments: &[String],
+        environment: &[(String, String)],
+    ) -> Result<Self, ProcessError> {
         let mut child = Command::new(program)
             .args(arguments)
             .envs(environment.iter().cloned())
@@ -76,7 +80,8 @@ impl Process {
     /// When it ends before, or says no such thing in time.
     pub async fn says(&mut self, text: &str) -> Result<String, ProcessError> {
         let found = |lines: &Vec<String>| lines.iter().any(|line| line.contains(text));
-        let said = tokio::time::timeout(PATIENCE, self.lines.wait_for(found)).await.is_ok_and(|found| found.is_ok());
+        let said =
+            tokio::time::timeout(PATIENCE, self.lines.wait_for(found)).await.is_ok_and(|found| found.is_ok());
         let lines = self.lines.borrow();
         if !said {
             return Err(self.not_ready(lines.last()));

@@ -61,7 +61,10 @@ impl Foretop {
         let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(120);
         while http::get(self.managed, "/readyz").await.is_err() {
             if tokio::time::Instant::now() > patience {
-                return Err(ProcessError::NotReady { program: "foretop".into(), said: "/readyz fails".into() });
+                return Err(ProcessError::NotReady {
+                    program: "foretop".into(),
+                    said: "/readyz fails".into(),
+                });
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }

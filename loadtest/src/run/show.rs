@@ -35,8 +35,13 @@ impl Show {
     pub fn begin(&self, phase: &Phase, tabs: usize) {
         self.bar.set_prefix(phase.name.clone());
         self.bar.set_length(tabs as u64);
-        let storm = if matches!(phase.storm, Storm::None) { String::new() } else { format!(", {:?}", phase.storm) };
-        self.say(&format!("{}: {tabs} tabs, {} changes a second{storm}", phase.name, phase.rate + phase.noisy));
+        let storm =
+            if matches!(phase.storm, Storm::None) { String::new() } else { format!(", {:?}", phase.storm) };
+        self.say(&format!(
+            "{}: {tabs} tabs, {} changes a second{storm}",
+            phase.name,
+            phase.rate + phase.noisy
+        ));
     }
 
     /// How far the tabs are.

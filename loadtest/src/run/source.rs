@@ -107,7 +107,11 @@ impl Source {
     ///
     /// # Errors
     /// When it does not answer, or with something that is no list.
-    pub async fn hashes(&self, cluster: &str, kind: &'static Kind) -> Result<BTreeMap<String, u64>, HttpError> {
+    pub async fn hashes(
+        &self,
+        cluster: &str,
+        kind: &'static Kind,
+    ) -> Result<BTreeMap<String, u64>, HttpError> {
         let path = format!("/clusters/{cluster}{}", kind.api.path(None));
         let body = http::get(self.address, &path).await?;
         let broken = || HttpError::Status(self.address, path.clone(), 200);

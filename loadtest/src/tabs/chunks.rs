@@ -34,8 +34,11 @@ impl Chunks {
                 Chunks::Data(left) => {
                     let (payload, rest) = bytes.split_at(left.min(bytes.len()));
                     *bytes = rest;
-                    *self =
-                        if payload.len() == left { Chunks::DataEnd } else { Chunks::Data(left - payload.len()) };
+                    *self = if payload.len() == left {
+                        Chunks::DataEnd
+                    } else {
+                        Chunks::Data(left - payload.len())
+                    };
                     return Ok(Some(payload));
                 }
                 Chunks::Size(size) => *self = sized(size, *first)?,

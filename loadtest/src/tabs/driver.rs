@@ -107,7 +107,8 @@ impl Driver {
     fn obey(&mut self, order: &Order) -> io::Result<()> {
         match *order {
             Order::Open { tabs, per_second } => {
-                let closed = (0..tabs.min(self.tabs.len())).filter(|at| self.tabs[*at].phase == Phase::Closed);
+                let closed =
+                    (0..tabs.min(self.tabs.len())).filter(|at| self.tabs[*at].phase == Phase::Closed);
                 let closed: Vec<usize> = closed.collect();
                 self.begin_ramp(closed, per_second);
             }
@@ -134,11 +135,7 @@ impl Driver {
         if self.ramp.left.is_empty() {
             return;
         }
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a number of tabs"
-        )]
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of tabs")]
         let due = match self.ramp.per_second {
             rate if rate > 0.0 => ((clock::now() - self.ramp.began) as f64 / 1e6 * rate) as u64 + 1,
             _ => u64::MAX,

@@ -78,7 +78,12 @@ impl Fleet {
         self.share(tabs, 0.0, |tabs, _| Order::Stall(tabs)).await
     }
 
-    async fn share(&mut self, tabs: usize, per_second: f64, order: fn(usize, f64) -> Order) -> Result<(), FleetError> {
+    async fn share(
+        &mut self,
+        tabs: usize,
+        per_second: f64,
+        order: fn(usize, f64) -> Order,
+    ) -> Result<(), FleetError> {
         let all: usize = self.processes.iter().map(|process| process.tabs).sum();
         let per_second = per_second / self.processes.len() as f64;
         for process in &mut self.processes {

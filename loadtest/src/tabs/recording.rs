@@ -75,7 +75,10 @@ mod tests {
         assert_eq!(recording.take(&mut first, &BLOCK[10..20]), Ok(10));
         assert_eq!(recording.take(&mut second, &BLOCK[10..BLOCK.len() - 1]), Ok(BLOCK.len() - 11));
         assert_eq!(recording.block_at(second), None);
-        assert_eq!(recording.take(&mut first, &[&BLOCK[20..], &b"event: x"[..]].concat()), Ok(BLOCK.len() - 20));
+        assert_eq!(
+            recording.take(&mut first, &[&BLOCK[20..], &b"event: x"[..]].concat()),
+            Ok(BLOCK.len() - 20)
+        );
         assert_eq!(recording.block_at(first), Some(BLOCK));
         assert_eq!(recording.block_at(second), None);
         assert_eq!(recording.take(&mut second, b"\nmore"), Ok(1));

@@ -157,7 +157,8 @@ mod tests {
     use super::*;
 
     fn row(name: &str, restarts: u32) -> Row {
-        let json = format!(r#"{{"name":"{name}","namespace":"shop","phase":"Running","restarts":{restarts}}}"#);
+        let json =
+            format!(r#"{{"name":"{name}","namespace":"shop","phase":"Running","restarts":{restarts}}}"#);
         read(json.as_bytes()).unwrap()
     }
 
@@ -178,7 +179,8 @@ mod tests {
 
     #[test]
     fn the_rows_of_a_list_are_cut_where_they_stand() {
-        let text = br#"{"resourceVersion":"7","items":[{"name":"a","x":{"y":["}"]}},{"name":"b\"{"}],"more":1}"#;
+        let text =
+            br#"{"resourceVersion":"7","items":[{"name":"a","x":{"y":["}"]}},{"name":"b\"{"}],"more":1}"#;
         let cut: Vec<&[u8]> = items(text, "items").unwrap().collect();
         assert_eq!(cut, [&br#"{"name":"a","x":{"y":["}"]}}"#[..], br#"{"name":"b\"{"}"#]);
         assert_eq!(items(br#"{"items":[]}"#, "items").unwrap().count(), 0);

@@ -101,13 +101,23 @@ impl Tab {
     ///
     /// # Errors
     /// When the answer is a refusal, or is not what HTTP allows.
-    pub fn take(&mut self, received: &[u8], feed: &mut Feed, totals: &mut Totals, now: u64) -> Result<(), Broken> {
+    pub fn take(
+        &mut self,
+        received: &[u8],
+        feed: &mut Feed,
+        totals: &mut Totals,
+        now: u64,
+    ) -> Result<(), Broken> {
         let answer: Vec<u8>;
         let mut bytes = received;
         if self.phase == Phase::Head {
             self.carry.extend_from_slice(bytes);
             let Some(end) = memchr::memmem::find(&self.carry, b"\r\n\r\n") else {
-                return if self.carry.len() > LONGEST_HEAD { Err(self.fault(totals, Fault::Malformed)) } else { Ok(()) };
+                return if self.carry.len() > LONGEST_HEAD {
+                    Err(self.fault(totals, Fault::Malformed))
+                } else {
+                    Ok(())
+                };
             };
             answer = std::mem::take(&mut self.carry);
             let (said, rest) = answer.split_at(end + 4);
@@ -130,7 +140,8 @@ impl Tab {
         if !head.starts_with(b"HTTP/1.1 200") && !head.starts_with(b"HTTP/1.0 200") {
             return Err(self.fault(totals, Fault::Refused));
         }
-        let chunked = String::from_utf8_lossy(head).to_ascii_lowercase().contains("transfer-encoding: chunked");
+        let chunked =
+            String::from_utf8_lossy(head).to_ascii_lowercase().contains("transfer-encoding: chunked");
         Ok(if chunked { Chunks::Size(0) } else { Chunks::Plain })
     }
 
@@ -179,7 +190,13 @@ impl Tab {
         self.long = Some((feed.recording(shared), shared.len()));
     }
 
-    fn take_long<'a>(&mut self, payload: &'a [u8], feed: &mut Feed, totals: &mut Totals, now: u64) -> &'a [u8] {
+    fn take_long<'a>(
+        &mut self,
+        payload: &'a [u8],
+        feed: &mut Feed,
+        totals: &mut Totals,
+        now: u64,
+    ) -> &'a [u8] {
         let Some((recording, mut place)) = self.long.take() else { return payload };
         let Ok(taken) = recording.borrow_mut().take(&mut place, payload) else {
             let _ = self.fault(totals, Fault::SnapshotDiffers);
@@ -280,7 +297,8 @@ mod tests {
     }
 
     fn wanted(rows: &[String]) -> u64 {
-        let kept = rows.iter().filter(|row| !row.contains("\"pod-1\"") && !row.contains("\"pod-2\"")).cloned();
+        let kept =
+            rows.iter().filter(|row| !row.contains("\"pod-1\"") && !row.contains("\"pod-2\"")).cloned();
         let rows = kept.chain([row("pod-1", 4_999_000), row("new", 4_000_000)]);
         rows::hash(rows.map(|row| rows::read(row.as_bytes()).unwrap()))
     }

@@ -11,7 +11,8 @@ impl Play {
     pub(super) fn restart(&mut self, store: &Store, count: u32) -> Option<()> {
         let pods = &self.model.pods;
         let behind = pods.range(self.restarted + 1..).chain(pods.range(..=self.restarted));
-        let number = behind.into_iter().find(|(_, pod)| pod.phase == Phase::Ready).map(|(number, _)| *number)?;
+        let number =
+            behind.into_iter().find(|(_, pod)| pod.phase == Phase::Ready).map(|(number, _)| *number)?;
         self.restarted = number;
         let pod = self.model.pods.get_mut(&number)?;
         pod.restarts = count;

@@ -69,7 +69,13 @@ pub struct Play {
 impl Play {
     /// A play in which nothing has happened yet.
     pub fn new(model: Model, seed: u64) -> Self {
-        Play { model, rng: fastrand::Rng::with_seed(seed), scripts: Vec::new(), next_heartbeat: 0, restarted: 0 }
+        Play {
+            model,
+            rng: fastrand::Rng::with_seed(seed),
+            scripts: Vec::new(),
+            next_heartbeat: 0,
+            restarted: 0,
+        }
     }
 
     /// Makes a write, or says that this step had nothing to write.

@@ -7,7 +7,12 @@ use crate::sim::store::{Change, Range};
 
 fn cluster(pods: usize, seed: u64) -> (Store, Churn) {
     let store = Store::new(100_000);
-    let churn = build(&store, &Size { pods, bare: false, node_name: 0 }, seed, Arc::new(Clock::new(Some(1_800_000_000))));
+    let churn = build(
+        &store,
+        &Size { pods, bare: false, node_name: 0 },
+        seed,
+        Arc::new(Clock::new(Some(1_800_000_000))),
+    );
     (store, churn)
 }
 
@@ -109,7 +114,8 @@ fn a_bare_cluster_has_its_pods_and_lives() {
     let churn = build(&store, &size, 1, Arc::new(Clock::new(Some(1_800_000_000))));
     assert_eq!((store.count(named("pods")), store.count(named("deployments"))), (50, 0));
     let page = store.list(named("pods"), &Range::default()).unwrap();
-    let nodes = page.items.iter().filter_map(|(_, pod)| pod.value()["spec"]["nodeName"].as_str().map(str::len));
+    let nodes =
+        page.items.iter().filter_map(|(_, pod)| pod.value()["spec"]["nodeName"].as_str().map(str::len));
     assert!(nodes.into_iter().all(|length| length == 100));
     churn.step(&store, 2000);
     assert!(store.count(named("deployments")) > 0);
