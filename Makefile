@@ -3,7 +3,11 @@
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
-.PHONY: help demo test test-sockets e2e chart image fuzz lint deny bench
+# The scenarios that together take less than five minutes.
+LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
+LOAD_REPORTS ?= target/loadtest
+
+.PHONY: help demo test test-sockets e2e chart image fuzz lint deny bench loadtest loadtest-smoke
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,3 +56,14 @@ deny: ## Licences, advisories and sources of every dependency (needs cargo-deny)
 
 bench: ## The benchmarks.
 	$(CARGO) bench --workspace
+
+loadtest: ## Opens very many tabs, and says what they cost and how fresh they are; a page for each scenario is in target/loadtest.
+	$(CARGO) build --release --workspace
+	failed=0; for scenario in $(LOAD_SHORT); do \
+		target/release/foretop-loadtest run loadtest/scenarios/$$scenario.yaml --report $(LOAD_REPORTS)/$$scenario || failed=1; \
+	done; exit $$failed
+
+loadtest-smoke: ## Seconds: that every tab shows what the clusters hold, whatever befalls it. Measures nothing.
+	@# With a test beside them, so that the features are those of `make test` and nothing is built twice.
+	$(CARGO) build --workspace --bins --test manage
+	target/debug/foretop-loadtest run loadtest/scenarios/smoke.yaml
