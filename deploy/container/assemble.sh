@@ -20,7 +20,7 @@ tar --create --directory "$work/root" --file "$work/layer.tar" --format=gnu --so
 digest() { sha256sum "$1" | cut -d' ' -f1; }
 size() { stat -c %s "$1"; }
 diff_id=$(digest "$work/layer.tar")
-gzip --no-name --best "$work/layer.tar"
+gzip --no-name "$work/layer.tar"
 
 mkdir -p "$dir/blobs/sha256"
 keep() { # file: moves it to where its digest says, and says its digest

@@ -5,7 +5,7 @@
 #
 # usage: sbom.sh [TARGET]
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=${1:-x86_64-unknown-linux-musl}
 cd "$root"
 toolchain=$(rustc --version | cut -d' ' -f2)

@@ -124,7 +124,12 @@ crd() { # module@version file
 crd github.com/prometheus-operator/prometheus-operator@v0.85.0 example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml
 crd sigs.k8s.io/gateway-api@v1.4.1 config/crd/standard/gateway.networking.k8s.io_httproutes.yaml
 kubectl wait --for condition=established --timeout 60s crd/servicemonitors.monitoring.coreos.com crd/httproutes.gateway.networking.k8s.io >/dev/null
-kubectl create namespace foretop >/dev/null
+
+echo "== the chart: docs/operations.md, as an operator who has nothing yet"
+"$here/docs.sh" "$work" "$bin" "$foretop"
+helm uninstall foretop --namespace foretop --kubeconfig "$cluster/kubeconfig" >/dev/null
+
+echo "== the chart: what a real apiserver says of each mode"
 kubectl label namespace foretop pod-security.kubernetes.io/enforce=restricted >/dev/null
 
 workload() { grep -qx 'kind: StatefulSet' "$work/$1.yaml" && echo statefulset || echo deployment; }
@@ -140,7 +145,7 @@ for mode in "${modes[@]}"; do
   echo "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"pod\",\"namespace\":\"foretop\"},\"spec\":$spec}" >"$work/pod.json"
   kubectl create --dry-run=server -f "$work/pod.json" >"$work/pod.log" 2>&1 || die "the pod of $mode is refused"
 done
-kubectl apply --dry-run=server --validate=strict -f "$root/deploy/rbac" >/dev/null
+kubectl apply --dry-run=server --validate=strict -f "$root/deploy/rbac" >"$work/rbac.log" 2>&1 || die "deploy/rbac is refused"
 
 echo "== the chart: its configuration, read by Foretop"
 # What the pod would find in /etc/foretop, below a directory of the test.
