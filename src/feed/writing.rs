@@ -265,7 +265,7 @@ impl Feed {
             self.frame(&mut batch, &mut writer.scratch, delta, (id, rv), now);
         }
         let sizes = writer.replica.list_sizes();
-        self.publish(writer, batch, Content::Gap(sizes));
+        self.publish(writer, batch, Content::Gap(Box::new(sizes)));
     }
 
     pub(super) fn publish(&self, writer: &mut Writer, batch: Batch, content: Content) {
