@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 30
 LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
 LOAD_REPORTS ?= target/loadtest
 
-.PHONY: help demo test test-sockets e2e chart image fuzz lint deny bench loadtest loadtest-smoke
+.PHONY: help demo test test-sockets e2e chart image fuzz lint deny bench instructions loadtest loadtest-smoke
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,8 +54,11 @@ lint: ## Format, clippy and docs, each without a warning.
 deny: ## Licences, advisories and sources of every dependency (needs cargo-deny).
 	$(CARGO) deny check
 
-bench: ## The benchmarks.
-	$(CARGO) bench --workspace
+bench: ## Times decoding, kind by kind and side by side with others', and the inner loops.
+	$(CARGO) bench --workspace --bench decode --bench loops
+
+instructions: ## Counts the instructions of the inner loops (needs valgrind), and fails where one has grown. FORETOP_BLESS=1 takes them as they are.
+	$(CARGO) bench --workspace --bench instructions
 
 loadtest: ## Opens very many tabs, and says what they cost and how fresh they are; a page for each scenario is in target/loadtest.
 	$(CARGO) build --release --workspace
