@@ -7,11 +7,14 @@ mod auth;
 mod can_i;
 mod clusters;
 mod debug;
+mod detail;
+mod elsewhere;
 mod explain;
 mod health;
 pub mod manage;
 pub mod metrics;
 mod origin;
+mod overview;
 mod process;
 mod serving;
 mod sites;
@@ -32,8 +35,9 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
 
 use self::admin::Admins;
+use self::overview::Overviews;
 use self::serving::Bounds;
-use crate::access::Access;
+use crate::access::{self, Access};
 use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
 use crate::config::{AuthMode, Cidr, Config};
@@ -72,6 +76,7 @@ pub struct Api {
     kinds: Vec<&'static Kind>,
     mode: AuthMode,
     admins: Admins,
+    overviews: Overviews,
     bounds: Bounds,
     body_bytes: usize,
     ready: AtomicBool,
@@ -103,6 +108,7 @@ impl Api {
             kinds: config.watch.kinds.clone(),
             mode: config.auth.mode,
             admins: Admins::new(config),
+            overviews: Overviews::new(&config.overviews),
             bounds: Bounds::new(&config.server),
             body_bytes: config.server.body_bytes,
             ready: AtomicBool::new(false),
@@ -123,6 +129,17 @@ impl Api {
             tracing::warn!("server.ready_unsynced: some prewarmed feeds are not synced yet");
         }
         self.ready.store(true, Ordering::Release);
+    }
+
+    /// As whom somebody asks a cluster of theirs.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownCluster`] where it is none of theirs; why they ask no cluster.
+    fn asks_as(&self, asker: &Asker, cluster: &str) -> Result<access::Asker, Refusal> {
+        if !self.hub.knows(cluster) || !self.access.admits(&asker.identity, cluster) {
+            return Err(Refusal::UnknownCluster);
+        }
+        self.access.mapping.map(&asker.identity)
     }
 
     /// Says not ready from now on.
@@ -172,6 +189,12 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .route("/api/features", get(clusters::features))
         .route("/api/clusters", get(clusters::clusters))
         .route("/api/clusters/{cluster}/can-i", post(can_i::can_i))
+        .route("/api/fleet", get(overview::fleet))
+        .route("/api/clusters/{cluster}/dashboard", get(overview::dashboard))
+        .route("/api/clusters/{cluster}/search", get(overview::search))
+        .route("/api/clusters/{cluster}/crds", get(overview::crds))
+        .route("/api/clusters/{cluster}/{branch}", axum::routing::any(elsewhere::branch))
+        .route("/api/clusters/{cluster}/{kind}/{*rest}", get(detail::object).fallback(elsewhere::write))
         .merge(for_admins)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -21,6 +21,7 @@ mod load;
 mod manage;
 mod mistake;
 mod origin;
+mod overviews;
 mod periscope;
 mod process;
 mod reference;
@@ -56,6 +57,7 @@ pub use manage::Manage;
 pub use mistake::{Mistake, Mistakes};
 pub(crate) use mistake::{cut, quoted};
 pub use origin::{Authority, HostName, NotAnOrigin, Origin};
+pub use overviews::Overviews;
 pub use process::{Drain, Log, Memory};
 pub use reference::reference;
 pub use server::Server;
@@ -100,6 +102,8 @@ pub struct Config {
     pub journal: Journal,
     /// Feeds' life.
     pub feeds: Feeds,
+    /// What overviews may start.
+    pub overviews: Overviews,
     /// How apiservers are spoken to.
     pub upstream: Upstream,
     /// Ceilings for the process.
@@ -147,6 +151,11 @@ impl Section for Config {
             "feeds",
             "The life of feeds; a feed is all there is of one kind of one cluster.",
             &mut self.feeds,
+        );
+        table.section(
+            "overviews",
+            "What the fleet page, dashboards and searches may start.",
+            &mut self.overviews,
         );
         table.section("upstream", "How apiservers are spoken to.", &mut self.upstream);
         table.section("memory", "Ceilings for the process.", &mut self.memory);
