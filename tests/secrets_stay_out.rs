@@ -132,6 +132,19 @@ async fn what_is_planted_is_found_nowhere() {
             }
         }
     }
+    // Overviews count, and name pods in trouble. Who may read an object is shown what it holds, by the very request, and nowhere else.
+    for path in ["/api/fleet", "/api/clusters/east/dashboard", "/api/clusters/east/search?q=tainted"] {
+        frames += &everything(&process, get(path, ANN)).await;
+    }
+    let tainted = "/api/clusters/east/pods/team-a/tainted";
+    let mut objects = String::new();
+    for facet in ["", "/yaml", "/events"] {
+        objects += &everything(&process, get(&format!("{tainted}{facet}{query}"), ANN)).await;
+    }
+    assert!(objects.contains("name: PASSWORD") && objects.contains(SHOWN), "{objects}");
+    for hidden in ["last-applied", "managedFields"] {
+        found_not("an object", &objects, hidden);
+    }
     let body = r#"{"checks": "planted-secret", "#;
     let lines = format!("{ANN}Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
     for path in ["/api/clusters/east/can-i", "/api/auth/whoami", "/api/clusters/east/pods", "/planted"] {

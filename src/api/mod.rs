@@ -6,6 +6,7 @@ mod admin;
 mod auth;
 mod can_i;
 mod clusters;
+pub mod console;
 mod debug;
 mod detail;
 mod elsewhere;
@@ -35,6 +36,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
 
 use self::admin::Admins;
+use self::console::files::Console;
 use self::overview::Overviews;
 use self::serving::Bounds;
 use crate::access::{self, Access};
@@ -77,6 +79,7 @@ pub struct Api {
     mode: AuthMode,
     admins: Admins,
     overviews: Overviews,
+    console: Option<Console>,
     bounds: Bounds,
     body_bytes: usize,
     ready: AtomicBool,
@@ -93,6 +96,7 @@ impl Api {
         cores: &Arc<[CoreHandle]>,
         origins: Arc<Origins>,
         driver: Driver,
+        console: Option<Console>,
     ) -> Arc<Self> {
         Arc::new(Api {
             hub: everywhere.hub.clone(),
@@ -109,6 +113,7 @@ impl Api {
             mode: config.auth.mode,
             admins: Admins::new(config),
             overviews: Overviews::new(&config.overviews),
+            console,
             bounds: Bounds::new(&config.server),
             body_bytes: config.server.body_bytes,
             ready: AtomicBool::new(false),
@@ -209,6 +214,7 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .route("/api/auth/backchannel-logout", post(auth::sign_out::backchannel))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)
+        .layer(axum::middleware::from_fn_with_state(api.clone(), console::serve))
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), sites::admit));
     Router::new()
         .route("/healthz", get(health::healthz))

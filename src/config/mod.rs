@@ -11,6 +11,7 @@ mod audit;
 mod auth;
 mod authorization;
 mod cidr;
+mod console;
 mod contradictions;
 mod cors;
 mod feeds;
@@ -48,6 +49,7 @@ pub use audit::Audit;
 pub use auth::{Auth, AuthMode, BearerAuth, DevIdentity, HeaderAuth, Oidc, Session};
 pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
+pub use console::Console;
 pub use cors::Cors;
 pub use feeds::Feeds;
 pub use grammar::is_safe_url;
@@ -86,6 +88,8 @@ pub struct Config {
     pub server: Server,
     /// Other sites' pages that may ask.
     pub cors: Cors,
+    /// The front end.
+    pub console: Console,
     /// Who asks.
     pub auth: Auth,
     /// As whom apiservers are asked about a user.
@@ -132,6 +136,7 @@ impl Section for Config {
         );
         table.section("server", "Listening, cores, request heads.", &mut self.server);
         table.section("cors", "Other sites' pages that may ask.", &mut self.cors);
+        table.section("console", "The front end.", &mut self.console);
         table.section("auth", "Who asks.", &mut self.auth);
         table.section("authorization", "As whom apiservers are asked about a user.", &mut self.authorization);
         table.section("access", "How users' rights are asked for.", &mut self.access);

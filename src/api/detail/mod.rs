@@ -100,6 +100,8 @@ fn parse(kind: &str, rest: &str) -> Result<(Named, Facet), Refusal> {
         _ => (None, &parts[..]),
     };
     let (name, facet) = match parts {
+        // The stream's route, where the kind has one: an object of this name has no page.
+        ["watch"] => return Err(Refusal::NotFound),
         [name] => (*name, Facet::Detail),
         [name, "yaml"] => (*name, Facet::Yaml),
         [name, "events"] => (*name, Facet::Events),
@@ -220,7 +222,9 @@ mod tests {
         assert_eq!(parsed("pvs", "v1/yaml"), Ok((None, "v1".into(), Facet::Yaml)));
         assert_eq!(parsed("pods", "team-a/web/logs"), Err(Refusal::NotHere));
         assert_eq!(parsed("secrets", "team-a/web"), Err(Refusal::NotHere));
-        for (kind, rest) in [("pods", "team-a"), ("pods", "team-a/web/planted"), ("planted", "a/b")] {
+        for (kind, rest) in
+            [("pods", "team-a"), ("pods", "team-a/web/planted"), ("planted", "a/b"), ("nodes", "watch")]
+        {
             assert_eq!(parsed(kind, rest), Err(Refusal::NotFound), "{kind} {rest}");
         }
     }
