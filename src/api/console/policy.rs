@@ -6,9 +6,9 @@ use ring::digest::{SHA256, digest};
 
 /// The policy of a front end with this page. Scripts that stand in the page itself run by their hashes (CSP 3, 2.3.1), so that no other can.
 pub(super) fn of(index: &[u8]) -> String {
-    let scripts: String = inline_scripts(index)
-        .map(|script| format!(" 'sha256-{}'", BASE64_STANDARD.encode(digest(&SHA256, script))))
-        .collect();
+    let hash = |script| BASE64_STANDARD.encode(digest(&SHA256, script));
+    let scripts =
+        inline_scripts(index).fold(String::new(), |all, script| all + &format!(" 'sha256-{}'", hash(script)));
     format!(
         "default-src 'self'; script-src 'self'{scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
          worker-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"

@@ -57,8 +57,8 @@ async fn jobs(reader: &Reader, named: &Named, owner: &str) -> Vec<Child> {
     let is_owned = |object: &Value| {
         Part(object).at("metadata").items("ownerReferences").any(|reference| reference.text("uid") == owner)
     };
-    let owned = read.into_iter().filter(|(_, object)| !owner.is_empty() && is_owned(object));
-    let mut jobs: Vec<Child> = owned.map(|(row, object)| with_times(row, &object)).collect();
+    let theirs = read.into_iter().filter(|(_, object)| !owner.is_empty() && is_owned(object));
+    let mut jobs: Vec<Child> = theirs.map(|(row, object)| with_times(row, &object)).collect();
     newest_first(&mut jobs, JOBS);
     jobs
 }

@@ -24,7 +24,7 @@ pub(super) struct Events {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Event {
     #[serde(rename = "type")]
-    event_type: String,
+    sort: String,
     reason: String,
     message: String,
     count: i64,
@@ -77,11 +77,11 @@ pub(super) async fn of(reader: &Reader, named: &Named) -> Result<Events, Refusal
 /// Which events are the object's.
 fn selector(named: &Named) -> String {
     let kind = KINDS.iter().find(|(token, _)| *token == named.kind.name).map_or("", |(_, kind)| *kind);
-    let mut selector = format!("involvedObject.kind={kind},involvedObject.name={}", named.name);
-    if let Some(namespace) = &named.namespace {
-        selector += &format!(",involvedObject.namespace={namespace}");
+    let object = format!("involvedObject.kind={kind},involvedObject.name={}", named.name);
+    match &named.namespace {
+        Some(namespace) => format!("{object},involvedObject.namespace={namespace}"),
+        None => object,
     }
-    selector
 }
 
 impl Event {
@@ -89,7 +89,7 @@ impl Event {
         let last = time(event, "lastTimestamp").or_else(|| time(event, "eventTime"));
         let first = time(event, "firstTimestamp").or_else(|| last.clone());
         Event {
-            event_type: event.text("type").into(),
+            sort: event.text("type").into(),
             reason: event.text("reason").into(),
             message: event.text("message").into(),
             count: event.int("count"),

@@ -100,13 +100,12 @@ fn parse(kind: &str, rest: &str) -> Result<(Named, Facet), Refusal> {
         _ => (None, &parts[..]),
     };
     let (name, facet) = match parts {
-        // The stream's route, where the kind has one: an object of this name has no page.
-        ["watch"] => return Err(Refusal::NotFound),
+        // The second is the stream's route, where the kind has one: an object of that name has no page.
+        [] | ["watch"] => return Err(Refusal::NotFound),
         [name] => (*name, Facet::Detail),
         [name, "yaml"] => (*name, Facet::Yaml),
         [name, "events"] => (*name, Facet::Events),
         [_, facet, ..] => return Err(elsewhere::or_nowhere(facet)),
-        [] => return Err(Refusal::NotFound),
     };
     // No object has another name, and nothing else may become part of the path that the apiserver is asked for.
     if !name_is_safe(name) || !namespace.is_none_or(name_is_safe) {
@@ -153,15 +152,13 @@ impl Reader {
 
     /// Reads what somebody has the right to read.
     async fn read(&self, need: &Need<'_>, path: &str) -> Result<Bytes, Refusal> {
-        let (headers, refused) = match self.api.access.eyes(&self.asker, &Scope::All) {
-            Some(Eyes::Of { user, .. }) => {
+        let (headers, refused) =
+            if let Some(Eyes::Of { user, .. }) = self.api.access.eyes(&self.asker, &Scope::All) {
                 (impersonating(&user).map_err(|_| Refusal::Denied)?, Refusal::Denied)
-            }
-            _ => {
+            } else {
                 self.review(need).await?;
                 (HeaderMap::new(), Refusal::Forbidden)
-            }
-        };
+            };
         let answer = self.cluster.get_as(path, headers).await.map_err(|error| unreached(&error))?;
         match answer.status {
             200 => Ok(answer.body),

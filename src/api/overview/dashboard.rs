@@ -99,7 +99,7 @@ async fn summed_up(api: Arc<Api>, asker: &Asker, cluster: Arc<str>) -> Result<Da
         Ok(seen) => seen.tally.clone(),
         Err(_) => Arc::new(Tally::default()),
     });
-    let [nodes, pods, namespaces, workloads @ .., pvs, pvcs] = &tallies;
+    let [nodes, pods, namespaces, workloads @ .., volumes, claims] = &tallies;
     let since = looked.iter().flatten().filter_map(|seen| seen.stale).map(|(since, _)| since).min();
     Ok(Dashboard {
         kubernetes_version: version(&api, &cluster, &looked[0], until).await,
@@ -116,10 +116,10 @@ async fn summed_up(api: Arc<Api>, asker: &Asker, cluster: Arc<str>) -> Result<Da
         pod_phases: pods.phases,
         needs_attention: pods.troubled.clone(),
         storage: Storage {
-            pv_count: pvs.total,
-            pvc_bound: pvcs.good,
-            pvc_pending: pvcs.pending,
-            total_provisioned: (pvs.bytes > 0).then(|| quantity::format_bytes(pvs.bytes)),
+            pv_count: volumes.total,
+            pvc_bound: claims.good,
+            pvc_pending: claims.pending,
+            total_provisioned: (volumes.bytes > 0).then(|| quantity::format_bytes(volumes.bytes)),
         },
         stale: since.is_some(),
         as_of: since.unwrap_or_else(Timestamp::now),

@@ -39,7 +39,7 @@ const LONGEST: Duration = Duration::from_secs(8);
 const KINDS: [&str; 3] = ["nodes", "pods", "namespaces"];
 
 /// Their feeds.
-const FEEDS: u32 = KINDS.len() as u32;
+const FEEDS: u32 = 3;
 
 #[derive(Serialize)]
 struct Fleet {

@@ -35,7 +35,7 @@ const LONGEST: usize = 253;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Asked {
+pub(in super::super) struct Wanted {
     q: String,
     kinds: String,
     limit: String,
@@ -69,26 +69,31 @@ pub(in super::super) async fn search(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
     Path(cluster): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Response {
-    match results(api, &asker, cluster.into(), &asked).await {
+    match results(api, &asker, cluster.into(), &wanted).await {
         Ok(results) => json(&results),
         Err(why) => refuse(why, wants_json(&headers)),
     }
 }
 
-async fn results(api: Arc<Api>, asker: &Asker, cluster: Arc<str>, asked: &Asked) -> Result<Results, Refusal> {
+async fn results(
+    api: Arc<Api>,
+    asker: &Asker,
+    cluster: Arc<str>,
+    wanted: &Wanted,
+) -> Result<Results, Refusal> {
     let asker = api.asks_as(asker, &cluster)?;
-    let query: Arc<str> = asked.q.trim().to_lowercase().into();
+    let query: Arc<str> = wanted.q.trim().to_lowercase().into();
     if query.is_empty() || query.len() > LONGEST {
         return Ok(Results { results: Vec::new() });
     }
-    let limit = asked.limit.parse().ok().filter(|limit| *limit > 0).unwrap_or(DEFAULT).min(MOST);
+    let limit = wanted.limit.parse().ok().filter(|limit| *limit > 0).unwrap_or(DEFAULT).min(MOST);
     let glance =
         Glance { api, cluster, asker, until: Instant::now() + PATIENCE, starts: Starts::Each(Rank::Page) };
     let mut searching = JoinSet::new();
-    for kind in KINDS.iter().filter(|kind| asked.wants(kind)).filter_map(|kind| kind::by_name(kind)) {
+    for kind in KINDS.iter().filter(|kind| wanted.wants(kind)).filter_map(|kind| kind::by_name(kind)) {
         let (glance, query) = (glance.clone(), query.clone());
         searching.spawn(async move { of_kind(&glance, kind, query, limit).await });
     }
@@ -99,9 +104,9 @@ async fn results(api: Arc<Api>, asker: &Asker, cluster: Arc<str>, asked: &Asked)
     Ok(Results { results })
 }
 
-impl Asked {
+impl Wanted {
     fn wants(&self, kind: &str) -> bool {
-        self.kinds.is_empty() || self.kinds.split(',').any(|wanted| wanted.trim() == kind)
+        self.kinds.is_empty() || self.kinds.split(',').any(|word| word.trim() == kind)
     }
 }
 
