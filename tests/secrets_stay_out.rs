@@ -63,7 +63,7 @@ fn plant(east: &Cluster) {
     east.put("pods", tainted).unwrap();
     let event = json!({
         "metadata": {"name": "e", "namespace": "team-a", "annotations": {"secret": PLANTED}},
-        "involvedObject": {"kind": "Pod", "name": "tainted"}, "reason": "Failed", "type": "Warning",
+        "involvedObject": {"kind": "Pod", "name": "tainted", "namespace": "team-a"}, "reason": "Failed", "type": "Warning",
         "message": format!("{SHOWN}: it could not log in"), "lastTimestamp": "2026-05-01T12:00:00Z",
     });
     east.put("events", event).unwrap();

@@ -151,8 +151,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(quantity in "[-+]?[0-9.]{0,50}[numkMGTPEKi e0-9-]{0,14}") {
-            format_cpu(&quantity);
-            format_memory(&quantity);
+            let _ = format_cpu(&quantity);
+            let _ = format_memory(&quantity);
         }
 
         #[test]

@@ -171,10 +171,9 @@ fn content_type(extension: &str) -> Option<&'static str> {
 /// Whether a file's name holds a hash of its bytes, as bundlers write it (`index-D3x9_aQ1.js`, `main.3f2a9c1b.css`): eight or more characters, of
 /// which a digit or a capital tells it from a word.
 fn is_hashed(name: &str) -> bool {
-    let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
-    let middle = name.split('.').rev().nth(1).filter(|_| name.matches('.').count() > 1);
+    let (stem, behind) = name.split_once('.').unwrap_or((name, ""));
     let tail = stem.rsplit_once('-').map(|(_, tail)| tail);
-    middle.into_iter().chain(tail).any(|part| {
+    behind.split('.').chain(tail).any(|part| {
         part.len() >= 8
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && part.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())

@@ -30,7 +30,7 @@ use crate::wire::refusal::Refusal;
 /// Clusters that one request looks at at once.
 const AT_ONCE: usize = 32;
 
-/// What a fleet page waits for decisions and first syncs: this, and a little more for each cluster.
+/// How long each cluster's decisions and first syncs are waited for, and how long those of all are.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PER_CLUSTER: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(8);
@@ -151,6 +151,7 @@ async fn looked_at(api: &Arc<Api>, asker: &Asker, asks_as: &access::Asker) -> Fl
         let places = places.clone();
         looking.spawn(async move {
             let _place = places.acquire().await;
+            let until = until.min(Instant::now() + PATIENCE);
             let (cluster, starts) = (spec.name.clone(), Starts::Each(Rank::Fleet));
             let glance = Glance { api, cluster, asker, until, starts };
             (place, of_cluster(glance).await)

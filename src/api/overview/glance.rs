@@ -12,7 +12,7 @@ use super::demand::Rank;
 use super::tally::Tally;
 use crate::access::{Asker, GrantKey, Ruling, Wanted};
 use crate::feed::block::Refused;
-use crate::feed::{Eyes, Feed, FeedKey, Scope, State};
+use crate::feed::{Feed, FeedKey, Scope, State};
 use crate::kind::{self, Kind};
 
 /// How often it is looked whether a feed is synced.
@@ -87,6 +87,10 @@ impl Glance {
     }
 
     async fn see(&self, kind: &'static Kind) -> Result<Seen, Unseen> {
+        // Of a cluster that nobody reaches nobody says either what the caller may see.
+        if let Some(feed) = self.held(kind).filter(|feed| !feed.status().synced) {
+            trouble(&feed).map_or(Ok(()), |code| Err(Unseen::Unavailable(code)))?;
+        }
         let (feed, scope) = self.find(kind).await?;
         let tally = self.api.overviews.count(&feed, &scope).await?.ok_or(Unseen::Unknown)?;
         Ok(Seen { tally, stale: stale(&feed) })
@@ -103,17 +107,28 @@ impl Glance {
 
     /// Whether somebody watches this kind already, for all that they might see.
     pub(super) fn is_held(&self, kind: &'static Kind) -> bool {
-        let eyes = self.api.access.eyes(&self.asker, &Scope::All).unwrap_or(Eyes::Own);
-        self.api.hub.find(&FeedKey { cluster: self.cluster.clone(), kind, eyes }).is_some()
+        self.held(kind).is_some()
+    }
+
+    fn held(&self, kind: &'static Kind) -> Option<Arc<Feed>> {
+        let eyes = self.api.access.eyes(&self.asker, &Scope::All)?;
+        self.api.hub.find(&FeedKey { cluster: self.cluster.clone(), kind, eyes })
     }
 
     async fn scope(&self, kind: &'static Kind) -> Result<Scope, Unseen> {
         let (cluster, asker) = (self.cluster.clone(), self.asker.clone());
         let key = GrantKey { cluster, kind, asker, wanted: Wanted::Everything };
-        let deciding = self.api.access.clone().decide(key);
-        let grant = tokio::time::timeout_at(self.until, deciding).await.map_err(|_| Unseen::Unknown)?;
-        match &grant.ruling().0 {
-            Ruling::Allowed(scope) => Ok(scope.clone()),
+        let deciding = self.api.access.clone().decide(key.clone());
+        let ruling = match tokio::time::timeout_at(self.until, deciding).await {
+            Ok(grant) => grant.ruling().0.clone(),
+            // While it is asked about again, what an open stream would still go by does.
+            Err(_) => match self.api.access.decided(&key) {
+                Some((ruling, _, asked_again_in)) if !asked_again_in.is_zero() => ruling,
+                _ => return Err(Unseen::Unknown),
+            },
+        };
+        match ruling {
+            Ruling::Allowed(scope) => Ok(scope),
             Ruling::Denied { .. } => Err(Unseen::Forbidden),
             Ruling::Unavailable => Err(Unseen::Unknown),
         }
@@ -151,12 +166,11 @@ impl Glance {
             if let Some(why) = status.refused() {
                 return Err(why.into());
             }
-            match status.state {
+            match trouble(feed) {
                 _ if status.synced => return Ok(()),
-                State::Away { .. } => return Err(Unseen::Unavailable("apiserver_unreachable")),
-                State::Unauthenticated => return Err(Unseen::Unavailable("auth_failed")),
-                _ if Instant::now() >= self.until => return Err(Unseen::Unknown),
-                _ => tokio::time::sleep(LOOK).await,
+                Some(code) => return Err(Unseen::Unavailable(code)),
+                None if Instant::now() >= self.until => return Err(Unseen::Unknown),
+                None => tokio::time::sleep(LOOK).await,
             }
         }
     }
@@ -164,12 +178,16 @@ impl Glance {
 
 /// Since when a feed with rows is not followed, and why.
 fn stale(feed: &Feed) -> Option<(Timestamp, &'static str)> {
-    let status = feed.status();
-    match status.state {
+    trouble(feed).map(|code| (feed.status().since, code))
+}
+
+/// Why a feed is not followed, by the reference's code.
+fn trouble(feed: &Feed) -> Option<&'static str> {
+    match feed.status().state {
         State::Live | State::Syncing => None,
-        State::Unauthenticated => Some((status.since, "auth_failed")),
-        State::Away { .. } | State::Forbidden | State::Absent => {
-            Some((status.since, "apiserver_unreachable"))
-        }
+        State::Away { .. } => Some("apiserver_unreachable"),
+        // It is Foretop's own account that is refused, or its kind that is not known.
+        State::Unauthenticated | State::Forbidden => Some("auth_failed"),
+        State::Absent => Some("unknown"),
     }
 }
