@@ -129,8 +129,8 @@ fn best<'r>(
     let mut found: Vec<(u8, Row<'_>)> =
         rows.map(|row| (score(&row, query), row)).filter(|(score, _)| *score > 0).collect();
     found.sort_by(|(score, row), (other_score, other)| {
-        let key = |row: &Row<'_>| (row.name.to_string(), row.namespace.to_string());
-        other_score.cmp(score).then_with(|| key(row).cmp(&key(other)))
+        let by_name = || row.name.cmp(&other.name).then_with(|| row.namespace.cmp(&other.namespace));
+        other_score.cmp(score).then_with(by_name)
     });
     found.truncate(limit);
     let result = |(score, row): (u8, Row<'_>)| Found {

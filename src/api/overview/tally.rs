@@ -118,7 +118,7 @@ impl Tally {
             tally.total += 1;
             match kind {
                 "pods" => tally.take_pod(&row, &mut signals),
-                "persistentvolumeclaims" | "pvcs" => tally.pending += usize::from(row.status == "Pending"),
+                "pvcs" => tally.pending += usize::from(row.status == "Pending"),
                 "pvs" if row.status == "Bound" => {
                     tally.bytes = tally.bytes.saturating_add(quantity::bytes(&row.capacity));
                 }
