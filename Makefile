@@ -30,12 +30,12 @@ e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), and
 chart: ## The Helm chart: golden files, refusals, a real apiserver's word on it, and Foretop behind nginx and HAProxy (needs Go, nginx, haproxy).
 	tests/chart/run.sh
 
-image: ## The container image from a static release build, as an OCI layout in target/image (needs rustup's musl target, and musl-gcc).
-	$(CARGO) build --locked --release --bin foretop --target $(shell uname -m)-unknown-linux-musl
-	tests/container/run.sh target/$(shell uname -m)-unknown-linux-musl/release/foretop
-	rm -rf target/image
-	deploy/container/assemble.sh target/$(shell uname -m)-unknown-linux-musl/release/foretop target/image $$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-	deploy/container/sbom.sh $(shell uname -m)-unknown-linux-musl >target/image.cdx.json
+image: ## The container image from a static release build, tried and left as an OCI layout in target/image, with its bill of materials.
+	target=$$(rustc -vV | sed -n 's/^host: //p') && binary=target/$$target/release/foretop && \
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --release --bin foretop --target $$target && \
+	strip --strip-debug -o target/foretop-static $$binary && tests/container/run.sh target/foretop-static && rm -rf target/image && \
+	deploy/container/assemble.sh target/foretop-static target/image $$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml) && \
+	deploy/container/sbom.sh $$target >target/image.cdx.json
 
 fuzz: ## Fuzzes each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz).
 	targets=$$($(CARGO) +nightly fuzz list) && for target in $$targets; do \
