@@ -27,7 +27,7 @@ die() { echo "chart: $*" >&2; exit 1; }
 proxies=()
 for proxy in nginx haproxy; do
   if command -v $proxy >/dev/null; then
-    proxies+=($proxy)
+    proxies+=("$proxy")
   else
     echo "!! SKIPPED: Foretop behind $proxy was NOT tested: there is none (Debian: apt-get install $proxy)" >&2
   fi
