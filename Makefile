@@ -21,7 +21,7 @@ test: ## Unit, property and end-to-end tests against simulated apiservers. FORET
 test-sockets: ## Only what goes over real sockets; with MONOIO_FORCE_LEGACY_DRIVER=1 it runs on epoll.
 	$(CARGO) test --workspace --test '*'
 
-e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), and a real identity provider and browser (needs node and chromium).
+e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), a real identity provider and browser (needs node and chromium); the chart; the image.
 	tests/apiserver/run.sh
 	tests/browser/run.sh
 	$(MAKE) chart
