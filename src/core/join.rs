@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Core;
 use super::beat::Timer;
-use super::pass::PassId;
+use super::pass::Pass;
 use super::prefix::{SegmentId, Then};
 use super::reason::Reason;
 use super::sessions::unix_ms;
@@ -30,7 +30,7 @@ pub struct Opening {
     /// The socket.
     pub socket: OwnedFd,
     /// By what right; the stream is already counted for its user.
-    pub pass: PassId,
+    pub pass: Pass,
     /// HTTP's version.
     pub version: Version,
     /// From where.

@@ -76,7 +76,7 @@ impl Core {
             let key = &self.view(view).key;
             let (feed, ns) = (key.feed, key.scope.namespace());
             let key = self.feed(feed).feed.key.clone();
-            let actor = &*self.passes.get(pass).subject;
+            let actor = &*self.passes.holder(pass).subject;
             tracing::info!(
                 id = stream, actor, cluster = %key.cluster, kind = key.kind.name, ns, bytes, reason,
                 "watch_stream.closed"
@@ -94,11 +94,11 @@ impl Core {
         let view = self.view(view);
         let (feed, scope) = (view.key.feed, view.key.scope.clone());
         let key = self.feed(feed).feed.key.clone();
-        let pass = self.passes.get(pass);
+        let holder = self.passes.holder(pass);
         let who = Who {
-            subject: pass.subject.clone(),
-            tenant: Some(pass.tenant.name.clone()),
-            session: pass.session.clone(),
+            subject: holder.subject.clone(),
+            tenant: Some(holder.tenant.name.clone()),
+            session: holder.session.as_deref().cloned(),
         };
         let target = target(key.cluster, key.kind, scope);
         self.everywhere.audit.record(|| Record::new(event, Some(who), from).about(Some(target)));

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::log::Cursor;
-use super::pass::PassId;
+use super::pass::Pass;
 use super::prefix::SegmentId;
 use super::reason::Reason;
 use crate::feed::block::Place;
@@ -70,7 +70,7 @@ pub struct Slot {
     /// Its index among the view's members.
     pub member: u32,
     /// By what right it is open.
-    pub pass: PassId,
+    pub pass: Pass,
     /// When its socket last took a byte, in seconds since the core's start.
     pub progress: u32,
     /// How many streams had this index before.

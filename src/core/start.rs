@@ -252,7 +252,7 @@ impl Core {
             .to_string();
         StreamLine {
             id: number,
-            actor: self.passes.get(pass).subject.to_string(),
+            actor: self.passes.holder(pass).subject.to_string(),
             cluster: key.cluster.to_string(),
             kind: key.kind.name,
             namespace,
