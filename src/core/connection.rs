@@ -39,7 +39,6 @@ struct Connection {
     deadline: Rc<Deadline>,
     /// What was read and not used.
     read: Vec<u8>,
-    limits: config::Server,
     /// Requests answered on it.
     answered: u32,
 }
@@ -60,11 +59,8 @@ pub async fn serve(core: Rc<Cell>, accepted: Moved) {
     let Ok(stream) = TcpStream::from_std(std::net::TcpStream::from(socket)) else {
         return core.get().addresses.leave(peer.address.ip());
     };
-    let (deadline, limits) = {
-        let mut core = core.get();
-        (core.connections.add(Shutdowner::of(&stream)), core.everywhere.server.clone())
-    };
-    let connection = Connection { core, stream, peer, deadline, read, limits, answered: 0 };
+    let deadline = core.get().connections.add(Shutdowner::of(&stream));
+    let connection = Connection { core, stream, peer, deadline, read, answered: 0 };
     connection.run().await;
 }
 
@@ -106,7 +102,9 @@ impl Connection {
     }
 
     fn longest(&self) -> request::Longest {
-        request::Longest { head: self.limits.head_bytes, target: self.limits.target_bytes }
+        let core = self.core.get();
+        let server = &core.everywhere.server;
+        request::Longest { head: server.head_bytes, target: server.target_bytes }
     }
 
     /// Reads until there is a whole head, within its time and size.
@@ -120,10 +118,14 @@ impl Connection {
                 Parsed::Partial => {}
             }
             let now = Instant::now();
+            let (idle, head) = {
+                let core = self.core.get();
+                (core.everywhere.server.idle_timeout, core.everywhere.server.head_timeout)
+            };
             let time = if self.read.is_empty() && self.answered > 0 {
-                self.limits.idle_timeout
+                idle
             } else {
-                self.limits.head_timeout.saturating_sub(began.get_or_insert(now).elapsed())
+                head.saturating_sub(began.get_or_insert(now).elapsed())
             };
             self.deadline.set(time, Shutdown::Read);
             let mut buffer = std::mem::take(&mut self.read);

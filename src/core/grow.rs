@@ -329,7 +329,7 @@ impl Core {
         let cut = self.view(view).log.cut(cursor);
         let place = cut.place;
         let at = if cut.rest.is_empty() {
-            At::Behind(place)
+            At::behind(place)
         } else {
             At::Prefix(self.prefixes.behind(cut.rest, &[], Then::From(place)), 0)
         };

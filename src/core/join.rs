@@ -10,7 +10,7 @@ use super::pass::Pass;
 use super::prefix::{SegmentId, Then};
 use super::reason::Reason;
 use super::sessions::unix_ms;
-use super::slot::{AHEAD, At, ENDING, HAS_ROWS, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
+use super::slot::{AHEAD, At, ENDING, HAS_ROWS, Opened, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
 use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::audit::Origin;
 use crate::feed::block::{Content, Place, Refused};
@@ -162,7 +162,7 @@ impl Core {
             at: At::Waiting,
             number,
             sent: 0,
-            opened_ms: unix_ms(),
+            opened: Opened::at(unix_ms()),
             socket: opening.socket,
             view,
             member,

@@ -3,12 +3,13 @@
 //! A slot holds nothing of where its stream came from; that is kept beside the slots, and only while there is an audit.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::Core;
 use super::plan::{Manner, Plan, wanted};
 use super::reason::Reason;
 use super::request::{Request, Route};
+use super::sessions::unix_ms;
 use super::slot::{SlotId, SlotName};
 use crate::access::Wanted;
 use crate::audit::{Event, Origin, Record, Target, Who};
@@ -70,7 +71,7 @@ impl Core {
         }
         let reason = reason.name();
         let slot = self.slots.get(name.id);
-        let (stream, bytes, opened_ms) = (slot.number, slot.sent, slot.opened_ms);
+        let (stream, bytes, opened) = (slot.number, slot.sent, slot.opened);
         let (view, pass) = (slot.view, slot.pass);
         if tracing::enabled!(tracing::Level::INFO) {
             let key = &self.view(view).key;
@@ -83,8 +84,7 @@ impl Core {
             );
         }
         if let Some(Came { from, rows }) = self.came.remove(&stream) {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let duration = now.saturating_sub(Duration::from_millis(opened_ms));
+            let duration = Duration::from_millis(opened.age(unix_ms()));
             self.record_stream(name.id, Event::StreamClosed { stream, reason, rows, bytes, duration }, from);
         }
     }

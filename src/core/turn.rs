@@ -99,7 +99,7 @@ impl Core {
         }
         slot.unset(BLOCKED);
         if let At::Behind(place) = slot.at {
-            self.go_on_from(id, place);
+            self.go_on_from(id, place.place());
         }
         self.make_ready(id);
     }
