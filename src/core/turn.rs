@@ -209,8 +209,7 @@ impl Core {
     fn send_picked(&mut self, picked: &[SlotId], sent: &mut Vec<Sent>) {
         sent.clear();
         let Core { slots, views, prefixes, ring, .. } = self;
-        let mut batch = Vec::with_capacity(picked.len());
-        for id in picked {
+        let batch = picked.iter().map(|id| {
             let slot = slots.get(*id);
             let bytes: &[u8] = match slot.at {
                 At::Log(cursor) => {
@@ -219,22 +218,21 @@ impl Core {
                 At::Prefix(segment, offset) => &prefixes.bytes(segment)[offset as usize..],
                 At::Behind(_) | At::Waiting | At::Pausing => &[],
             };
-            batch.push(Send { fd: slot.socket.as_raw_fd(), bytes });
-        }
-        ring.send(&batch, sent);
-        self.counters.sends.add(batch.len() as u64);
-        let lengths: Vec<usize> = batch.iter().map(|send| send.bytes.len()).collect();
+            Send { fd: slot.socket.as_raw_fd(), bytes }
+        });
+        ring.send(batch, sent);
+        self.counters.sends.add(sent.len() as u64);
         let now = seconds(self.started, Instant::now());
-        for ((id, length), result) in picked.iter().zip(lengths).zip(sent.drain(..)) {
-            self.took(*id, length, result, now);
+        for (id, sent) in picked.iter().zip(sent.drain(..)) {
+            self.took(*id, sent, now);
         }
     }
 
     /// A stream's socket took some, all or nothing of what it was given.
-    fn took(&mut self, id: SlotId, given: usize, result: Sent, now: u32) {
+    fn took(&mut self, id: SlotId, Sent { given, taken }: Sent, now: u32) {
         let slot = self.slots.get_mut(id);
         slot.unset(SENDING);
-        let taken = match result {
+        let taken = match taken {
             Ok(taken) => taken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(_) => return self.close(id, Reason::ClientGone),
