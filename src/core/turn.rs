@@ -187,10 +187,15 @@ impl Core {
     }
 
     fn end_lap(&mut self, id: ViewId) {
+        let now = Instant::now();
         let view = self.view(id);
         view.lap = None;
-        if std::mem::take(&mut view.again) {
-            self.schedule_lap(id, Instant::now());
+        let began = view.turned.replace(now).unwrap_or(now);
+        let again = std::mem::take(&mut view.again);
+        self.counters.laps.add(1);
+        self.counters.lap_us.add(u64::try_from((now - began).as_micros()).unwrap_or(u64::MAX));
+        if again {
+            self.schedule_lap(id, now);
         }
     }
 
