@@ -3,7 +3,11 @@
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
-.PHONY: help demo test test-sockets e2e fuzz lint deny bench
+# The scenarios that together take less than five minutes.
+LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
+LOAD_REPORTS ?= target/loadtest
+
+.PHONY: help demo test test-sockets e2e chart image fuzz lint deny bench loadtest loadtest-smoke
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +24,18 @@ test-sockets: ## Only what goes over real sockets; with MONOIO_FORCE_LEGACY_DRIV
 e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), and a real identity provider and browser (needs node and chromium).
 	tests/apiserver/run.sh
 	tests/browser/run.sh
+	$(MAKE) chart
+	tests/container/run.sh
+
+chart: ## The Helm chart: golden files, refusals, a real apiserver's word on it, and Foretop behind nginx and HAProxy (needs Go, nginx, haproxy).
+	tests/chart/run.sh
+
+image: ## The container image from a static release build, as an OCI layout in target/image (needs rustup's musl target, and musl-gcc).
+	$(CARGO) build --locked --release --bin foretop --target $(shell uname -m)-unknown-linux-musl
+	tests/container/run.sh target/$(shell uname -m)-unknown-linux-musl/release/foretop
+	rm -rf target/image
+	deploy/container/assemble.sh target/$(shell uname -m)-unknown-linux-musl/release/foretop target/image $$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+	deploy/container/sbom.sh $(shell uname -m)-unknown-linux-musl >target/image.cdx.json
 
 fuzz: ## Fuzzes each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz).
 	targets=$$($(CARGO) +nightly fuzz list) && for target in $$targets; do \
@@ -40,3 +56,14 @@ deny: ## Licences, advisories and sources of every dependency (needs cargo-deny)
 
 bench: ## The benchmarks.
 	$(CARGO) bench --workspace
+
+loadtest: ## Opens very many tabs, and says what they cost and how fresh they are; a page for each scenario is in target/loadtest.
+	$(CARGO) build --release --workspace
+	failed=0; for scenario in $(LOAD_SHORT); do \
+		target/release/foretop-loadtest run loadtest/scenarios/$$scenario.yaml --report $(LOAD_REPORTS)/$$scenario || failed=1; \
+	done; exit $$failed
+
+loadtest-smoke: ## Seconds: that every tab shows what the clusters hold, whatever befalls it. Measures nothing.
+	@# With a test beside them, so that the features are those of `make test` and nothing is built twice.
+	$(CARGO) build --workspace --bins --test manage
+	target/debug/foretop-loadtest run loadtest/scenarios/smoke.yaml

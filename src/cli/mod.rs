@@ -69,6 +69,15 @@ struct Sim {
     /// Address of the one listener of all clusters; each is below its `/clusters/NAME`.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6443")]
     listen: SocketAddr,
+    /// Clusters of little but pods, so that thousands fit in memory.
+    #[arg(long)]
+    bare: bool,
+    /// Bytes of a node's name, which each of its pods' rows shows.
+    #[arg(long, value_name = "BYTES", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    node_name: u32,
+    /// Events that each cluster keeps of each resource, for watches that begin in the past.
+    #[arg(long, value_name = "N", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    history: u32,
     /// Where to write a kubeconfig with a context per cluster.
     #[arg(long, value_name = "FILE")]
     kubeconfig_out: Option<PathBuf>,
@@ -78,7 +87,7 @@ struct Sim {
 #[derive(Clone, Copy, Debug, Args)]
 struct World {
     /// Simulated clusters.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     clusters: u32,
     /// Pods per cluster; the other kinds follow from them.
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]

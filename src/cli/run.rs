@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use foretop::cluster::ClusterSpec;
 use foretop::config::Config;
 use foretop::serve::{self, ServeError, Server, Signals};
-use foretop::sim::{self, Options, SimError};
+use foretop::sim::{self, Options, SimError, Tuning};
 
 use super::{Sim, World};
 
@@ -36,6 +36,9 @@ pub fn sim(sim: &Sim) -> ExitCode {
     let world = sim.world;
     let options = Options {
         kubeconfig_out: sim.kubeconfig_out.clone(),
+        bare: sim.bare,
+        node_name: sim.node_name as usize,
+        tuning: Tuning { history: sim.history as usize, ..Tuning::default() },
         ..options(world, names("sim", world.clusters), sim.listen)
     };
     on_control_plane(2, async move {

@@ -56,6 +56,17 @@ pub async fn answer(world: &Arc<World>, path: &str, request: Request<Incoming>) 
     Ok(answer)
 }
 
+/// Answers a command to every cluster of a fleet.
+pub async fn to_all(
+    worlds: &[Arc<World>],
+    command: &str,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, BrokenOff> {
+    let method = request.method().clone();
+    let body = read(request).await?;
+    Ok(control::answer_for_all(worlds, command, &method, &body))
+}
+
 async fn asked(
     world: &Arc<World>,
     path: &str,

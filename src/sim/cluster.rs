@@ -9,12 +9,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::access;
-use super::churn::{Churn, build};
+use super::churn::{Churn, Size, build};
 use super::clock::Clock;
 use super::counters::Counts;
 use super::faults::{Command, Faults};
 use super::kubeconfig::{self, Entry};
 use super::object::{NotAnObject, Object, key};
+use super::pulse;
 use super::resource::{self, Resource};
 use super::server::{Listener, Routes};
 use super::store::Store;
@@ -318,6 +319,11 @@ impl Cluster {
         self.world.churn.pause(paused);
     }
 
+    /// Sets the pulse in writes per second, of which each restarts a pod; 0 stops it.
+    pub fn set_pulse(&self, rate: f64) {
+        pulse::set(&self.world, rate, Duration::ZERO);
+    }
+
     /// Writes that the churn has made so far.
     pub fn churned(&self) -> u64 {
         self.world.churn.written()
@@ -330,7 +336,7 @@ pub(super) fn world(options: &Options, index: usize) -> Arc<World> {
     let clock = Arc::new(Clock::new(options.time));
     let store = Store::new(options.tuning.history);
     let seed = options.seed.wrapping_add(index as u64);
-    let churn: Churn = build(&store, options.pods, seed, clock.clone());
+    let churn: Churn = build(&store, &Size::of(options), seed, clock.clone());
     churn.set_rate(options.churn);
     let token = options.token.clone();
     Arc::new(World::new(name, store, churn, clock, options.tuning.clone(), token, options.rbac))
@@ -359,6 +365,11 @@ async fn churn(world: Arc<World>) {
     let mut owed = 0.0;
     loop {
         ticks.tick().await;
+        if world.churn.rate() <= 0.0 {
+            world.churn.is_set().await;
+            last = Instant::now();
+            continue;
+        }
         let passed = last.elapsed().as_secs_f64();
         last = Instant::now();
         if world.is_down() {

@@ -1,4 +1,4 @@
-//! `/_sim/…`: a simulated cluster's counters, faults, access, objects and churn over HTTP.
+//! `/_sim/…`: a simulated cluster's counters, faults, access, objects and churn over HTTP; at the root of a fleet, those of all its clusters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,10 @@ use serde_json::json;
 
 use super::access::Table;
 use super::body::Body;
+use super::counters::Counts;
 use super::faults::{Command, Rule};
 use super::object::Object;
+use super::pulse;
 use super::resource;
 use super::status::{Refusal, json_response, no_such_path};
 use super::world::World;
@@ -32,6 +34,12 @@ struct ChurnSetting {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PulseSetting {
+    rate: f64,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RbacSetting {
     on: bool,
@@ -43,6 +51,9 @@ struct RbacSetting {
 pub fn answer(world: &Arc<World>, command: &str, method: &Method, body: &[u8]) -> Response<Body> {
     let done = match (command, method.as_str()) {
         ("counters", "GET") => return json_response(StatusCode::OK, &json!(world.counters.read())),
+        ("pulse", "GET") => return told_of_pulse(std::slice::from_ref(world)),
+        ("pulse", "POST") => serde_json::from_slice::<PulseSetting>(body)
+            .map(|setting| pulse::set(world, setting.rate, Duration::ZERO)),
         ("faults", "GET") => return json_response(StatusCode::OK, &json!(world.faults.standing())),
         ("faults", "POST") => post_fault(world, body),
         ("faults", "DELETE") => {
@@ -62,6 +73,55 @@ pub fn answer(world: &Arc<World>, command: &str, method: &Method, body: &[u8]) -
         Ok(()) => json_response(StatusCode::OK, &json!({"resourceVersion": world.store.rv().to_string()})),
         Err(error) => Refusal::bad_request(&error.to_string()).response(),
     }
+}
+
+/// Answers a request to the `/_sim/{command}` of a fleet: counters are summed, the rate of a pulse is shared out, and all else is done to each cluster
+/// in turn, up to the first that refuses.
+pub fn answer_for_all(worlds: &[Arc<World>], command: &str, method: &Method, body: &[u8]) -> Response<Body> {
+    match (command, method.as_str()) {
+        ("counters", "GET") => {
+            let mut sum = Counts::default();
+            worlds.iter().for_each(|world| sum.add(&world.counters.read()));
+            json_response(StatusCode::OK, &json!(sum))
+        }
+        ("pulse", "GET") => told_of_pulse(worlds),
+        ("pulse", "POST") => match serde_json::from_slice::<PulseSetting>(body) {
+            Ok(setting) => {
+                share_pulse(worlds, setting.rate);
+                json_response(StatusCode::OK, &json!({}))
+            }
+            Err(error) => Refusal::bad_request(&error.to_string()).response(),
+        },
+        (_, "GET") => no_such_path(),
+        _ => {
+            let mut answers = worlds.iter().map(|world| answer(world, command, method, body)).peekable();
+            loop {
+                let Some(answered) = answers.next() else { return no_such_path() };
+                if !answered.status().is_success() || answers.peek().is_none() {
+                    return answered;
+                }
+            }
+        }
+    }
+}
+
+/// Gives each cluster its part of a rate, no two at the same moment.
+fn share_pulse(worlds: &[Arc<World>], rate: f64) {
+    #[allow(clippy::cast_precision_loss, reason = "clusters are few")]
+    let count = worlds.len() as f64;
+    let between =
+        if rate > 0.0 { Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default() } else { Duration::ZERO };
+    let mut delay = Duration::ZERO;
+    for world in worlds {
+        pulse::set(world, rate / count, delay);
+        delay += between;
+    }
+}
+
+fn told_of_pulse(worlds: &[Arc<World>]) -> Response<Body> {
+    let made: u64 = worlds.iter().map(|world| world.pulse.made()).sum();
+    let latest = worlds.iter().map(|world| world.pulse.latest()).max();
+    json_response(StatusCode::OK, &json!({"made": made, "latestMicros": latest}))
 }
 
 /// Writes (POST to `objects/{plural}`) and deletes (DELETE of `objects/{plural}/{key}`).

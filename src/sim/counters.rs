@@ -72,6 +72,23 @@ impl Counts {
         self.requests.get(verb).and_then(|by| by.get(resource)).copied().unwrap_or(0)
     }
 
+    /// Adds another cluster's.
+    pub(super) fn add(&mut self, other: &Counts) {
+        for (verb, by) in &other.requests {
+            let own = self.requests.entry(verb.clone()).or_default();
+            by.iter().for_each(|(resource, count)| *own.entry(resource.clone()).or_default() += count);
+        }
+        for (resource, open) in &other.watches_open {
+            *self.watches_open.entry(resource.clone()).or_default() += open;
+        }
+        self.watches_opened += other.watches_opened;
+        self.reviews += other.reviews;
+        self.impersonated += other.impersonated;
+        self.connections += other.connections;
+        self.bytes += other.bytes;
+        self.events += other.events;
+    }
+
     /// Requests of one verb for all resources.
     pub fn all(&self, verb: &str) -> u64 {
         self.requests.get(verb).map_or(0, |by| by.values().sum())

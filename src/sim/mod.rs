@@ -26,6 +26,7 @@ mod list;
 mod model;
 mod object;
 mod objects;
+mod pulse;
 mod rbac;
 mod request;
 mod resource;
@@ -55,6 +56,11 @@ pub struct Options {
     pub clusters: Vec<String>,
     /// Pods per cluster at the start, from 0 to some 100,000. Default 500.
     pub pods: usize,
+    /// Whether there is little but pods, so that thousands of clusters fit in memory: no workloads, services and events until the churn writes
+    /// them. Default no.
+    pub bare: bool,
+    /// Bytes of a node's name, which each of its pods' rows shows: rows as large as wanted. Default 0: no more than needed.
+    pub node_name: usize,
     /// Writes per second and cluster. Default 0.
     pub churn: f64,
     /// What the clusters are made of; the n-th cluster adds n. Default 1.
@@ -78,6 +84,8 @@ impl Default for Options {
         Options {
             clusters: vec!["sim-1".to_owned()],
             pods: 500,
+            bare: false,
+            node_name: 0,
             churn: 0.0,
             seed: 1,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

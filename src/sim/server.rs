@@ -230,6 +230,9 @@ async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, BrokenOff> {
     let path = request.uri().path().to_owned();
+    if let (Routes::Fleet(worlds), Some(command)) = (&routes, path.strip_prefix("/_sim/")) {
+        return answer::to_all(worlds, command, request).await;
+    }
     let Some((world, own)) = routes.route(&path) else { return Ok(no_such_path()) };
     peer.meet(world);
     let answer = answer::answer(world, own, request).await?;

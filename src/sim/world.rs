@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::counters::Counters;
 use super::faults::{Command, Faults};
 use super::object::Object;
+use super::pulse::Pulse;
 use super::rbac::Rbac;
 use super::resource::{self, RESOURCES, Resource};
 use super::server::Listener;
@@ -67,6 +68,8 @@ pub struct World {
     pub clock: Arc<Clock>,
     /// What happens in it.
     pub churn: Churn,
+    /// The writes that come at set times.
+    pub pulse: Pulse,
     token: Mutex<Option<String>>,
     ended: Vec<watch::Sender<u64>>,
     down: AtomicBool,
@@ -95,6 +98,7 @@ impl World {
             tuning,
             clock,
             churn,
+            pulse: Pulse::default(),
             token: Mutex::new(token),
             ended: RESOURCES.iter().map(|_| watch::Sender::new(0)).collect(),
             down: AtomicBool::new(false),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::script::Play;
 use super::{Churn, Clock, Store};
+use crate::sim::Options;
 use crate::sim::model::{CronJob, Job, Model, Node, Owner, Phase, Pod, Revision, Shape, Sort, Uid, Workload};
 use crate::sim::object::{Object, key};
 use crate::sim::objects::{self, Claim};
@@ -38,12 +39,31 @@ struct Builder<'a> {
     now: i64,
     /// Pods that are still to be made.
     left: usize,
+    node_name: usize,
 }
 
-/// Fills an empty store with a cluster of exactly `pods` pods, and gives its churn.
-pub fn build(store: &Store, pods: usize, seed: u64, clock: Arc<Clock>) -> Churn {
+/// How large a cluster is at the start.
+pub struct Size {
+    /// Pods.
+    pub pods: usize,
+    /// Whether there is little but pods: no workloads, services and events until the churn writes them.
+    pub bare: bool,
+    /// Bytes of a node's name, which each of its pods shows; 0: no more than needed.
+    pub node_name: usize,
+}
+
+impl Size {
+    /// What the options say.
+    pub fn of(options: &Options) -> Self {
+        Size { pods: options.pods, bare: options.bare, node_name: options.node_name }
+    }
+}
+
+/// Fills an empty store with a cluster of this size, and gives its churn.
+pub fn build(store: &Store, size: &Size, seed: u64, clock: Arc<Clock>) -> Churn {
     let play = Play::new(Model::default(), seed);
-    let mut builder = Builder { play, store, now: clock.seconds(), left: pods };
+    let pods = size.pods;
+    let mut builder = Builder { play, store, now: clock.seconds(), left: pods, node_name: size.node_name };
     builder.nodes((pods / 25).clamp(3, 1000));
     builder.namespaces((pods / 60).clamp(3, 60));
     builder.classes();
@@ -51,8 +71,10 @@ pub fn build(store: &Store, pods: usize, seed: u64, clock: Arc<Clock>) -> Churn 
     builder.batch(pods / 100 + 1);
     builder.stateful_sets(pods / 50 / STATEFUL_REPLICAS);
     builder.deployments(if pods > 5000 { 40 } else { 8 });
-    builder.write_workloads();
-    builder.first_events((pods * 2).min(2000));
+    if !size.bare {
+        builder.write_workloads();
+        builder.first_events((pods * 2).min(2000));
+    }
     Churn::new(builder.play, clock)
 }
 
@@ -72,6 +94,7 @@ impl Builder<'_> {
     fn nodes(&mut self, count: usize) {
         for index in 0..count {
             let name = if index == 0 { "control-0".to_owned() } else { format!("worker-{index}") };
+            let name = format!("{name:-<0$}", self.node_name);
             let node =
                 Node { name, uid: self.uid(), index, created: self.some_time_ago(90), cordoned: false };
             self.put("nodes", "", &node.name, &objects::node(&node, self.now));

@@ -7,12 +7,15 @@ mod act;
 mod birth;
 mod build;
 mod notice;
+mod restart;
 mod script;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use build::build;
+use tokio::sync::Notify;
+
+pub use build::{Size, build};
 use script::Play;
 
 use super::clock::Clock;
@@ -28,6 +31,7 @@ pub struct Churn {
     /// Bits of an `f64`.
     rate: AtomicU64,
     paused: AtomicBool,
+    set: Notify,
     written: AtomicU64,
 }
 
@@ -38,6 +42,7 @@ impl Churn {
             clock,
             rate: AtomicU64::new(0),
             paused: AtomicBool::new(false),
+            set: Notify::new(),
             written: AtomicU64::new(0),
         }
     }
@@ -66,11 +71,23 @@ impl Churn {
     pub fn set_rate(&self, rate: f64) {
         let rate = if rate.is_finite() { rate.max(0.0) } else { 0.0 };
         self.rate.store(rate.to_bits(), Relaxed);
+        self.set.notify_one();
     }
 
     /// Holds the background task, or lets it go on.
     pub fn pause(&self, paused: bool) {
         self.paused.store(paused, Relaxed);
+        self.set.notify_one();
+    }
+
+    /// Waits until the rate or the pause is set.
+    pub async fn is_set(&self) {
+        self.set.notified().await;
+    }
+
+    /// Restarts the next ready pod, whose restarts become `count`. Whether there was one.
+    pub fn restart(&self, store: &Store, count: u32) -> bool {
+        self.play().restart(store, count).is_some()
     }
 
     /// Writes made so far.

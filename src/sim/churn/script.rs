@@ -62,12 +62,20 @@ pub struct Play {
     pub(super) rng: fastrand::Rng,
     pub(super) scripts: Vec<Script>,
     pub(super) next_heartbeat: usize,
+    /// The number of the pod that was restarted last.
+    pub(super) restarted: u64,
 }
 
 impl Play {
     /// A play in which nothing has happened yet.
     pub fn new(model: Model, seed: u64) -> Self {
-        Play { model, rng: fastrand::Rng::with_seed(seed), scripts: Vec::new(), next_heartbeat: 0 }
+        Play {
+            model,
+            rng: fastrand::Rng::with_seed(seed),
+            scripts: Vec::new(),
+            next_heartbeat: 0,
+            restarted: 0,
+        }
     }
 
     /// Makes a write, or says that this step had nothing to write.

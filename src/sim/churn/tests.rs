@@ -7,7 +7,12 @@ use crate::sim::store::{Change, Range};
 
 fn cluster(pods: usize, seed: u64) -> (Store, Churn) {
     let store = Store::new(100_000);
-    let churn = build(&store, pods, seed, Arc::new(Clock::new(Some(1_800_000_000))));
+    let churn = build(
+        &store,
+        &Size { pods, bare: false, node_name: 0 },
+        seed,
+        Arc::new(Clock::new(Some(1_800_000_000))),
+    );
     (store, churn)
 }
 
@@ -86,4 +91,32 @@ fn the_cluster_stays_about_as_large_as_it_was() {
     let after = counts(&store);
     assert!(after < before + 2500, "{before} objects became {after}");
     assert!((150..300).contains(&store.count(named("pods"))));
+}
+
+#[test]
+fn each_restart_is_another_pod_and_shows_its_stamp() {
+    let (store, churn) = cluster(20, 1);
+    let before = store.rv();
+    assert!((1..=5).all(|stamp| churn.restart(&store, 1000 + stamp)));
+    let (events, _) = store.events_after(named("pods"), before, usize::MAX).unwrap();
+    let keys: BTreeSet<_> = events.iter().map(|event| event.key.clone()).collect();
+    assert_eq!(keys.len(), 5);
+    let stamps = events.iter().map(|event| {
+        event.object.value()["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap()
+    });
+    assert_eq!(stamps.collect::<Vec<_>>(), [1001, 1002, 1003, 1004, 1005]);
+}
+
+#[test]
+fn a_bare_cluster_has_its_pods_and_lives() {
+    let store = Store::new(1000);
+    let size = Size { pods: 50, bare: true, node_name: 100 };
+    let churn = build(&store, &size, 1, Arc::new(Clock::new(Some(1_800_000_000))));
+    assert_eq!((store.count(named("pods")), store.count(named("deployments"))), (50, 0));
+    let page = store.list(named("pods"), &Range::default()).unwrap();
+    let nodes =
+        page.items.iter().filter_map(|(_, pod)| pod.value()["spec"]["nodeName"].as_str().map(str::len));
+    assert!(nodes.into_iter().all(|length| length == 100));
+    churn.step(&store, 2000);
+    assert!(store.count(named("deployments")) > 0);
 }
