@@ -599,6 +599,35 @@ async fn churn_goes_on_by_itself_and_can_be_held() {
 }
 
 #[tokio::test]
+async fn a_fleets_pulse_is_shared_out_and_each_write_says_when_it_was_due() {
+    let clusters = ["sim-1", "sim-2"].map(str::to_owned).to_vec();
+    let fleet = serve(Options { clusters, pods: 10, bare: true, ..Options::default() }).await.unwrap();
+    let mut client = Client::http1(fleet.addr()).await;
+    let mut watching = Vec::new();
+    for cluster in fleet.clusters() {
+        let mut client = Client::http2(fleet.addr()).await;
+        let watch = client.watch(&format!("/clusters/{}{}", cluster.name(), watch_from(cluster.rv()))).await;
+        watching.push((client, watch));
+    }
+    assert_eq!(client.call("POST", "/_sim/pulse", r#"{"rate": 200}"#).await.0, StatusCode::OK);
+    for (_, watch) in &mut watching {
+        let mut due = Vec::new();
+        for _ in 0..3 {
+            let line = watch.next().await;
+            due.push(line["object"]["status"]["containerStatuses"][0]["restartCount"].as_i64().unwrap());
+        }
+        // 100 a second in each of the two; the stamp is in microseconds, and begins anew every 36 minutes.
+        let apart = |pair: &[i64]| (pair[1] - pair[0]).rem_euclid(1 << 31);
+        assert!(due.windows(2).all(|pair| (9_999..=10_001).contains(&apart(pair))), "{due:?}");
+    }
+    assert!(client.json("/_sim/pulse").await.1["made"].as_u64().unwrap() >= 6);
+    assert_eq!(client.json("/_sim/counters").await.1["requests"]["watch"]["pods"], 2);
+    assert_eq!(client.call("POST", "/_sim/pulse", r#"{"rat": 1}"#).await.0, StatusCode::BAD_REQUEST);
+    client.call("POST", "/_sim/churn", r#"{"step": 5}"#).await;
+    assert!(fleet.clusters().iter().all(|cluster| cluster.churned() == 5));
+}
+
+#[tokio::test]
 async fn a_fleet_shares_a_listener_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sim.kubeconfig");

@@ -15,7 +15,6 @@ use super::counters::Counts;
 use super::faults::{Command, Faults};
 use super::kubeconfig::{self, Entry};
 use super::object::{NotAnObject, Object, key};
-use super::pulse;
 use super::resource::{self, Resource};
 use super::server::{Listener, Routes};
 use super::store::Store;
@@ -317,11 +316,6 @@ impl Cluster {
     /// Holds the churn of the background, or lets it go on.
     pub fn pause_churn(&self, paused: bool) {
         self.world.churn.pause(paused);
-    }
-
-    /// Sets the pulse in writes per second, of which each restarts a pod; 0 stops it.
-    pub fn set_pulse(&self, rate: f64) {
-        pulse::set(&self.world, rate, Duration::ZERO);
     }
 
     /// Writes that the churn has made so far.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::fit;
 use crate::figures::Figure;
 use crate::result::RunResult;
 
@@ -103,6 +104,7 @@ pub fn text(result: &RunResult) -> String {
         }
         text.push('\n');
     }
+    text.push_str(&straightness(result).unwrap_or_default());
     for repetition in &result.repetitions {
         for (fault, view, last_id) in
             repetition.phases.last().into_iter().flat_map(|phase| &phase.report.examples)
@@ -115,6 +117,19 @@ pub fn text(result: &RunResult) -> String {
         let _ = writeln!(text, "BROKEN {phase}: {} is {found}, wanted {}", verdict.figure, verdict.wanted);
     }
     text
+}
+
+/// How processor time grows with sends, where several phases tell.
+fn straightness(result: &RunResult) -> Option<String> {
+    const FEWEST: usize = 4;
+    let point = |phase| {
+        let of = |figure| median(&result.values(phase, figure));
+        Some((of(Figure::SendsPerSecond)?, of(Figure::Cpus)?))
+    };
+    let points: Vec<_> = (0..result.scenario.phases.len()).filter_map(point).collect();
+    let fit = fit::line(&points).filter(|_| points.len() >= FEWEST)?;
+    let (base, slope) = (short(fit.base), short(fit.slope * 1e6));
+    Some(format!("CPUs = {base} + {slope} µs × sends/s, r² = {:.4}\n", fit.r2))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use k8s_openapi::api::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::sim::churn::build;
+use crate::sim::churn::{Size, build};
 use crate::sim::clock::Clock;
 use crate::sim::object::Object;
 use crate::sim::resource::{RESOURCES, Resource, named};
@@ -17,7 +17,12 @@ use crate::sim::store::{Range, Store};
 /// A cluster in which everything has happened.
 fn lived_in() -> Store {
     let store = Store::new(100_000);
-    let churn = build(&store, 300, 7, Arc::new(Clock::new(Some(1_800_000_000))));
+    let churn = build(
+        &store,
+        &Size { pods: 300, bare: false, node_name: 0 },
+        7,
+        Arc::new(Clock::new(Some(1_800_000_000))),
+    );
     churn.step(&store, 5000);
     store
 }
@@ -110,7 +115,8 @@ fn pods_are_as_rich_as_real_ones() {
 #[test]
 fn no_resource_is_empty_even_without_pods() {
     let store = Store::new(10);
-    build(&store, 0, 1, Arc::new(Clock::new(Some(1_800_000_000)))).step(&store, 500);
+    build(&store, &Size { pods: 0, bare: false, node_name: 0 }, 1, Arc::new(Clock::new(Some(1_800_000_000))))
+        .step(&store, 500);
     for resource in RESOURCES[..22].iter().filter(|resource| resource.plural != "pods") {
         assert!(store.count(resource) > 0, "{}", resource.plural);
     }
