@@ -2,7 +2,7 @@
 //!
 //! It accepts, reads a request up to its blank line, sends the greeting (a head; with a snapshot behind it, the connect storm's limit), and
 //! from then on knows a socket and nothing else: no user, no view, no place, no timer. Sockets have the options that Foretop gives
-//! its own. A socket that does not take a whole frame at once is closed: this loop keeps nothing for anybody.
+//! its own. A socket that is full misses the frame, and one that takes a part of it is closed: this loop keeps nothing for anybody.
 
 use std::io::{self, ErrorKind, Read as _};
 use std::net::SocketAddr;
@@ -230,8 +230,9 @@ impl<'a> Raw<'a> {
             let batch: Vec<(RawFd, &[u8])> =
                 members.iter().map(|member| (member.as_raw_fd(), frame)).collect();
             let results = send(&mut self.ring, &batch)?;
-            let failed = results.iter().enumerate().filter(|(_, result)| {
-                !matches!(result, Ok(taken) if *taken == frame.len())
+            let failed = results.iter().enumerate().filter(|(_, result)| match result {
+                Ok(taken) => *taken < frame.len(),
+                Err(error) => error.kind() != ErrorKind::WouldBlock,
             });
             gone.extend(failed.map(|(index, _)| number * BATCH + index));
         }
