@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Core;
 use super::begun::Place;
-use super::pass::PassId;
+use super::pass::Pass;
 use super::record::Asked;
 use super::request::{self, Request, Route};
 use super::rights::Loss;
@@ -282,12 +282,12 @@ impl Core {
     }
 
     /// The right of a stream that has a place.
-    pub(super) fn seat(&mut self, place: Place, who: &Identity, grant: &Arc<Grant>) -> PassId {
+    pub(super) fn seat(&mut self, place: Place, who: &Identity, grant: &Arc<Grant>) -> Pass {
         self.passes.acquire(place.user, place.tenant, who, grant.clone())
     }
 
     /// One stream less by this right.
-    pub(super) fn release(&mut self, pass: PassId) {
+    pub(super) fn release(&mut self, pass: Pass) {
         let user = self.passes.release(pass);
         self.limiter.release(user);
     }

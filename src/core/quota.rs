@@ -137,7 +137,7 @@ impl Core {
         let name = slots.name(id);
         let slot = slots.get_mut(id);
         let Some(quotas) = quotas.as_mut().filter(|_| !slot.is(ENDING)) else { return Some(bytes) };
-        let number = passes.get(slot.pass).tenant.number;
+        let number = passes.holder(slot.pass).tenant.number;
         let line = &mut quotas.lines[number];
         if line.waiting.is_empty() {
             if let Some(due) = line.draw(bytes.min(TURNS.1), Instant::now()) {
@@ -176,7 +176,7 @@ impl Core {
         let Some(quotas) = &mut self.quotas else { return };
         let slot = self.slots.get(id);
         if !slot.is(ENDING) {
-            let number = self.passes.get(slot.pass).tenant.number;
+            let number = self.passes.holder(slot.pass).tenant.number;
             quotas.lines[number].purse += bytes;
             quotas.serve(number);
         }

@@ -27,6 +27,7 @@ use super::prefix::Prefixes;
 use super::quota::Quotas;
 use super::ring::Sender;
 use super::sessions::Revocations;
+use super::sessions::unix_ms;
 use super::slot::{At, BLOCKED, ENDING, HELD, SlotId, Slots};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
@@ -230,7 +231,9 @@ impl Core {
     pub(super) fn stream_line(&mut self, id: SlotId) -> StreamLine {
         let slot = self.slots.get(id);
         let (view_id, pass, at) = (slot.view, slot.pass, slot.at);
-        let (number, sent, opened_ms) = (slot.number, slot.sent, slot.opened_ms);
+        let (number, sent) = (slot.number, slot.sent);
+        let now = unix_ms();
+        let opened_ms = now - slot.opened.age(now);
         let (is_ending, is_held, is_blocked) = (slot.is(ENDING), slot.is(HELD), slot.is(BLOCKED));
         let view = self.view(view_id);
         let feed = view.key.feed;
@@ -256,7 +259,7 @@ impl Core {
             .to_string();
         StreamLine {
             id: number,
-            actor: self.passes.get(pass).subject.to_string(),
+            actor: self.passes.holder(pass).subject.to_string(),
             cluster: key.cluster.to_string(),
             kind: key.kind.name,
             namespace,
