@@ -37,8 +37,7 @@ async fn house(config: &Config, pods: usize) -> House {
         tenants,
         ..foretop::cluster::ClusterSpec::from_url(EAST, &running.url())
     };
-    let server = foretop::serve::Server::start(config, vec![spec]).expect("the server starts");
-    House { server, clusters: vec![running] }
+    House::of(config, vec![spec], vec![running])
 }
 
 fn open(house: &House, user: &str, tenant: &str) -> Open {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::Access;
 use super::grant::{Grant, GrantKey, Ruling};
 use super::live::{News, Told};
+use super::{Access, clock};
 
 /// Who waits for a decision gives up when nothing has been answered for this long.
 const STANDSTILL: Duration = Duration::from_secs(15);
@@ -51,7 +51,7 @@ impl Access {
         if self.is_known(&grant) || live.told.borrow().graced {
             return Decision::Made(grant);
         }
-        let (began, told) = (Instant::now(), live.told.clone());
+        let (began, told) = (clock::now(), live.told.clone());
         let unsaid_before = told.borrow().unsaid;
         live.tell(News::Wanted);
         let deciding = Deciding { access: self, grant, told, began, unsaid_before, moved: began };
@@ -62,7 +62,7 @@ impl Access {
 impl Deciding {
     /// Waits so long at most.
     pub async fn wait(mut self: Box<Self>, at_most: Duration) -> Decision {
-        let until = Instant::now() + at_most;
+        let until = clock::now() + at_most;
         loop {
             let Told { asked, unsaid, graced, progress, .. } = self.told.borrow_and_update().clone();
             let life = self.access.life(&self.grant.ruling().0);
@@ -70,7 +70,7 @@ impl Deciding {
             if graced || asked.is_some_and(|asked| asked >= oldest) {
                 return Decision::Made(self.grant);
             }
-            let (now, standstill) = (Instant::now(), self.moved + STANDSTILL);
+            let (now, standstill) = (clock::now(), self.moved + STANDSTILL);
             if unsaid > self.unsaid_before || now >= standstill {
                 return self.given_up();
             }
@@ -78,11 +78,11 @@ impl Deciding {
                 let (asked, of) = progress;
                 return Decision::UnderWay(self, Progress { asked, of: of.max(1) });
             }
-            match tokio::time::timeout_at(until.min(standstill).into(), self.told.changed()).await {
-                Ok(Ok(())) => self.moved = Instant::now(),
+            match clock::within(until.min(standstill) - now, self.told.changed()).await {
+                Some(Ok(())) => self.moved = clock::now(),
                 // The grant's task has ended.
-                Ok(Err(_)) => return self.given_up(),
-                Err(_) => {}
+                Some(Err(_)) => return self.given_up(),
+                None => {}
             }
         }
     }

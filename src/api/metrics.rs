@@ -50,7 +50,7 @@ const CORE_LEVELS: [CoreFigure; 5] = [
     ("streams_held", "Streams that wait for bytes of their tenant's quota", |core| core.waiting.get()),
 ];
 
-const CORE_COUNTS: [Counted<CoreCounters>; 22] = [
+const CORE_COUNTS: [Counted<CoreCounters>; 24] = [
     ("streams_opened", "Streams opened", |core| &core.opened),
     ("streams_closed", "Streams ended", |core| &core.closed),
     ("sends", "Sends given to the kernel", |core| &core.sends),

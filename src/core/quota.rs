@@ -242,7 +242,7 @@ impl Core {
         // While it was in line its socket was not asked to take anything.
         slot.progress = second;
         if let At::Behind(place) = slot.at {
-            self.go_on_from(name.id, place);
+            self.go_on_from(name.id, place.place());
         }
         self.pending(name.id).len()
     }

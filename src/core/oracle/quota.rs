@@ -50,7 +50,7 @@ fn assert_lines(world: &World) {
         world.core.slots.iter().filter(|(_, slot)| slot.is(HELD)).map(|(id, _)| id).collect();
     let quotas = world.core.quotas.as_ref().expect("there are quotas");
     for id in held {
-        let number = world.core.passes.get(world.core.slots.get(id).pass).tenant.number;
+        let number = world.core.passes.holder(world.core.slots.get(id).pass).tenant.number;
         assert!(quotas.is_moved(number), "the line of stream {id} stands");
         assert!(quotas.has_in_line(number, world.core.slots.name(id)), "stream {id} is in its line");
     }
@@ -60,7 +60,7 @@ fn assert_lines(world: &World) {
 fn waiting(world: &World, number: usize) -> usize {
     let slots = world.core.slots.iter();
     slots
-        .filter(|(_, slot)| slot.is(HELD) && world.core.passes.get(slot.pass).tenant.number == number)
+        .filter(|(_, slot)| slot.is(HELD) && world.core.passes.holder(slot.pass).tenant.number == number)
         .count()
 }
 
