@@ -118,7 +118,8 @@ impl Pairs {
         let rss_before = Sample::of(&server.pids()).rss;
         let fleet = Fleet::start(&plan, scenario.tabs.processes).await?;
         let phase = scenario.phases.last().expect("a scenario has a phase");
-        let mut stage = Stage { scenario, source: Some(source), server: &server, fleet, shown, rss_before, show };
+        let mut stage =
+            Stage { scenario, source: Some(source), server: &server, fleet, shown, rss_before, show };
         let recording = record(&stage, &plan.views[0].path).await?;
         let mut rivals = Vec::new();
         for baseline in &self.baseline {
@@ -126,7 +127,9 @@ impl Pairs {
             let rival = Rival::start(*baseline, folder.path()).await;
             pin(None, &[self.other_cpu])?;
             match rival {
-                Err(BaselineError::NotInstalled(what)) => show.say(&format!("left out: {what} is not installed")),
+                Err(BaselineError::NotInstalled(what)) => {
+                    show.say(&format!("left out: {what} is not installed"))
+                }
                 rival => rivals.push(rival?.fill(&plan, scenario, &recording).await?),
             }
         }

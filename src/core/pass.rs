@@ -83,13 +83,7 @@ pub struct Passes {
 
 impl Passes {
     /// One more stream by this right.
-    pub fn acquire(
-        &mut self,
-        user: UserId,
-        tenant: Arc<Tenant>,
-        who: &Identity,
-        grant: Arc<Grant>,
-    ) -> Pass {
+    pub fn acquire(&mut self, user: UserId, tenant: Arc<Tenant>, who: &Identity, grant: Arc<Grant>) -> Pass {
         let holder = Holder {
             user,
             tenant,

@@ -16,8 +16,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-use super::recording::{Frame, Recording};
 use super::Baseline;
+use super::recording::{Frame, Recording};
 
 /// The frames in the bytes that came.
 #[derive(Debug, Default)]
@@ -61,7 +61,8 @@ impl Publisher {
         if baseline != Baseline::Nchan {
             return Ok(Publisher::Framed(stream));
         }
-        let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        let (requests, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         tokio::spawn(connection);
         Ok(Publisher::Http(requests))
     }
@@ -127,9 +128,7 @@ mod tests {
         let sent: Vec<&[u8]> = vec![b"one", b"", b"three and more"];
         let wire: Vec<u8> = sent
             .iter()
-            .flat_map(|frame| {
-                [&u32::try_from(frame.len()).expect("small").to_be_bytes(), *frame].concat()
-            })
+            .flat_map(|frame| [&u32::try_from(frame.len()).expect("small").to_be_bytes(), *frame].concat())
             .collect();
         for cut in 1..wire.len() {
             let mut unframed = Unframed::default();

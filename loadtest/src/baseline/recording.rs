@@ -92,7 +92,8 @@ impl Frame {
     /// What the frame's event says.
     #[must_use]
     pub fn fields(&self) -> Fields<'_> {
-        let line = |name: &str| self.wire.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        let line =
+            |name: &str| self.wire.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
         Fields { event: line("event: "), id: line("id: "), data: line("data: ") }
     }
 }
