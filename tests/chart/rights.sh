@@ -44,7 +44,8 @@ for kind in pods events deployments.apps jobs.batch ingresses.networking.k8s.io 
 done
 may yes create subjectaccessreviews.authorization.k8s.io
 for verb in get list watch; do for kind in secrets configmaps; do may no $verb $kind --all-namespaces; done; done
-may no get pods --all-namespaces
+may yes get pods --all-namespaces
+may no get pods --subresource log --all-namespaces
 may no delete pods --all-namespaces
 may no impersonate users/ann
 may no list roles.rbac.authorization.k8s.io --all-namespaces
