@@ -10,6 +10,8 @@ mod core;
 mod feed;
 pub mod lines;
 
+pub use feed::to_frame;
+
 /// One of the loops.
 pub struct Inner {
     /// What it does.
