@@ -229,9 +229,10 @@ impl Connection {
             grant
         } else {
             let grant = if is_watch {
-                self.decide_openly(key, &verified, manner).await?
+                // On the heap, since few connections wait here, and all would have the room for it.
+                Box::pin(self.decide_openly(key, &verified, manner)).await?
             } else {
-                self.decide_in_time(key).await?
+                Box::pin(self.decide_in_time(key)).await?
             };
             self.core.get().learn_grant(&grant);
             grant
