@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 30
 LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
 LOAD_REPORTS ?= target/loadtest
 
-.PHONY: help demo test test-sockets e2e chart image fuzz lint deny bench loadtest loadtest-smoke
+.PHONY: help demo test test-sockets e2e chart image fuzz lint deny bench instructions loadtest loadtest-smoke
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ test: ## Unit, property and end-to-end tests against simulated apiservers. FORET
 test-sockets: ## Only what goes over real sockets; with MONOIO_FORCE_LEGACY_DRIVER=1 it runs on epoll.
 	$(CARGO) test --workspace --test '*'
 
-e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), and a real identity provider and browser (needs node and chromium).
+e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), a real identity provider and browser (needs node and chromium); the chart; the image.
 	tests/apiserver/run.sh
 	tests/browser/run.sh
 	$(MAKE) chart
@@ -30,12 +30,12 @@ e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), and
 chart: ## The Helm chart: golden files, refusals, a real apiserver's word on it, and Foretop behind nginx and HAProxy (needs Go, nginx, haproxy).
 	tests/chart/run.sh
 
-image: ## The container image from a static release build, as an OCI layout in target/image (needs rustup's musl target, and musl-gcc).
-	$(CARGO) build --locked --release --bin foretop --target $(shell uname -m)-unknown-linux-musl
-	tests/container/run.sh target/$(shell uname -m)-unknown-linux-musl/release/foretop
-	rm -rf target/image
-	deploy/container/assemble.sh target/$(shell uname -m)-unknown-linux-musl/release/foretop target/image $$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-	deploy/container/sbom.sh $(shell uname -m)-unknown-linux-musl >target/image.cdx.json
+image: ## The container image from a static release build, tried and left as an OCI layout in target/image, with its bill of materials.
+	target=$$(rustc -vV | sed -n 's/^host: //p') && binary=target/$$target/release/foretop && \
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --release --bin foretop --target $$target && \
+	strip --strip-debug -o target/foretop-static $$binary && tests/container/run.sh target/foretop-static && rm -rf target/image && \
+	deploy/container/assemble.sh target/foretop-static target/image $$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml) && \
+	deploy/container/sbom.sh $$target >target/image.cdx.json
 
 fuzz: ## Fuzzes each target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz).
 	targets=$$($(CARGO) +nightly fuzz list) && for target in $$targets; do \
@@ -54,8 +54,11 @@ lint: ## Format, clippy and docs, each without a warning.
 deny: ## Licences, advisories and sources of every dependency (needs cargo-deny).
 	$(CARGO) deny check
 
-bench: ## The benchmarks.
-	$(CARGO) bench --workspace
+bench: ## Times decoding, kind by kind and side by side with others', and the inner loops.
+	$(CARGO) bench --workspace --bench decode --bench loops
+
+instructions: ## Counts the instructions of the inner loops (needs valgrind), and fails where one has grown. FORETOP_BLESS=1 takes them as they are.
+	$(CARGO) bench --workspace --bench instructions
 
 loadtest: ## Opens very many tabs, and says what they cost and how fresh they are; a page for each scenario is in target/loadtest.
 	$(CARGO) build --release --workspace

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::access::Access;
 use crate::access::rbac::Rbac;
+use crate::api::console::files::{Console, ConsoleError};
 use crate::api::{self, Api};
 use crate::audit::Audit;
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
@@ -63,6 +64,9 @@ pub enum ServeError {
     /// The audit's file cannot be opened.
     #[error("cannot write the audit to `audit.file`: {0}")]
     Audit(#[source] io::Error),
+    /// The front end cannot be served.
+    #[error("console.dir: {0}")]
+    Console(#[from] ConsoleError),
     /// The TLS listener cannot start.
     #[error("server.tls: {0}")]
     Tls(#[from] TlsError),
@@ -143,6 +147,7 @@ impl Server {
         if config.access.watch_rbac {
             Rbac::start(clusters.clone(), &access);
         }
+        let console = Console::load(&config.console)?;
         let audit = Audit::start(&config.audit).map_err(ServeError::Audit)?;
         let runtime = tokio::runtime::Handle::current();
         let control = Arc::new(move |question| drop(runtime.spawn(question)));
@@ -177,7 +182,7 @@ impl Server {
         let managed = manage.as_ref().and_then(|listener| listener.local_addr().ok());
         let manage_at = managed.map_or_else(|| "off".into(), |address| address.to_string());
         tracing::info!(%address, manage = manage_at, cores = count, driver = driver.name(), "server.started");
-        let api = Api::new(config, &everywhere, &clusters, &cores, origins, driver);
+        let api = Api::new(config, &everywhere, &clusters, &cores, origins, driver, console);
         tokio::spawn(api::serve(api.clone(), to_serve));
         if let Some(listener) = manage {
             tokio::spawn(api::manage::serve(api.clone(), listener));

@@ -235,7 +235,7 @@ fn the_charts_roles_grant_what_deploy_rbac_grants() {
 fn deploy_rbac_reads_the_registrys_kinds_and_nothing_else() {
     let mut right: BTreeSet<_> = kind::all()
         .iter()
-        .flat_map(|kind| ["list", "watch"].map(|verb| [kind.api.group, kind.api.plural, verb, ""]))
+        .flat_map(|kind| ["get", "list", "watch"].map(|verb| [kind.api.group, kind.api.plural, verb, ""]))
         .collect();
     right.insert(["", "namespaces", "get", "kube-system"]);
     right.insert(["authorization.k8s.io", "subjectaccessreviews", "create", ""]);

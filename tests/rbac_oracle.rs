@@ -1,9 +1,10 @@
 //! Whatever becomes of roles, bindings and namespaces: in the end every tab shows exactly what the apiserver lists to its user, and on the way no tab
-//! shows a row of a namespace that its user could not list within the bound before.
+//! shows a row of a namespace that its user could not list within the bound before. Likewise what is counted, found and read by its name.
 //!
 //! A seed decides what happens; a failure names it, and `FORETOP_ORACLE_SEED` plays it again (as far as threads allow). `FORETOP_LONG=1` plays far longer.
 
 mod fresh;
+mod glances;
 mod house;
 mod rights;
 mod tab;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use foretop::kind;
 use foretop::sim::Cluster;
+use glances::{Glances, difference_of_page};
 use house::{House, pod};
 use rights::{User, bind, cluster_role, group, user};
 use serde_json::{Value, json};
@@ -80,6 +82,7 @@ impl Play {
         config.streams.per_user = 0;
         config.access.reviews_per_second = 5000;
         config.access.denied_life = Duration::from_millis(300);
+        config.authorization.can_i_life = Duration::from_millis(300);
         let house = House::start(&config, vec![rights::cluster()]).await;
         let pages = Vec::new();
         let mut play = Play { house, random, pages, allowed: HashMap::new(), named: 0, compared: 0 };
@@ -260,7 +263,35 @@ impl Play {
             }
             self.compared += 1;
         }
+        let who = self.any(&USERS);
+        self.settle_glances(who, when, began).await;
     }
+
+    /// Waits until a user is told at a glance what the apiserver lists to them, and is told no more on the way.
+    async fn settle_glances(&mut self, who: User, when: &str, began: Instant) {
+        let east = self.house.east();
+        let pods = rows(truth(east, who, "pods", None).await);
+        let services = rows(truth(east, who, "services", None).await);
+        let namespace = self.any(&NAMESPACES);
+        loop {
+            let glances = Glances::of(&self.house, who).await;
+            for (kind, namespace) in &glances.named {
+                let kind = *KINDS.iter().find(|known| **known == kind.as_str()).expect("a kind of the play");
+                let allowed = self.allowed.get(&(who.name, kind, namespace.clone()));
+                let is_fresh = allowed.is_some_and(|allowed| allowed.elapsed() < BOUND);
+                assert!(is_fresh, "{} is told of {kind} in {namespace}", who.name);
+            }
+            let told = glances.difference(pods.as_deref(), services.as_deref());
+            let page = difference_of_page(&self.house, self.house.east(), who, namespace).await;
+            let Some(difference) = told.or(page) else { return };
+            assert!(began.elapsed() < BOUND, "{when}: {}: {difference}", who.name);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn rows(truth: Option<Rows>) -> Option<Vec<Value>> {
+    truth.map(|rows| rows.items().cloned().collect())
 }
 
 impl Page {

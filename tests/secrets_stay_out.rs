@@ -63,7 +63,7 @@ fn plant(east: &Cluster) {
     east.put("pods", tainted).unwrap();
     let event = json!({
         "metadata": {"name": "e", "namespace": "team-a", "annotations": {"secret": PLANTED}},
-        "involvedObject": {"kind": "Pod", "name": "tainted"}, "reason": "Failed", "type": "Warning",
+        "involvedObject": {"kind": "Pod", "name": "tainted", "namespace": "team-a"}, "reason": "Failed", "type": "Warning",
         "message": format!("{SHOWN}: it could not log in"), "lastTimestamp": "2026-05-01T12:00:00Z",
     });
     east.put("events", event).unwrap();
@@ -131,6 +131,19 @@ async fn what_is_planted_is_found_nowhere() {
                 answers += &status;
             }
         }
+    }
+    // Overviews count, and name pods in trouble. Who may read an object is shown what it holds, by the very request, and nowhere else.
+    for path in ["/api/fleet", "/api/clusters/east/dashboard", "/api/clusters/east/search?q=tainted"] {
+        frames += &everything(&process, get(path, ANN)).await;
+    }
+    let tainted = "/api/clusters/east/pods/team-a/tainted";
+    let mut objects = String::new();
+    for facet in ["", "/yaml", "/events"] {
+        objects += &everything(&process, get(&format!("{tainted}{facet}{query}"), ANN)).await;
+    }
+    assert!(objects.contains("name: PASSWORD") && objects.contains(SHOWN), "{objects}");
+    for hidden in ["last-applied", "managedFields"] {
+        found_not("an object", &objects, hidden);
     }
     let body = r#"{"checks": "planted-secret", "#;
     let lines = format!("{ANN}Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());

@@ -3,7 +3,7 @@
 #
 # usage: root.sh BINARY DIR    DIR must not be there yet
 #
-# The binary should be static (the target x86_64-unknown-linux-musl makes it so). One that is not brings the libraries that it names along: for tests.
+# The binary should be static (`-C target-feature=+crt-static` makes it so). One that is not brings the libraries that it names along: for tests.
 set -euo pipefail
 binary=$1 root=$2
 [ ! -e "$root" ] || { echo "root.sh: $root is there already" >&2; exit 1; }

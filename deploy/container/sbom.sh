@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # The bill of materials, CycloneDX 1.5, on standard output: every crate that is linked into the binary for a target, with its licence and the checksum
-# that Cargo.lock holds it to. It comes of cargo's own resolution. What it does not list: C sources that crates bring with them (ring, mimalloc), the
-# standard library and libc, which come with the toolchain that is named as a tool.
+# that Cargo.lock holds it to. It comes of cargo's own resolution. What it does not list: C sources that crates bring with them (ring, mimalloc), Rust's
+# standard library, which is that of the toolchain that is named as a tool, and glibc, which is that of the machine that links.
 #
 # usage: sbom.sh [TARGET]
 set -euo pipefail
 root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-target=${1:-x86_64-unknown-linux-musl}
+target=${1:-x86_64-unknown-linux-gnu}
 cd "$root"
 toolchain=$(rustc --version | cut -d' ' -f2)
 cargo tree --locked --package foretop --edges normal,no-proc-macro --target "$target" --prefix none --format '{p}|{l}' |

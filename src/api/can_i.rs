@@ -78,10 +78,7 @@ pub(super) async fn can_i(
 }
 
 async fn answers(api: &Api, asker: &Asker, cluster: Arc<str>, body: &[u8]) -> Result<Answers, Refusal> {
-    if !api.hub.knows(&cluster) || !api.access.admits(&asker.identity, &cluster) {
-        return Err(Refusal::UnknownCluster);
-    }
-    let kube_user = api.access.mapping.map(&asker.identity)?;
+    let kube_user = api.asks_as(asker, &cluster)?;
     let body: Asked = serde_json::from_slice(body).map_err(|_| Refusal::BadChecks)?;
     let checks = body.checks.unwrap_or_default();
     if checks.len() > MOST {

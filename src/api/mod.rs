@@ -6,12 +6,16 @@ mod admin;
 mod auth;
 mod can_i;
 mod clusters;
+pub mod console;
 mod debug;
+mod detail;
+mod elsewhere;
 mod explain;
 mod health;
 pub mod manage;
 pub mod metrics;
 mod origin;
+mod overview;
 mod process;
 mod serving;
 mod sites;
@@ -32,8 +36,10 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc};
 
 use self::admin::Admins;
+use self::console::files::Console;
+use self::overview::Overviews;
 use self::serving::Bounds;
-use crate::access::Access;
+use crate::access::{self, Access};
 use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
 use crate::config::{AuthMode, Cidr, Config};
@@ -72,6 +78,8 @@ pub struct Api {
     kinds: Vec<&'static Kind>,
     mode: AuthMode,
     admins: Admins,
+    overviews: Overviews,
+    console: Option<Console>,
     bounds: Bounds,
     body_bytes: usize,
     ready: AtomicBool,
@@ -88,6 +96,7 @@ impl Api {
         cores: &Arc<[CoreHandle]>,
         origins: Arc<Origins>,
         driver: Driver,
+        console: Option<Console>,
     ) -> Arc<Self> {
         Arc::new(Api {
             hub: everywhere.hub.clone(),
@@ -103,6 +112,8 @@ impl Api {
             kinds: config.watch.kinds.clone(),
             mode: config.auth.mode,
             admins: Admins::new(config),
+            overviews: Overviews::new(&config.overviews),
+            console,
             bounds: Bounds::new(&config.server),
             body_bytes: config.server.body_bytes,
             ready: AtomicBool::new(false),
@@ -123,6 +134,17 @@ impl Api {
             tracing::warn!("server.ready_unsynced: some prewarmed feeds are not synced yet");
         }
         self.ready.store(true, Ordering::Release);
+    }
+
+    /// As whom somebody asks a cluster of theirs.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownCluster`] where it is none of theirs; why they ask no cluster.
+    fn asks_as(&self, asker: &Asker, cluster: &str) -> Result<access::Asker, Refusal> {
+        if !self.hub.knows(cluster) || !self.access.admits(&asker.identity, cluster) {
+            return Err(Refusal::UnknownCluster);
+        }
+        self.access.mapping.map(&asker.identity)
     }
 
     /// Says not ready from now on.
@@ -172,6 +194,12 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .route("/api/features", get(clusters::features))
         .route("/api/clusters", get(clusters::clusters))
         .route("/api/clusters/{cluster}/can-i", post(can_i::can_i))
+        .route("/api/fleet", get(overview::fleet))
+        .route("/api/clusters/{cluster}/dashboard", get(overview::dashboard))
+        .route("/api/clusters/{cluster}/search", get(overview::search))
+        .route("/api/clusters/{cluster}/crds", get(overview::crds))
+        .route("/api/clusters/{cluster}/{branch}", axum::routing::any(elsewhere::branch))
+        .route("/api/clusters/{cluster}/{kind}/{*rest}", get(detail::object).fallback(elsewhere::write))
         .merge(for_admins)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -186,6 +214,7 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
         .route("/api/auth/backchannel-logout", post(auth::sign_out::backchannel))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(known)
+        .layer(axum::middleware::from_fn_with_state(api.clone(), console::serve))
         .layer(axum::middleware::from_fn_with_state((api.clone(), peer.clone()), sites::admit));
     Router::new()
         .route("/healthz", get(health::healthz))

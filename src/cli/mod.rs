@@ -42,6 +42,9 @@ struct Serve {
     /// Pinned threads that own streams, 0 for one per CPU; wins over `server.cores`.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     cores: Option<String>,
+    /// Serves a front end's static files from this directory, in place of Foretop's own; wins over `console.dir`.
+    #[arg(long, value_name = "DIR")]
+    console: Option<String>,
     /// Lets `auth.mode: dev`, which lets everyone in, listen beyond loopback.
     #[arg(long)]
     insecure: bool,
@@ -55,6 +58,9 @@ struct Demo {
     /// Pinned threads that own streams, 0 for one per CPU [default: 0].
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     cores: Option<String>,
+    /// Serves a front end's static files from this directory, in place of Foretop's own.
+    #[arg(long, value_name = "DIR")]
+    console: Option<String>,
     /// Lets everyone in from beyond loopback, where `--listen` says so.
     #[arg(long)]
     insecure: bool,

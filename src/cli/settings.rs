@@ -9,24 +9,25 @@ use super::{Demo, Serve, log};
 
 impl Serve {
     pub fn flags(&self) -> Vec<Flag> {
-        common_flags(self.listen.as_ref(), self.cores.as_ref())
+        common_flags(self.listen.as_ref(), self.cores.as_ref(), self.console.as_ref())
     }
 }
 
 impl Demo {
     /// The demo says itself what a file would have to say.
     pub fn flags(&self) -> Vec<Flag> {
-        let mut flags = common_flags(self.listen.as_ref(), self.cores.as_ref());
+        let mut flags = common_flags(self.listen.as_ref(), self.cores.as_ref(), self.console.as_ref());
         flags.push(Flag { name: "demo", key: "auth.mode", value: "dev".into() });
         flags
     }
 }
 
-fn common_flags(listen: Option<&String>, cores: Option<&String>) -> Vec<Flag> {
+fn common_flags(listen: Option<&String>, cores: Option<&String>, console: Option<&String>) -> Vec<Flag> {
     let flag = |name, key| move |value: &String| Flag { name, key, value: value.clone() };
     let listen = listen.map(flag("--listen", "server.listen"));
     let cores = cores.map(flag("--cores", "server.cores"));
-    listen.into_iter().chain(cores).collect()
+    let console = console.map(flag("--console", "console.dir"));
+    listen.into_iter().chain(cores).chain(console).collect()
 }
 
 /// A file, the reference's auth file where this process's environment names one, that environment, and flags.

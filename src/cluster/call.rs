@@ -125,8 +125,16 @@ impl Cluster {
     /// # Errors
     /// No answer. A refusal is an answer.
     pub async fn get_raw(&self, path: &str) -> Result<Answer, CallError> {
+        self.get_as(path, HeaderMap::new()).await
+    }
+
+    /// The same with these headers added to the request (impersonation).
+    ///
+    /// # Errors
+    /// No answer. A refusal is an answer.
+    pub async fn get_as(&self, path: &str, headers: HeaderMap) -> Result<Answer, CallError> {
         let call = Call::get(Verb::Get, path, self.settings.answer_timeout);
-        self.patiently(&call).await
+        self.patiently(&call.with(&headers)).await
     }
 
     /// Creates one thing that may be created twice, such as an access review. `headers` are added to the request

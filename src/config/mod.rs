@@ -11,6 +11,7 @@ mod audit;
 mod auth;
 mod authorization;
 mod cidr;
+mod console;
 mod contradictions;
 mod cors;
 mod feeds;
@@ -21,6 +22,7 @@ mod load;
 mod manage;
 mod mistake;
 mod origin;
+mod overviews;
 mod periscope;
 mod process;
 mod reference;
@@ -47,6 +49,7 @@ pub use audit::Audit;
 pub use auth::{Auth, AuthMode, BearerAuth, DevIdentity, HeaderAuth, Oidc, Session};
 pub use authorization::{Authorization, AuthorizationMode, Tier};
 pub use cidr::{Cidr, NotACidr};
+pub use console::Console;
 pub use cors::Cors;
 pub use feeds::Feeds;
 pub use grammar::is_safe_url;
@@ -56,6 +59,7 @@ pub use manage::Manage;
 pub use mistake::{Mistake, Mistakes};
 pub(crate) use mistake::{cut, quoted};
 pub use origin::{Authority, HostName, NotAnOrigin, Origin};
+pub use overviews::Overviews;
 pub use process::{Drain, Log, Memory};
 pub use reference::reference;
 pub use server::Server;
@@ -84,6 +88,8 @@ pub struct Config {
     pub server: Server,
     /// Other sites' pages that may ask.
     pub cors: Cors,
+    /// The front end.
+    pub console: Console,
     /// Who asks.
     pub auth: Auth,
     /// As whom apiservers are asked about a user.
@@ -100,6 +106,8 @@ pub struct Config {
     pub journal: Journal,
     /// Feeds' life.
     pub feeds: Feeds,
+    /// What overviews may start.
+    pub overviews: Overviews,
     /// How apiservers are spoken to.
     pub upstream: Upstream,
     /// Ceilings for the process.
@@ -128,6 +136,7 @@ impl Section for Config {
         );
         table.section("server", "Listening, cores, request heads.", &mut self.server);
         table.section("cors", "Other sites' pages that may ask.", &mut self.cors);
+        table.section("console", "The front end.", &mut self.console);
         table.section("auth", "Who asks.", &mut self.auth);
         table.section("authorization", "As whom apiservers are asked about a user.", &mut self.authorization);
         table.section("access", "How users' rights are asked for.", &mut self.access);
@@ -147,6 +156,11 @@ impl Section for Config {
             "feeds",
             "The life of feeds; a feed is all there is of one kind of one cluster.",
             &mut self.feeds,
+        );
+        table.section(
+            "overviews",
+            "What the fleet page, dashboards and searches may start.",
+            &mut self.overviews,
         );
         table.section("upstream", "How apiservers are spoken to.", &mut self.upstream);
         table.section("memory", "Ceilings for the process.", &mut self.memory);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Core;
+use super::dispatch::{Dispatched, dispatch};
 use super::prefix::Then;
 use super::slot::{AHEAD, At, BLOCKED, HAS_ROWS, TOLD_AWAY};
 use super::view::{FeedId, ViewId};
@@ -112,34 +113,8 @@ impl Core {
     fn append(&mut self, id: FeedId, block: &Block, without: Option<&HashSet<ViewId>>) {
         let Core { feeds, views, counters, .. } = self;
         let Some(followed) = feeds[id as usize].as_ref() else { return };
-        let mut touched: Vec<ViewId> = Vec::new();
-        let mut appended = 0;
-        for (index, frame) in block.frames.iter().enumerate() {
-            let place = block.place + index as u64;
-            let of_namespace = followed.by_namespace.get(&frame.namespace).into_iter().flatten();
-            for view_id in followed.all.iter().chain(of_namespace) {
-                if without.is_some_and(|without| without.contains(view_id)) {
-                    continue;
-                }
-                let Some(view) = views[*view_id as usize].as_mut() else { continue };
-                let bytes = block.frame_bytes(index);
-                if view.log.has_members() {
-                    appended += 1;
-                }
-                if view.dress.is_bare() {
-                    view.log.append(bytes, place);
-                } else {
-                    view.log.append_dressed(bytes, view.dress, place);
-                }
-                view.spoke_since_away = true;
-                if let Some(held) = &mut view.snapshot {
-                    held.since += bytes.len();
-                }
-                if !std::mem::replace(&mut view.touched, true) {
-                    touched.push(*view_id);
-                }
-            }
-        }
+        let skips = |id| without.is_some_and(|without| without.contains(&id));
+        let Dispatched { touched, appended } = dispatch(block, followed, views, skips);
         counters.appended.add(appended);
         if without.is_some() {
             self.name_end_of_gap(block, &touched);

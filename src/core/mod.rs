@@ -13,7 +13,7 @@
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
 //! - [`specimen`]: the frame that says nothing new.
 //! - [`rescope`] moves a stream to another scope, as its user's rights change; [`gained`]: the rows that it comes to see by that.
-//! - [`grow`]: a feed's new blocks go into the logs. [`catchup`]: from a place to the log's end.
+//! - [`grow`]: a feed's new blocks go into the logs, by [`dispatch`]. [`catchup`]: from a place to the log's end.
 //! - [`end`]: how a stream ends, and [`reason`] why; `rights`: what becomes of streams whose right is another
 //!   one, or over; [`sessions`]: when that is; `rotation`: streams that were open for long.
 //! - [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts.
@@ -24,6 +24,7 @@ pub mod catchup;
 pub mod connection;
 pub mod counters;
 pub mod deadlines;
+pub mod dispatch;
 pub mod end;
 pub mod epoll;
 pub mod gained;

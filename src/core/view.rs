@@ -129,6 +129,19 @@ impl View {
         }
     }
 
+    /// Takes the frame of this place.
+    pub fn take(&mut self, frame: &[u8], place: Place) {
+        if self.dress.is_bare() {
+            self.log.append(frame, place);
+        } else {
+            self.log.append_dressed(frame, self.dress, place);
+        }
+        self.spoke_since_away = true;
+        if let Some(held) = &mut self.snapshot {
+            held.since += frame.len();
+        }
+    }
+
     /// Whether the frame that says nothing new is asked for.
     pub fn awaits_specimen(&self) -> bool {
         self.owes_specimen || !self.wants_specimen.is_empty()

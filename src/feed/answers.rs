@@ -1,4 +1,4 @@
-//! What cores ask of a feed: snapshots, and rows that change nothing.
+//! What is asked of a feed: snapshots, and rows that change nothing.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -52,6 +52,20 @@ impl Feed {
         }
         let snapshot = self.snapshot(&mut writer, &scope, exact);
         self.post_self(core, |feed| Mail::Snapshot(feed, scope, exact, Ok(snapshot)));
+    }
+
+    /// A scope's list as it is now, for who is no core. `None` before the first sync.
+    ///
+    /// # Errors
+    /// Why rows cannot be shown.
+    pub fn list(&self, scope: &Scope) -> Result<Option<Arc<Snapshot>>, Refused> {
+        let mut writer = self.lock();
+        let refused = if writer.ended { Some(Refused::Gone) } else { self.status.load().refused() };
+        match refused {
+            Some(why) => Err(why),
+            None if !writer.synced => Ok(None),
+            None => Ok(Some(self.snapshot(&mut writer, scope, true))),
+        }
     }
 
     /// Answers a core's wish for a row that changes nothing.

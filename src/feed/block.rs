@@ -4,13 +4,18 @@
 //! block finds all later ones by following links, without a lock and without the writer knowing of it. So a core that fell behind
 //! has lost nothing, and a notification needs to say only that there is something.
 //!
+//! A block of a frame or two is mostly overhead, and a quiet feed has no others. So the journal merges the small ones, once they are not the
+//! newest any more, and lets the link before them lead to what they became. Who stands on one of them goes on by its own link.
+//!
 //! Invariants: places are consecutive over the chain, but for a [`Content::Reset`], which leaves one out, so that no place before it is
 //! one behind it; versions never fall along the chain (a version that falls starts a new journal, by a Reset); a block is never changed
-//! after it was linked.
+//! after it was linked; whichever links one follows, one comes by the same frames in the same order.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
 
 use super::Scope;
 use crate::kind::Rv;
@@ -19,8 +24,11 @@ use crate::wire::sse::Op;
 /// A place in a feed's sequence of frames: how many frames came before it. Internal; on the wire a place is named by a version.
 pub type Place = u64;
 
+/// A block of so many frames is not merged any more.
+const SMALL: usize = 16;
+
 /// What is known of one frame, beside its bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Frame {
     /// The version that its id names; inside a gap the version of the list that closed the gap.
     pub rv: Rv,
@@ -43,7 +51,7 @@ pub enum Content {
     Events,
     /// What a relist found: the difference between the rows before and the list. It has no order that ids could name: only the last
     /// frame has one, the list's version.
-    Gap(ListSizes),
+    Gap(Box<ListSizes>),
     /// The versions began anew: nothing before this block can be resumed from.
     Reset,
     /// The source has been away for a while: rows may be stale.
@@ -108,7 +116,7 @@ pub struct Block {
     pub content: Content,
     /// When it was appended.
     pub at: Instant,
-    next: OnceLock<Arc<Block>>,
+    next: ArcSwapOption<Block>,
 }
 
 impl Block {
@@ -131,19 +139,39 @@ impl Block {
             head,
             content,
             at,
-            next: OnceLock::new(),
+            next: ArcSwapOption::empty(),
         }
     }
 
     /// The block after this one, if there is one yet.
     #[must_use]
-    pub fn next(&self) -> Option<&Arc<Block>> {
-        self.next.get()
+    pub fn next(&self) -> Option<Arc<Block>> {
+        self.next.load_full()
     }
 
-    /// Links the block that follows. Only the feed's writer calls this, once per block.
+    /// Links what follows: the next block, or what it was merged into. Only the feed's writer calls this.
     pub(super) fn link(&self, next: Arc<Block>) {
-        assert!(self.next.set(next).is_ok(), "a block is followed by one block");
+        debug_assert_eq!(self.end() + u64::from(matches!(next.content, Content::Reset)), next.place);
+        self.next.store(Some(next));
+    }
+
+    /// Whether it can be merged with its neighbours, and is small enough for that to be worth a copy.
+    pub(super) fn is_small(&self) -> bool {
+        matches!(self.content, Content::Events) && self.frames.len() < SMALL
+    }
+
+    /// One block that says what these say, which follow on each other. Not linked yet. It is as old as the newest of them, so that no
+    /// frame goes before its time.
+    pub(super) fn merged(blocks: &[Arc<Block>]) -> Block {
+        let (first, last) = (&blocks[0], &blocks[blocks.len() - 1]);
+        let mut frames = Vec::with_capacity(blocks.iter().map(|block| block.frames.len()).sum());
+        let mut bytes = Vec::with_capacity(blocks.iter().map(|block| block.bytes.len()).sum());
+        for block in blocks {
+            let from = u32::try_from(bytes.len()).expect("small blocks are far smaller than 4 GiB");
+            frames.extend(block.frames.iter().map(|frame| Frame { at: from + frame.at, ..frame.clone() }));
+            bytes.extend_from_slice(&block.bytes);
+        }
+        Block::new(first.place, frames, bytes, (first.before, last.head), Content::Events, last.at)
     }
 
     /// The place after the last frame.
@@ -170,10 +198,10 @@ impl Block {
 impl Drop for Block {
     /// Unlinks iteratively: a long chain whose head is dropped would otherwise be dropped by recursion.
     fn drop(&mut self) {
-        let mut next = self.next.take();
+        let mut next = self.next.swap(None);
         while let Some(block) = next {
-            let Ok(mut owned) = Arc::try_unwrap(block) else { return };
-            next = owned.next.take();
+            let Ok(owned) = Arc::try_unwrap(block) else { return };
+            next = owned.next.swap(None);
         }
     }
 }

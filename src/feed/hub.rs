@@ -182,6 +182,12 @@ impl Hub {
         feeds
     }
 
+    /// How many feeds there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.directory.load().len()
+    }
+
     fn ask(&self, ask: Ask) {
         // The task ends only with the hub.
         let _ = self.asks.send(ask);

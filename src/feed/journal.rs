@@ -27,6 +27,8 @@ pub struct Tail {
     pub evicted_any: Option<Rv>,
     /// Whether streams were told that the source is away.
     pub away: bool,
+    /// Blocks before this place are not merged any more.
+    pub settled: Place,
 }
 
 impl Tail {
@@ -49,10 +51,15 @@ impl Tail {
 /// Namespaces whose newest evicted frame is remembered.
 const MOST_NAMESPACES: usize = 8192;
 
+/// Blocks that gather behind the newest before the small ones among them are merged. Few in tests, so that they see it often.
+const RUN: usize = if cfg!(test) { 3 } else { 32 };
+
 /// The writer's side: what is retained, within a time and a number of bytes.
 #[derive(Debug)]
 pub struct Journal {
     blocks: VecDeque<Arc<Block>>,
+    /// So many of the oldest are not merged any more.
+    settled: usize,
     base: Rv,
     disowned: Option<Rv>,
     evicted: Arc<HashMap<Arc<str>, Rv>>,
@@ -78,6 +85,7 @@ impl Journal {
             base: first.head,
             disowned: None,
             blocks: VecDeque::from([first]),
+            settled: 0,
             evicted: Arc::default(),
             evicted_any: None,
             charge,
@@ -100,7 +108,32 @@ impl Journal {
     pub fn append(&mut self, block: Arc<Block>) {
         self.charge.set(self.charge.bytes() + block.memory());
         self.newest().link(block.clone());
+        if self.blocks.len() - self.settled >= RUN {
+            self.settle();
+        }
         self.blocks.push_back(block);
+    }
+
+    /// Merges the small ones of the blocks that are not settled yet, and leads the chain over what they became. Whoever holds the ones that
+    /// they were finds the way from there.
+    fn settle(&mut self) {
+        let newest = self.newest().next().expect("the newest was linked to the one that is appended");
+        let loose: Vec<_> = self.blocks.drain(self.settled..).collect();
+        for run in loose.chunk_by(|one, other| one.is_small() && other.is_small()) {
+            match run {
+                [one] => self.blocks.push_back(one.clone()),
+                _ => self.blocks.push_back(Arc::new(Block::merged(run))),
+            }
+        }
+        let saved = memory(loose.iter()) - memory(self.blocks.range(self.settled..));
+        self.charge.set(self.charge.bytes() - saved);
+        // From the end, so that whoever passes meanwhile finds a chain that is whole.
+        let mut next = newest;
+        for block in self.blocks.range(self.settled.saturating_sub(1)..).rev() {
+            block.link(next);
+            next = block.clone();
+        }
+        self.settled = self.blocks.len();
     }
 
     /// Versions up to this one belong to the journal that is about to end; in the one that follows they mean something else.
@@ -114,6 +147,7 @@ impl Journal {
         self.charge.set(newest.memory());
         self.base = newest.head;
         self.blocks = VecDeque::from([newest]);
+        self.settled = 0;
         self.evicted = Arc::default();
         self.evicted_any = None;
     }
@@ -133,6 +167,7 @@ impl Journal {
             bytes -= oldest.memory();
             evicted.extend(self.blocks.pop_front());
         }
+        self.settled = self.settled.saturating_sub(evicted.len());
         self.charge.set(bytes);
         let frames = evicted.iter().flat_map(|block| block.frames.iter());
         let mut newest: Option<HashMap<Arc<str>, Rv>> = None;
@@ -181,14 +216,21 @@ impl Journal {
             disowned: self.disowned,
             evicted: self.evicted.clone(),
             evicted_any: self.evicted_any,
+            settled: self.blocks.get(self.settled).map_or(Place::MAX, |loose| loose.place),
         }
     }
+}
+
+fn memory<'b>(blocks: impl Iterator<Item = &'b Arc<Block>>) -> usize {
+    blocks.map(|block| block.memory()).sum()
 }
 
 /// A core's side: the same blocks, as far as the core has come.
 #[derive(Debug)]
 pub struct Mirror {
     blocks: VecDeque<Arc<Block>>,
+    /// Blocks before this place are those that are not merged any more.
+    settled: Place,
 }
 
 /// What an id means to a view.
@@ -206,14 +248,14 @@ impl Mirror {
     /// Everything retained, up to the end of the chain as it is now.
     #[must_use]
     pub fn new(tail: &Tail) -> Self {
-        let mut mirror = Mirror { blocks: VecDeque::from([tail.oldest.clone()]) };
+        let mut mirror = Mirror { blocks: VecDeque::from([tail.oldest.clone()]), settled: 0 };
         while mirror.advance().is_some() {}
         mirror
     }
 
     /// Takes the next block of the chain, if there is one.
     pub fn advance(&mut self) -> Option<&Arc<Block>> {
-        let next = self.newest().next()?.clone();
+        let next = self.newest().next()?;
         self.blocks.push_back(next);
         self.blocks.back()
     }
@@ -261,6 +303,29 @@ impl Mirror {
         {
             self.blocks.pop_front();
         }
+        if tail.settled > self.settled {
+            self.settle(tail);
+        }
+    }
+
+    /// Takes merged blocks for those that they were made of. Not while the newest that it has taken is one of these: another time.
+    fn settle(&mut self, tail: &Tail) {
+        let settled = self.blocks.partition_point(|block| block.place < self.settled);
+        let kept = settled.saturating_sub(1);
+        let mut block = if settled > 0 { self.blocks[kept].clone() } else { tail.oldest.clone() };
+        let mut merged = Vec::new();
+        while !Arc::ptr_eq(&block, self.newest()) {
+            let next = block.next();
+            merged.push(block);
+            match next {
+                Some(next) if next.place <= self.newest().place => block = next,
+                _ => return,
+            }
+        }
+        merged.push(block);
+        self.blocks.truncate(kept);
+        self.blocks.extend(merged);
+        self.settled = tail.settled;
     }
 
     /// Finds the place that an id names, for a view of this scope.
@@ -310,3 +375,6 @@ fn frames(
         (index(from)..index(to)).map(move |index| (&**block, index, &block.frames[index]))
     })
 }
+
+#[cfg(test)]
+mod tests;

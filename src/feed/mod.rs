@@ -179,7 +179,7 @@ impl Feed {
     /// The names of its objects, in order: of a cluster-scoped kind.
     #[must_use]
     pub fn names(&self) -> Vec<Arc<str>> {
-        self.lock().replica.keys().map(Arc::from).collect()
+        self.lock().replica.names().map(Arc::from).collect()
     }
 
     /// How the source is doing.

@@ -39,22 +39,30 @@ impl Feed {
         if let Some(epoch) = epoch {
             writer.epoch = Some(epoch.to_owned());
         }
+        if writer.synced {
+            self.relist(writer, rv, objects, other_epoch);
+        } else {
+            writer.replica.fill(objects);
+            writer.synced = true;
+            writer.head = rv;
+            self.publish(writer, Batch::default(), Content::Reset);
+        }
+        self.arrived(writer);
+    }
+
+    fn relist(&self, writer: &mut Writer, rv: Rv, objects: Vec<Object>, other_epoch: bool) {
         let deltas = writer.replica.replace(objects);
         // A difference without a newer version to name it is as good as a version that fell.
         let no_newer = rv < writer.head || (rv == writer.head && !deltas.is_empty());
-        if !writer.synced || other_epoch || no_newer {
-            if writer.synced {
-                self.counters.resets.add(1);
-                writer.journal.disown(writer.head);
-            }
-            writer.synced = true;
+        if other_epoch || no_newer {
+            self.counters.resets.add(1);
+            writer.journal.disown(writer.head);
             writer.head = rv;
             self.publish(writer, Batch::default(), Content::Reset);
         } else {
             self.counters.diffed.add(deltas.len() as u64);
             self.publish_gap(writer, &deltas, rv);
         }
-        self.arrived(writer);
     }
 
     /// Takes a batch of watch events, in order: [`Change::Put`], [`Change::Deleted`] and [`Change::Bookmark`]
@@ -215,7 +223,7 @@ impl Feed {
         &self,
         batch: &mut Batch,
         scratch: &mut Vec<u8>,
-        delta: &Delta,
+        delta: &Delta<'_>,
         versions: (Option<Rv>, Rv),
         now: Timestamp,
     ) {
@@ -240,7 +248,7 @@ impl Feed {
         });
     }
 
-    fn publish_gap(&self, writer: &mut Writer, deltas: &[Delta], rv: Rv) {
+    fn publish_gap(&self, writer: &mut Writer, deltas: &[Delta<'_>], rv: Rv) {
         if rv == writer.head {
             return;
         }
@@ -257,7 +265,7 @@ impl Feed {
             self.frame(&mut batch, &mut writer.scratch, delta, (id, rv), now);
         }
         let sizes = writer.replica.list_sizes();
-        self.publish(writer, batch, Content::Gap(sizes));
+        self.publish(writer, batch, Content::Gap(Box::new(sizes)));
     }
 
     pub(super) fn publish(&self, writer: &mut Writer, batch: Batch, content: Content) {

@@ -11,7 +11,7 @@
 mod case;
 mod decode;
 mod field;
-mod quantity;
+pub mod quantity;
 pub mod rbac;
 mod row;
 pub mod text;

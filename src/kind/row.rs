@@ -10,8 +10,8 @@ use jiff::Timestamp;
 pub struct Row {
     /// The row's JSON object on one line, with the hole (if any) left empty.
     pub json: Box<[u8]>,
-    /// Where a value that follows the clock belongs.
-    pub clock: Option<ClockHole>,
+    /// Where a value that follows the clock belongs. Boxed, since a replica holds very many rows, and very few of them have one.
+    pub clock: Option<Box<ClockHole>>,
     /// What the list is sorted by where it is not sorted by key: nanoseconds since the Unix epoch, `i64::MIN` for the
     /// zero time. 0 for kinds that are listed by key.
     pub order: i64,
@@ -38,13 +38,13 @@ impl Row {
     /// A row is part of a line that was in memory whole, so its offsets fit; one beyond 4 GiB would keep an empty duration.
     #[must_use]
     pub fn ticking(json: Vec<u8>, at: usize, since: Timestamp) -> Self {
-        let clock = u32::try_from(at).ok().map(|at| ClockHole { at, since });
+        let clock = u32::try_from(at).ok().map(|at| Box::new(ClockHole { at, since }));
         Row { clock, ..Row::fixed(json) }
     }
 
     /// Appends the row's JSON as it reads at `now`.
     pub fn write(&self, now: Timestamp, out: &mut Vec<u8>) {
-        let Some(hole) = self.clock else {
+        let Some(hole) = &self.clock else {
             out.extend_from_slice(&self.json);
             return;
         };

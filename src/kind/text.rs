@@ -126,7 +126,7 @@ pub(super) fn print(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
 
 /// A JSON object that is being written, field by field, in the order of the calls.
 ///
-/// Keys are written as they are: they are constants of the contract without anything to escape.
+/// Keys are written as they are: they are constants of the contract without anything to escape. Those of maps are not, and are escaped.
 pub struct JsonObject {
     out: Vec<u8>,
 }
@@ -226,6 +226,37 @@ impl JsonObject {
         self.out.push(b']');
     }
 
+    /// An object, filled by `fill`.
+    pub fn object(&mut self, key: &str, fill: impl FnOnce(&mut JsonObject)) {
+        self.key(key);
+        self.out.push(b'{');
+        fill(self);
+        self.out.push(b'}');
+    }
+
+    /// A map of strings, in the order of the pairs, left out when it is empty.
+    pub fn pairs_unless_empty<'v>(&mut self, key: &str, pairs: impl Iterator<Item = (&'v str, &'v str)>) {
+        let mut pairs = pairs.peekable();
+        if pairs.peek().is_none() {
+            return;
+        }
+        self.object(key, |map| {
+            for (key, value) in pairs {
+                map.pair(key, value);
+            }
+        });
+    }
+
+    /// A string at a key that is no constant.
+    fn pair(&mut self, key: &str, value: &str) {
+        self.comma();
+        self.out.push(b'"');
+        write_escaped(key, &mut self.out);
+        self.out.extend_from_slice(b"\":\"");
+        write_escaped(value, &mut self.out);
+        self.out.push(b'"');
+    }
+
     /// An empty string; gives the offset between its quotes.
     pub fn hole(&mut self, key: &str) -> usize {
         self.text(key, "");
@@ -317,11 +348,14 @@ mod tests {
             inner.bool("b", n == 1);
         });
         object.objects("empty", [()], |_, ()| {});
+        object.object("object", |inner| inner.text("a", "{"));
+        object.pairs_unless_empty("map", [("<k>", "v"), ("{", "")].into_iter());
+        object.pairs_unless_empty("left", std::iter::empty());
         let hole = object.hole("hole");
         let bytes = object.finish();
         assert_eq!(
             std::str::from_utf8(&bytes).unwrap(),
-            r#"{"none":[],"two":["{","["],"objects":[{"n":1,"b":true},{"n":2,"b":false}],"empty":[{}],"hole":""}"#
+            r#"{"none":[],"two":["{","["],"objects":[{"n":1,"b":true},{"n":2,"b":false}],"empty":[{}],"object":{"a":"{"},"map":{"\u003ck\u003e":"v","{":""},"hole":""}"#
         );
         assert_eq!(&bytes[hole - 1..=hole], b"\"\"");
     }

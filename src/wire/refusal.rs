@@ -70,6 +70,12 @@ pub enum Refusal {
     Unavailable,
     /// Foretop is shutting down.
     Draining,
+    /// Something that the contract has and Foretop leaves to another backend.
+    NotHere,
+    /// The apiserver was asked and did not answer in time.
+    UpstreamTimeout,
+    /// The apiserver was asked and answered something else.
+    UpstreamFailed,
 }
 
 impl Refusal {
@@ -105,6 +111,9 @@ impl Refusal {
             | Refusal::AuthzUnavailable
             | Refusal::NoKeys
             | Refusal::Draining => (503, "Service Unavailable"),
+            Refusal::NotHere => (501, "Not Implemented"),
+            Refusal::UpstreamTimeout => (504, "Gateway Timeout"),
+            Refusal::UpstreamFailed => (500, "Internal Server Error"),
         }
     }
 
@@ -144,6 +153,9 @@ impl Refusal {
             Refusal::Full => "full",
             Refusal::Unavailable => "unavailable",
             Refusal::Draining => "draining",
+            Refusal::NotHere => "not_here",
+            Refusal::UpstreamTimeout => "upstream_timeout",
+            Refusal::UpstreamFailed => "upstream_failed",
         }
     }
 
@@ -158,7 +170,14 @@ impl Refusal {
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::BadToken => "the bearer token is not valid here",
             Refusal::NoKeys => "the issuer of bearer tokens gives no keys to verify them with",
-            Refusal::Forbidden | Refusal::Denied | Refusal::Absent => "operation failed",
+            Refusal::Forbidden
+            | Refusal::Denied
+            | Refusal::Absent
+            | Refusal::UpstreamTimeout
+            | Refusal::UpstreamFailed => "operation failed",
+            Refusal::NotHere => {
+                "Foretop has no logs, no shells, no writes and none but its 22 kinds; the proxy in front sends these paths to the backend that has them (docs/api.md)"
+            }
             Refusal::IdentityRefused => "this identity maps to a Kubernetes name that no user may have",
             Refusal::AuthzUnavailable => "the cluster does not say what this user may see",
             Refusal::WrongHost => "this server does not answer to this Host; see server.publicUrl",
@@ -197,6 +216,8 @@ impl Refusal {
                 | Refusal::UnknownCluster
                 | Refusal::NotFound
                 | Refusal::Absent
+                | Refusal::UpstreamTimeout
+                | Refusal::UpstreamFailed
                 | Refusal::TooManyStreams
         )
     }

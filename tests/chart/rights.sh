@@ -99,11 +99,12 @@ ask ann web-team /api/features | grep -q '"watchStreams":\["pods","events","pvs"
 
 # So many streams of one user, each open until the last was answered.
 streams() { # how many
-  local number
-  for number in $(seq "$1"); do
-    ask ann web-team "/api/clusters/here/pods/watch?namespace=web" -N -o /dev/null -w '%{http_code}\n' --max-time 4 &
+  local asked=()
+  for _ in $(seq "$1"); do
+    ask ann web-team "/api/clusters/here/pods/watch?namespace=web" -N -o /dev/null -w '%{http_code}\n' --max-time 8 &
+    asked+=("$!")
   done >"$work/codes"
-  wait $(jobs -rp | grep -vxF "$(printf '%s\n' "${pids[@]}")") || true
+  wait "${asked[@]}" || true
   sort "$work/codes" | uniq -c | tr -s ' ' | tr '\n' ';'
 }
 [ "$(streams 61)" = " 61 200;" ] || die "watchStreams.perUserLimit 0 is a limit: $(sort "$work/codes" | uniq -c)"

@@ -53,7 +53,7 @@ fi
 # It waits for heartbeats most of the time, so it waits beside the rest.
 "$here/proxies.sh" "$foretop" >"$work/proxies.out" 2>&1 &
 proxies=$!
-pids+=($proxies)
+pids+=("$proxies")
 
 echo "== the chart: what it refuses"
 refused() { # text that must be in the error, arguments...
@@ -87,6 +87,7 @@ refused "config.server.publicUrl must be set" "${header[@]}" --set config.server
 refused "image.repository must be set" "${header[@]}" --set image.repository=
 refused "secrets.session.name must be set" "${oidc[@]}" --set secrets.session.name=
 refused "config.auth.oidc.issuer must be set" "${oidc[@]}" --set config.auth.oidc.issuer=
+refused "here needs tenants" "${oidc[@]}" --set-json 'clusters=[{"name":"here","backend":"in-cluster"}]'
 refused "networkPolicy.to must list" "${oidc[@]}" --set-json networkPolicy.to=[]
 refused "needs kubeconfigSecret" "${oidc[@]}" --set-json 'clusters=[{"name":"x","backend":"kubeconfig"}]'
 refused "nobody is a user whom one could impersonate" "${header[@]}" --set config.access.upstream=impersonate --set config.authorization.mode=shared
@@ -94,6 +95,10 @@ refused "rbac.impersonate.users must list" "${header[@]}" --set config.access.up
 refused "rbac.impersonate.groups must list" "${header[@]}" --set config.access.upstream=impersonate --set rbac.impersonate.anyUser=true
 refused "networkPolicy.metricsFrom must say" "${header[@]}" --set serviceMonitor.enabled=true
 refused "tls.clientCa needs" "${header[@]}" --set tls.clientCa.secretName=ca
+# All that the kinds grammar takes, the schema takes.
+for kinds in all none off ' ' pods 'core,pods' ' pods , networking ,,pvs,'; do
+  render "${header[@]}" --set-json "watchStreams.kinds=\"$kinds\"" >/dev/null || die "refused: \`$kinds\`"
+done
 
 echo "== the chart: what it renders"
 has() { grep -qF -- "$2" "$work/$1.yaml" || die "$1 has no \`$2\`"; }

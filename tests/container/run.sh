@@ -3,16 +3,17 @@
 # run as the image's user, which serves and drains. And the bill of materials.
 # Needs root or user namespaces, and one of jq, node and python3 to read JSON with; runc and root for seccomp.
 #
-# usage: run.sh [BINARY]    without one, a debug build with its shared libraries; `make image` gives it the static one
+# usage: run.sh [BINARY]    one that must be static, as `make image` gives it; else FORETOP, or a debug build, with its shared libraries
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 container=$root/deploy/container
 work=$(mktemp -d "${TMPDIR:-/tmp}/foretop-container.XXXXXX")
 pid=
+simulation=
 clean() {
   local status=$?
-  [ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+  for process in $pid $simulation; do kill "$process" 2>/dev/null || true; done
   if [ "$status" != 0 ] && [ -s "$work/log" ]; then tail -20 "$work/log" >&2; fi
   wait
   rm -rf "$work"
@@ -72,20 +73,35 @@ mkdir "$work/root"
 tar --extract --gzip --file "$layer" --directory "$work/root"
 [ -z "$(find "$work/root" -type f -perm /6022)" ] || die "files that others may write, or that give their owner's rights"
 [ ! -e "$work/root/bin/sh" ] || die "there is a shell"
-if [ -n "$(ldd "$binary" 2>/dev/null | grep '=>' || true)" ]; then echo "(a binary with shared libraries: not the one to publish)"; else echo "static"; fi
+libraries=$(ldd "$binary" 2>/dev/null | grep -c '=>' || true)
+[ $# = 0 ] || [ "$libraries" = 0 ] || die "$binary needs shared libraries"
+echo "shared libraries: $libraries"
 
 echo "== the image: run as its user, on a read-only root"
 # Where a pod has its ConfigMap and its emptyDir.
 mkdir "$work/mounts" "$work/state"
 cat >"$work/mounts/foretop.yaml" <<'YAML'
+clustersFile: /etc/foretop/clusters.yaml
 server: {listen: "127.0.0.1:PORT"}
 manage: {listen: "off"}
 auth: {mode: dev}
 audit: {file: /var/lib/foretop/audit.json}
 drain: {lame: 0s, window: 0s}
 YAML
-port=$((20000 + RANDOM % 12000))
+port=$((20000 + RANDOM % 6000)) sim=$((26000 + RANDOM % 6000))
 sed -i "s/PORT/$port/" "$work/mounts/foretop.yaml"
+# A cluster that is found by its name: without a libc beside it the binary has to resolve that by itself.
+echo 'clusters: [{name: east, backend: kubeconfig, kubeconfigPath: /etc/foretop/kubeconfig}]' >"$work/mounts/clusters.yaml"
+"$work/foretop" sim --clusters 1 --pods 5 --churn 0 --listen "127.0.0.1:$sim" --kubeconfig-out "$work/kubeconfig" >"$work/sim.log" 2>&1 &
+simulation=$!
+tries=0
+until grep -q 'sim-1 is at' "$work/sim.log"; do
+  tries=$((tries + 1))
+  [ $tries -lt 200 ] || die "no simulated cluster"
+  sleep 0.1
+done
+sed "s|//127.0.0.1:|//cluster.test:|" "$work/kubeconfig" >"$work/mounts/kubeconfig"
+printf '127.0.0.1 localhost cluster.test\n' >"$work/root/etc/hosts"
 chmod -R a+rX "$work"
 chmod 0777 "$work/state"
 cat >"$work/enter" <<'SH'
@@ -115,6 +131,7 @@ if [ "$(id -u)" = 0 ]; then
   [ "$(stat -c %u:%g "/proc/$pid")" = "$user" ] || die "it runs as $(stat -c %u:%g "/proc/$pid")"
 fi
 answer /readyz | grep -q ' 200 ' || die "it is not ready"
+answer /api/clusters/east/pods | grep -q '"pods":\[{' || die "it does not find a cluster by its name"
 kill "$pid"
 wait "$pid" || die "it does not end in order"
 pid=

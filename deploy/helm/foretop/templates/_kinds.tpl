@@ -1,4 +1,4 @@
-{{/* Rules to list and watch the kinds that .kinds names, in the grammar of watchStreams.kinds. */}}
+{{/* Rules to read the kinds that .kinds names, in the grammar of watchStreams.kinds. */}}
 {{- define "foretop.kindRules" -}}
 {{- $text := trim .kinds -}}
 {{- $chosen := list -}}
@@ -15,6 +15,6 @@
 {{- range $groups }}
 - apiGroups: [{{ . | quote }}]
   resources: [{{ join ", " (get $resources .) }}]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 {{- end }}
 {{- end }}
