@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::http::{self, HttpError};
-use super::process::{Process, ProcessError, free_address};
+use super::process::{self, Process, ProcessError, free_address};
 use super::source::Source;
 use crate::scenario::Scenario;
 use crate::tabs::rows;
+
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A server that streams the clusters' lists.
 pub trait Subject {
@@ -58,15 +61,12 @@ impl Foretop {
     }
 
     async fn ready(&self) -> Result<(), ProcessError> {
-        let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(120);
-        while http::get(self.managed, "/readyz").await.is_err() {
-            if tokio::time::Instant::now() > patience {
-                return Err(ProcessError::NotReady {
-                    program: "foretop".into(),
-                    said: "/readyz fails".into(),
-                });
+        let patience = Instant::now() + process::PATIENCE;
+        while let Err(error) = http::get(self.managed, "/readyz").await {
+            if Instant::now() > patience {
+                return Err(ProcessError::NotReady { program: "foretop".into(), said: error.to_string() });
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK).await;
         }
         Ok(())
     }
