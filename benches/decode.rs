@@ -161,7 +161,7 @@ fn pods(criterion: &mut Criterion) {
                 black_box((typed.change.len(), typed.object))
             });
         });
-        group.bench_function("line to frame", |bencher| bencher.iter(inner::to_frame(&line)));
+        group.bench_function("line to frame", |bencher| bencher.iter(inner::feed::to_frame(&line)));
         group.finish();
     }
 }

@@ -7,10 +7,8 @@
 #![allow(dead_code, reason = "each benchmark that has this module uses another part of it")]
 
 mod core;
-mod feed;
+pub mod feed;
 pub mod lines;
-
-pub use feed::to_frame;
 
 /// One of the loops.
 pub struct Inner {
