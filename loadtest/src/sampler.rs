@@ -104,7 +104,9 @@ pub fn pin(pid: Option<u32>, cpus: &[usize]) -> io::Result<()> {
         return Ok(());
     }
     let mut set = CpuSet::new();
-    cpus.iter().for_each(|cpu| set.set(*cpu));
+    for cpu in cpus {
+        set.set(*cpu);
+    }
     let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
     Ok(sched_setaffinity(pid, &set)?)
 }

@@ -66,7 +66,7 @@ impl Opened {
     /// At this time, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn at(unix_ms: u64) -> Self {
-        Opened(u32::try_from(unix_ms / 10 & 0xffff_ffff).expect("masked"))
+        Opened(u32::try_from((unix_ms / 10) & 0xffff_ffff).expect("masked"))
     }
 
     /// How many milliseconds ago that is at this time; none where the clock was set back since.

@@ -15,7 +15,7 @@ use crate::tabs::totals::Report;
 use crate::tabs::{Fleet, State};
 
 /// How long tabs may take to show something, and to show the same as the source once nothing changes any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(100);
 /// How long the same list is held against what tabs show.
 const ASK_AGAIN: Duration = Duration::from_secs(3);
@@ -71,10 +71,11 @@ impl Stage<'_> {
             Storm::Connect => self.open(tabs, self.scenario.tabs.per_second).await?,
             Storm::Reconnect(tabs) => self.fleet.reopen(tabs, self.scenario.tabs.per_second).await?,
             Storm::Stall(tabs) => self.fleet.stall(tabs).await?,
-            Storm::Relist => match &self.source {
-                Some(source) => source.relist_all().await?,
-                None => {}
-            },
+            Storm::Relist => {
+                if let Some(source) = &self.source {
+                    source.relist_all().await?
+                }
+            }
         }
         self.pass(Duration::from_secs_f64(phase.seconds)).await?;
         let report = self.fleet.report().await?;

@@ -73,7 +73,7 @@ impl Foretop {
 }
 
 impl Subject for Foretop {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "foretop"
     }
 
@@ -103,7 +103,7 @@ pub struct Elsewhere {
 }
 
 impl Subject for Elsewhere {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "elsewhere"
     }
 
@@ -154,8 +154,8 @@ pub async fn listed(server: &dyn Subject, path: &str, wrapper: &str) -> Result<u
 fn registry(source: &Source, clusters: usize) -> String {
     let entry = |number: usize| {
         format!(
-            "  - {{name: sim-{number}, backend: kubeconfig, kubeconfigPath: {:?}, kubeconfigContext: sim-{number}}}\n",
-            source.kubeconfig
+            "  - {{name: sim-{number}, backend: kubeconfig, kubeconfigPath: \"{}\", kubeconfigContext: sim-{number}}}\n",
+            source.kubeconfig.display()
         )
     };
     (1..=clusters).map(entry).fold("clusters:\n".to_owned(), |text, line| text + &line)
@@ -169,13 +169,14 @@ fn settings(clusters: &Path, address: SocketAddr, managed: SocketAddr, scenario:
         String::new()
     };
     format!(
-        "clustersFile: {clusters:?}\n\
+        "clustersFile: \"{}\"\n\
          server: {{listen: \"{address}\", cores: {}, connectionsPerCore: 100000}}\n\
          manage: {{listen: \"{managed}\"}}\n\
          auth: {{mode: header, header: {{trustedPeers: [127.0.0.0/8]}}}}\n\
          authorization: {{mode: shared}}\n\
          streams: {{perUser: 0, perCore: 100000}}\n\
          watch: {{kinds: [{}], prewarm: [{prewarm}]}}\n",
+        clusters.display(),
         scenario.server.cores,
         kinds.join(", "),
     )

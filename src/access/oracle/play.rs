@@ -321,7 +321,9 @@ impl Play {
         }
         let all = self.written.values().flat_map(BTreeMap::values);
         let held: Vec<Write> = all.filter(|write| write.place().0 == Some(namespace)).map(gone).collect();
-        held.into_iter().for_each(|write| self.write(write));
+        for write in held {
+            self.write(write);
+        }
         self.namespaces.lock().expect("no panic under this lock").remove(namespace);
     }
 

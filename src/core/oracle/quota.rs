@@ -147,7 +147,7 @@ fn a_line_comes_round_within_seconds_however_much_everyone_has_to_get() {
     world.answer();
     step(&mut world, Duration::from_secs(1));
     let mut last = vec![0; 40];
-    let mut silent = vec![0; 40];
+    let mut silent = [0; 40];
     for second in 0..60 {
         for _ in 0..10 {
             step(&mut world, Duration::from_millis(100));
@@ -159,8 +159,8 @@ fn a_line_comes_round_within_seconds_however_much_everyone_has_to_get() {
         }
     }
     assert!(world.tabs.iter().all(|tab| !tab.loaded), "nobody was served out of turn");
-    let (least, most) = (last.iter().min().expect("some"), last.iter().max().expect("some"));
-    assert!(most - least < 2 * QUOTA, "all get alike: {least} to {most} bytes");
+    let (fewest, most) = (last.iter().min().expect("some"), last.iter().max().expect("some"));
+    assert!(most - fewest < 2 * QUOTA, "all get alike: {fewest} to {most} bytes");
     for tab in &mut world.tabs {
         tab.disconnect();
     }
