@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 30
 LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
 LOAD_REPORTS ?= target/loadtest
 
-.PHONY: help demo test test-sockets e2e chart image fuzz lint deny bench instructions loadtest loadtest-smoke
+.PHONY: help demo test test-sockets test-tls test-long e2e chart image fuzz lint deny bench instructions loadtest loadtest-smoke
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,13 @@ test: ## Unit, property and end-to-end tests against simulated apiservers. FORET
 
 test-sockets: ## Only what goes over real sockets; with MONOIO_FORCE_LEGACY_DRIVER=1 it runs on epoll.
 	$(CARGO) test --workspace --test '*'
+
+test-tls: ## The same with TLS between clients and server, save what is about cleartext.
+	FORETOP_TEST_TLS=1 $(CARGO) test --workspace --test '*'
+
+test-long: ## The oracles of rights, for as long as it takes to say something: millions of decisions, and a thousand rounds of tabs.
+	FORETOP_LONG=1 $(CARGO) test --workspace --lib access::oracle -- --nocapture
+	FORETOP_LONG=1 $(CARGO) test --workspace --test rbac_oracle -- --nocapture
 
 e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), a real identity provider and browser (needs node and chromium); the chart; the image.
 	tests/apiserver/run.sh

@@ -108,6 +108,26 @@ async fn each_sees_their_own_and_denied_is_not_empty_and_not_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_no_right_is_never_told_that_nothing_has_changed() {
+    let house = teams(&settings()).await;
+    let tag = list(&house, "ann", "?namespace=team-a").await.head.header("etag").expect("a tag").to_owned();
+    let ask = async |who: &str| {
+        let path = format!("{}?namespace=team-a", house::list("pods"));
+        let headers = [("X-Forwarded-User", who), ("If-None-Match", &*tag), ("Accept", "application/json")];
+        tab::get(house.address(), &path, &headers).await
+    };
+    assert_eq!(ask("ann").await.head.status, 304);
+    let theirs = ask("bob").await;
+    assert_eq!((theirs.head.status, theirs.json()["error"]["code"].as_str()), (403, Some("denied")));
+    assert_eq!(theirs.head.header("etag"), None);
+    house.east().set_access(allow(vec![]));
+    eventually("a refusal", async || ask("ann").await.head.status == 403).await;
+    for _ in 0..4 {
+        assert_eq!(ask("ann").await.head.status, 403, "whichever core is asked");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_verbs_are_needed() {
     let house = teams(&settings()).await;
     let only = |verb: &str| Rule { verb: Some(verb.into()), ..user("eve", "team-a") };

@@ -1,5 +1,5 @@
-//! Whatever becomes of roles, bindings and namespaces: in the end every tab shows exactly what the apiserver lists to its user, and on the way no tab
-//! shows a row of a namespace that its user could not list within the bound before. Likewise what is counted, found and read by its name.
+//! Whatever becomes of roles, bindings and namespaces: in the end every tab shows exactly what the apiserver lists to its user, and on the way no frame
+//! reaches a tab with a row of a namespace that its user could not list within the bound before. Likewise what is counted, found and read by its name.
 //!
 //! A seed decides what happens; a failure names it, and `FORETOP_ORACLE_SEED` plays it again (as far as threads allow). `FORETOP_LONG=1` plays far longer.
 
@@ -10,6 +10,7 @@ mod rights;
 mod tab;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -19,6 +20,7 @@ use glances::{Glances, difference_of_page};
 use house::{House, pod};
 use rights::{User, bind, cluster_role, group, user};
 use serde_json::{Value, json};
+use tab::sse::Event;
 use tab::state::{Rows, State};
 use tab::{Following, Tab, get};
 
@@ -47,12 +49,55 @@ struct Page {
     tab: Option<Following>,
 }
 
+/// Who may list and watch a kind in a namespace.
+type Right = (&'static str, &'static str, String);
+
+/// What every frame is held against as it comes in.
+#[derive(Default)]
+struct Rights {
+    /// Until when each right was there; `None`: it still is.
+    until: HashMap<Right, Option<Instant>>,
+    /// Rows that came in.
+    seen: u64,
+    leaks: Vec<String>,
+}
+
+impl Rights {
+    /// How long ago a right ended; `None`: it never was.
+    fn ago(&self, right: &Right) -> Option<Duration> {
+        self.until.get(right).map(|until| until.map_or(Duration::ZERO, |until| until.elapsed()))
+    }
+
+    /// A frame reaches somebody's tab.
+    fn see(&mut self, who: &'static str, kind: &'static str, event: &Event) {
+        for namespace in shown(event) {
+            self.seen += 1;
+            let ago = self.ago(&(who, kind, namespace.clone()));
+            if ago.is_none_or(|ago| ago >= BOUND) {
+                let name = &event.name;
+                self.leaks
+                    .push(format!("{who} is sent `{name}` of {kind} of {namespace}; allowed {ago:?} ago"));
+            }
+        }
+    }
+}
+
+/// The namespace of each row that a frame shows.
+fn shown(event: &Event) -> Vec<String> {
+    let data: Value = match event.name.as_str() {
+        "snapshot" | "added" | "modified" | "deleted" => serde_json::from_str(&event.data).expect("JSON"),
+        _ => return Vec::new(),
+    };
+    let items = data["items"].as_array().into_iter().flatten();
+    let rows = items.chain(data.get("object"));
+    rows.map(|row| row["namespace"].as_str().expect("a row's namespace").to_owned()).collect()
+}
+
 struct Play {
     house: House,
     random: Rng,
     pages: Vec<Page>,
-    /// When each user could last list and watch a kind in a namespace.
-    allowed: HashMap<(&'static str, &'static str, String), Instant>,
+    rights: Arc<Mutex<Rights>>,
     named: u64,
     compared: u64,
 }
@@ -67,12 +112,14 @@ async fn every_tab_shows_what_its_user_may_list() {
     for round in 0..rounds {
         for _ in 0..play.random.usize(1..30) {
             play.act().await;
-            play.check_leaks();
         }
         play.settle(&format!("seed {seed}, round {round}")).await;
     }
-    let reviews = play.house.east().counters().reviews;
-    println!("{rounds} rounds, {reviews} decisions, {} pages compared, no leak", play.compared);
+    let (reviews, seen) = (play.house.east().counters().reviews, play.rights().seen);
+    println!(
+        "{rounds} rounds, {reviews} decisions, {} pages compared, {seen} rows seen, no leak",
+        play.compared
+    );
     assert!(reviews > 1000, "{reviews} decisions are too few to say anything");
 }
 
@@ -85,7 +132,7 @@ impl Play {
         config.authorization.can_i_life = Duration::from_millis(300);
         let house = House::start(&config, vec![rights::cluster()]).await;
         let pages = Vec::new();
-        let mut play = Play { house, random, pages, allowed: HashMap::new(), named: 0, compared: 0 };
+        let mut play = Play { house, random, pages, rights: Arc::default(), named: 0, compared: 0 };
         for role in ROLES {
             play.write_role(role);
         }
@@ -95,13 +142,13 @@ impl Play {
         for _ in 0..12 {
             play.write_binding();
         }
-        play.note_rights();
+        play.note_rights(&mut play.rights());
         for _ in 0..TABS {
             let who = play.any(&USERS);
             let kind = play.any(&KINDS);
             let namespace = if play.random.bool() { Some(play.any(&NAMESPACES)) } else { None };
             let mut page = Page { who, kind, namespace, tab: None };
-            page.open(&play.house, "").await;
+            page.open(&play.house, &play.rights).await;
             play.pages.push(page);
         }
         play
@@ -115,9 +162,21 @@ impl Play {
         self.house.east()
     }
 
+    fn rights(&self) -> MutexGuard<'_, Rights> {
+        self.rights.lock().expect("nothing panics while it holds this lock")
+    }
+
     /// Something happens.
     async fn act(&mut self) {
-        match self.random.u8(..100) {
+        let what = self.random.u8(..100);
+        if what >= 83 {
+            let page = self.random.usize(..self.pages.len());
+            return self.pages[page].resume(&self.house, &self.rights).await;
+        }
+        // Until it is noted who may what by now, no frame is judged.
+        let held = self.rights.clone();
+        let mut rights = held.lock().expect("nothing panics while it holds this lock");
+        match what {
             0..25 => self.write_binding(),
             25..45 => self.remove_binding(),
             45..53 => {
@@ -125,13 +184,9 @@ impl Play {
                 self.write_role(role);
             }
             53..75 => self.write_object(),
-            75..83 => self.appear_or_vanish(),
-            _ => {
-                let page = self.random.usize(..self.pages.len());
-                self.pages[page].resume(&self.house).await;
-            }
+            _ => self.appear_or_vanish(),
         }
-        self.note_rights();
+        self.note_rights(&mut rights);
     }
 
     fn write_role(&mut self, name: &str) {
@@ -207,7 +262,7 @@ impl Play {
     }
 
     /// Notes who may see what now.
-    fn note_rights(&mut self) {
+    fn note_rights(&self, rights: &mut Rights) {
         let now = Instant::now();
         let there = self.house.east().names("namespaces").expect("a resource");
         // Also those that have vanished: whoever may list the whole cluster may see the last of them.
@@ -217,27 +272,12 @@ impl Play {
             for (kind, namespace) in
                 KINDS.iter().flat_map(|kind| namespaces.iter().map(|namespace| (*kind, namespace)))
             {
+                let right = (who.name, kind, namespace.clone());
                 if may(self.house.east(), who, kind, namespace) {
-                    self.allowed.insert((who.name, kind, namespace.clone()), now);
+                    rights.until.insert(right, None);
+                } else if let Some(until) = rights.until.get_mut(&right) {
+                    until.get_or_insert(now);
                 }
-            }
-        }
-    }
-
-    /// No open page shows a row that its user could not list within the bound before.
-    fn check_leaks(&mut self) {
-        let now = Instant::now();
-        for page in &self.pages {
-            let Some(state) = page.shown() else { continue };
-            for namespace in namespaces(&state.rows) {
-                let allowed = self.allowed.get(&(page.who.name, page.kind, namespace.clone()));
-                let is_fresh = allowed.is_some_and(|allowed| now.duration_since(*allowed) < BOUND);
-                let since = allowed.map(|allowed| now.duration_since(*allowed));
-                assert!(
-                    is_fresh,
-                    "{} sees {} of {namespace}, allowed before: {since:?}",
-                    page.who.name, page.kind
-                );
             }
         }
     }
@@ -248,7 +288,6 @@ impl Play {
         for number in 0..self.pages.len() {
             let page = &self.pages[number];
             let truth = truth(self.house.east(), page.who, page.kind, page.namespace).await;
-            self.note_rights();
             loop {
                 let page = &mut self.pages[number];
                 if page.is(truth.as_ref()) {
@@ -256,15 +295,16 @@ impl Play {
                 }
                 assert!(began.elapsed() < BOUND, "{when}: {}", page.describe(truth.as_ref()));
                 if page.shown().is_none() {
-                    page.resume(&self.house).await;
+                    page.resume(&self.house, &self.rights).await;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                self.check_leaks();
             }
             self.compared += 1;
         }
         let who = self.any(&USERS);
         self.settle_glances(who, when, began).await;
+        let leaks = &self.rights().leaks;
+        assert!(leaks.is_empty(), "{when}: {leaks:#?}");
     }
 
     /// Waits until a user is told at a glance what the apiserver lists to them, and is told no more on the way.
@@ -277,9 +317,8 @@ impl Play {
             let glances = Glances::of(&self.house, who).await;
             for (kind, namespace) in &glances.named {
                 let kind = *KINDS.iter().find(|known| **known == kind.as_str()).expect("a kind of the play");
-                let allowed = self.allowed.get(&(who.name, kind, namespace.clone()));
-                let is_fresh = allowed.is_some_and(|allowed| allowed.elapsed() < BOUND);
-                assert!(is_fresh, "{} is told of {kind} in {namespace}", who.name);
+                let ago = self.rights().ago(&(who.name, kind, namespace.clone()));
+                assert!(ago.is_some_and(|ago| ago < BOUND), "{} is told of {kind} in {namespace}", who.name);
             }
             let told = glances.difference(pods.as_deref(), services.as_deref());
             let page = difference_of_page(&self.house, self.house.east(), who, namespace).await;
@@ -295,15 +334,17 @@ fn rows(truth: Option<Rows>) -> Option<Vec<Value>> {
 }
 
 impl Page {
-    async fn open(&mut self, house: &House, last_id: &str) {
-        let open = self.who.watch(house, self.kind, self.namespace);
-        let tab = if last_id.is_empty() { Tab::open(open).await } else { Tab::resume(open, last_id).await };
-        self.tab = Some(tab.follow());
+    async fn open(&mut self, house: &House, rights: &Arc<Mutex<Rights>>) {
+        let (who, kind, rights) = (self.who.name, self.kind, rights.clone());
+        let sees =
+            move |event: &Event| rights.lock().expect("no panic under this lock").see(who, kind, event);
+        let open = self.who.watch(house, self.kind, self.namespace).witness(sees);
+        self.tab = Some(Tab::open(open).await.follow());
     }
 
     /// Connects again, with the newest id and the rows that it has.
-    async fn resume(&mut self, house: &House) {
-        let Some(tab) = self.tab.take() else { return self.open(house, "").await };
+    async fn resume(&mut self, house: &House, rights: &Arc<Mutex<Rights>>) {
+        let Some(tab) = self.tab.take() else { return self.open(house, rights).await };
         let mut tab = tab.stop().await;
         tab.reconnect().await;
         self.tab = Some(tab.follow());

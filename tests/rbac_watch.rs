@@ -146,11 +146,21 @@ async fn an_authorizer_that_lags_is_asked_until_it_knows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_they_may_not_be_watched_the_clock_notices() {
+    the_clock_notices(&Fault::Forbidden).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_there_are_no_roles_at_all_the_clock_notices() {
+    the_clock_notices(&Fault::Absent).await;
+}
+
+/// What becomes of a right where following roles and bindings fails like this.
+async fn the_clock_notices(fault: &Fault) {
     let mut config = rights::config();
     config.access.review_every = Duration::from_secs(1);
     let house = house_with(&config).await;
     for plural in FOLLOWED {
-        house.east().faults().add(Fault::Forbidden.on(plural).times(1000));
+        house.east().faults().add(fault.clone().on(plural).times(1000));
     }
     bind(house.east(), Some("red"), "ann", "reader", &user("ann"));
     let mut tab = Tab::open(ANN.watch(&house, "pods", None)).await.follow();

@@ -69,6 +69,10 @@ fn settings() -> Config {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_costs_its_slot_and_is_equal_soon_after() {
+    if house::is_of_cleartext("it looks at what the kernel holds of a socket that the core writes to itself")
+    {
+        return;
+    }
     let house = House::with(&settings(), 40).await;
     let (east, address) = (house.east(), house.address());
     let mut slow = Vec::new();

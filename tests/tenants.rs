@@ -5,7 +5,6 @@ mod tab;
 
 use foretop::cluster::ClusterSpec;
 use foretop::config::{AuthMode, Config, TenantRule};
-use foretop::serve::Server;
 use foretop::sim::Cluster;
 use house::wire::Stream;
 use house::{EAST, House, WEST, cluster, config};
@@ -32,7 +31,7 @@ async fn house(config: &Config) -> House {
         specs.push(ClusterSpec { tenants, ..ClusterSpec::from_url(name, &running.url()) });
         clusters.push(running);
     }
-    House { server: Server::start(config, specs).expect("the server starts"), clusters }
+    House::of(config, specs, clusters)
 }
 
 async fn ask(house: &House, group: &str, path: &str) -> Answer {

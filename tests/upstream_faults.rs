@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use foretop::cluster::ClusterSpec;
 use foretop::config::Config;
-use foretop::serve::Server;
 use foretop::sim::{Cluster, Command, Fault};
 use house::{EAST, House, cluster, eventually};
 use tab::state::{Badge, End, Rows, State};
@@ -346,8 +345,7 @@ async fn with_token_file(config: &Config, token: &str) -> (House, tempfile::Name
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
     });
     let spec = ClusterSpec::from_kubeconfig_text(EAST, &kubeconfig.to_string(), None);
-    let server = Server::start(config, vec![spec]).unwrap();
-    (House { server, clusters: vec![sim] }, file)
+    (House::of(config, vec![spec], vec![sim]), file)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,8 +15,10 @@
 #![allow(clippy::cast_precision_loss, reason = "counts and times of a run are far below 2^53")]
 #![allow(clippy::module_name_repetitions, clippy::must_use_candidate, reason = "as in the library")]
 
+mod baseline;
 mod clock;
 mod figures;
+mod pairs;
 mod report;
 mod result;
 mod run;
@@ -52,6 +54,12 @@ enum Command {
         /// What another `run --json` wrote.
         second: PathBuf,
     },
+    /// Does a scenario's last phase by Foretop and by baselines in turn, and says how many times a baseline's each figure of Foretop's is.
+    Pairs(pairs::Pairs),
+    /// Records what a tab receives; a baseline can be given it (`baseline raw --greeting`).
+    Record(baseline::recording::Record),
+    /// Runs a baseline until it is killed.
+    Baseline(baseline::Serve),
     /// A process of tabs: told what to do on its standard input, tells what it saw on its standard output.
     #[command(hide = true)]
     Tabs,
@@ -79,6 +87,9 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => do_run(&run),
         Command::Compare { first, second } => compare(&first, &second),
+        Command::Pairs(pairs) => do_pairs(&pairs),
+        Command::Record(record) => do_record(&record),
+        Command::Baseline(serve) => serve.run().map(|()| ExitCode::SUCCESS).map_err(Into::into),
         Command::Tabs => tabs::serve().map(|()| ExitCode::SUCCESS).map_err(Into::into),
     };
     done.unwrap_or_else(|error| {
@@ -107,6 +118,26 @@ fn do_run(asked: &Run) -> Result<ExitCode, Failure> {
         write(&folder.join("result.json"), &serde_json::to_vec(&found)?)?;
     }
     Ok(if found.broken().next().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn do_pairs(asked: &pairs::Pairs) -> Result<ExitCode, Failure> {
+    let scenario = Scenario::read(&asked.scenario)?;
+    let show = Show::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(asked.run(&scenario, &show));
+    show.end();
+    let found = found?;
+    print!("{}", found.text());
+    if let Some(path) = &asked.json {
+        write(path, &serde_json::to_vec(&found)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn do_record(asked: &baseline::recording::Record) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(asked.run())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn compare(first: &Path, second: &Path) -> Result<ExitCode, Failure> {

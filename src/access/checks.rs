@@ -8,7 +8,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::question::{Answer, Check, Question, Unsaid, What};
 use super::reviewer::Fresh;
 use super::turns::Lane;
-use super::{Access, Asker, GrantKey, Ruling};
+use super::{Access, Asker, GrantKey, Ruling, clock};
 use crate::cluster::CallError;
 use crate::feed::KubeUser;
 
@@ -42,7 +42,7 @@ impl Access {
             Asker::Own => Arc::new(KubeUser { name: "".into(), groups: Box::default() }),
         };
         let reviewer = self.reviewer(cluster);
-        let began = Instant::now();
+        let began = clock::now();
         let fresh = if anew { Fresh::Since(began) } else { Fresh::Cached };
         let until = tokio::time::Instant::now() + PATIENCE;
         let ask = |(check, namespace): &CheckedWhere| {
@@ -69,7 +69,7 @@ impl Access {
     pub fn decided(&self, key: &GrantKey) -> Option<(Ruling, Duration, Duration)> {
         let live = self.grants().get(key).cloned()?;
         let decided = live.grant.ruling();
-        let age = decided.1.elapsed();
+        let age = clock::now().saturating_duration_since(decided.1);
         Some((decided.0.clone(), age, self.settings.review_every.saturating_sub(age)))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::Asker;
+use super::{Asker, clock};
 use crate::feed::{Namespaces, Scope};
 use crate::kind::Kind;
 
@@ -71,7 +71,7 @@ impl Grant {
     /// Decided just now.
     #[must_use]
     pub fn new(key: GrantKey, ruling: Ruling) -> Self {
-        Grant { key, ruling: ArcSwap::from_pointee((ruling, Instant::now())) }
+        Grant { key, ruling: ArcSwap::from_pointee((ruling, clock::now())) }
     }
 
     /// What was decided, and when it was last asked. Takes no lock.

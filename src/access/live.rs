@@ -16,8 +16,8 @@ use crate::feed::KubeUser;
 pub enum News {
     /// Somebody needs a ruling that is fresh.
     Wanted,
-    /// Rights may have changed; in this namespace only.
-    Touched(Option<Arc<str>>),
+    /// Rights may have changed, then; in this namespace only.
+    Touched(Instant, Option<Arc<str>>),
     /// Its cluster is another one now.
     Ended,
 }

@@ -9,16 +9,21 @@
 //!   [`patience`]: how long it counts while nobody answers; [`touch`]: when something may have changed; [`candidates`]: the namespaces that
 //!   a union may be of. [`checks`]: what somebody asks about themselves.
 //! - [`rbac`] watches roles and bindings, where the settings want it: what they touch, and which candidates they name.
-//! - [`reviewer`] asks a cluster's apiserver; [`turns`]: whose question is next; [`question`]: what is asked, and what an answer is.
+//! - [`reviewer`] asks a cluster's apiserver ([`authorizer`]); [`turns`]: whose question is next; [`question`]: what is asked, and what an
+//!   answer is. [`clock`]: by which all of it goes.
 //!
 //! Invariants: no decision, no stream. A decision is never older than the documented bound while rows flow. What apiservers are asked depends on distinct
 //! users × scopes, never on tabs.
 
+mod authorizer;
 mod candidates;
 mod checks;
+mod clock;
 mod grant;
 mod live;
 mod mapping;
+#[cfg(test)]
+mod oracle;
 mod patience;
 mod question;
 pub mod rbac;
@@ -31,7 +36,7 @@ mod verdicts;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use candidates::Candidates;
 pub use checks::{Checked, CheckedWhere};
@@ -41,9 +46,11 @@ pub use question::{Answer, Check, Unsaid};
 pub use tenants::{Exceeded, Tenant, Tenants};
 pub use touch::{Subject, Touched};
 
+use self::authorizer::Authorizer;
 use self::candidates::AllNamespaces;
 use self::live::{Live, News, Told};
 use self::reviewer::Reviewer;
+use self::touch::Recent;
 use crate::cluster::Clusters;
 use crate::config::{self, AccessUpstream, Config};
 use crate::feed::hub::Hub;
@@ -63,29 +70,42 @@ pub struct Access {
     settings: config::Access,
     /// How long what somebody has asked about themselves is known.
     check_life: Duration,
-    clusters: Arc<Clusters>,
+    authorizer: Arc<dyn Authorizer>,
     hub: Arc<Hub>,
     posts: Arc<[Post]>,
     namespaces: Arc<AllNamespaces>,
     grants: Mutex<HashMap<GrantKey, Arc<Live>>>,
     reviewers: Mutex<HashMap<Arc<str>, Arc<Reviewer>>>,
+    /// The news of the last seconds, by cluster. Locked after the grants.
+    recent: Mutex<HashMap<Arc<str>, Recent>>,
 }
 
 impl Access {
     /// Grants as these settings have them, for the cores behind these posts.
     #[must_use]
     pub fn new(config: &Config, clusters: Arc<Clusters>, hub: Arc<Hub>, posts: Arc<[Post]>) -> Arc<Self> {
+        Access::judged_by(clusters, config, hub, posts)
+    }
+
+    /// Grants that somebody else than apiservers decides.
+    fn judged_by(
+        authorizer: Arc<dyn Authorizer>,
+        config: &Config,
+        hub: Arc<Hub>,
+        posts: Arc<[Post]>,
+    ) -> Arc<Self> {
         Arc::new(Access {
             mapping: Mapping::new(config),
             tenants: Tenants::new(&config.tenants),
             settings: config.access.clone(),
             check_life: config.authorization.can_i_life,
-            clusters,
+            authorizer,
             namespaces: AllNamespaces::new(hub.clone()),
             hub,
             posts,
             grants: Mutex::default(),
             reviewers: Mutex::default(),
+            recent: Mutex::default(),
         })
     }
 
@@ -139,7 +159,7 @@ impl Access {
         if self.is_known(&grant) || live.told.borrow().graced {
             return grant;
         }
-        let (began, mut told) = (Instant::now(), live.told.clone());
+        let (began, mut told) = (clock::now(), live.told.clone());
         let unsaid_before = told.borrow().unsaid;
         live.tell(News::Wanted);
         loop {
@@ -148,8 +168,8 @@ impl Access {
             if graced || asked.is_some_and(|asked| asked >= oldest) {
                 return grant;
             }
-            let moves = tokio::time::timeout(STANDSTILL, told.changed());
-            if unsaid > unsaid_before || !matches!(moves.await, Ok(Ok(()))) {
+            let moves = clock::within(STANDSTILL, told.changed());
+            if unsaid > unsaid_before || !matches!(moves.await, Some(Ok(()))) {
                 return Arc::new(Grant::new(key, Ruling::Unavailable));
             }
         }
@@ -157,16 +177,20 @@ impl Access {
 
     fn is_known(&self, grant: &Grant) -> bool {
         let ruling = grant.ruling();
-        ruling.1.elapsed() < self.life(&ruling.0)
+        clock::now().saturating_duration_since(ruling.1) < self.life(&ruling.0)
     }
 
     /// The grant that is kept up to date, begun where there is none. `None` for Foretop's own account, which is asked about by nobody.
     fn live(self: &Arc<Self>, key: &GrantKey) -> Option<(Arc<Live>, Arc<Grant>)> {
         let Asker::User(user) = &key.asker else { return None };
         let mut grants = self.grants();
-        let live = grants
-            .entry(key.clone())
-            .or_insert_with(|| Live::start(self, key.clone(), user.clone(), self.reviewer(&key.cluster)));
+        let live = grants.entry(key.clone()).or_insert_with(|| {
+            let live = Live::start(self, key.clone(), user.clone(), self.reviewer(&key.cluster));
+            for (at, namespace) in self.recent(&key.cluster, |recent| recent.of(user, clock::now())) {
+                live.tell(News::Touched(at, namespace));
+            }
+            live
+        });
         // Taken under the lock under which it would be forgotten.
         Some((live.clone(), live.grant.clone()))
     }
@@ -174,7 +198,7 @@ impl Access {
     fn reviewer(&self, cluster: &Arc<str>) -> Arc<Reviewer> {
         let mut reviewers = self.reviewers.lock().expect("nothing panics while it holds this lock");
         let reviewer = reviewers.entry(cluster.clone()).or_insert_with(|| {
-            Reviewer::start(cluster.clone(), self.clusters.clone(), self.settings.clone(), self.check_life)
+            Reviewer::start(cluster.clone(), self.authorizer.clone(), self.settings.clone(), self.check_life)
         });
         reviewer.clone()
     }
@@ -192,11 +216,23 @@ impl Access {
 
     /// Rights in this cluster may have changed: what streams see by them is asked again at once, and for ten seconds more, as authorizers lag.
     pub fn touched(&self, cluster: &str, touched: &Touched) {
-        for (key, live) in self.grants().iter().filter(|(key, _)| &*key.cluster == cluster) {
+        let now = clock::now();
+        // Under this lock a grant that begins either hears of it here, or finds it.
+        let grants = self.grants();
+        self.recent(cluster, |recent| recent.note(now, touched));
+        for (key, live) in grants.iter().filter(|(key, _)| &*key.cluster == cluster) {
             if matches!(&key.asker, Asker::User(user) if touched.concerns(user)) {
-                live.tell(News::Touched(touched.namespace().cloned()));
+                live.tell(News::Touched(now, touched.namespace().cloned()));
             }
         }
+    }
+
+    fn recent<T>(&self, cluster: &str, what: impl FnOnce(&mut Recent) -> T) -> T {
+        let mut recent = self.recent.lock().expect("nothing panics while it holds this lock");
+        if !recent.contains_key(cluster) {
+            recent.insert(cluster.into(), Recent::default());
+        }
+        what(recent.get_mut(cluster).expect("it was just put in"))
     }
 
     /// From now on these name the namespaces in which users may have rights.
@@ -218,6 +254,7 @@ impl Access {
         for (_, live) in self.grants().extract_if(|key, _| &*key.cluster == cluster) {
             live.tell(News::Ended);
         }
+        self.recent.lock().expect("nothing panics while it holds this lock").remove(cluster);
         let reviewer =
             self.reviewers.lock().expect("nothing panics while it holds this lock").remove(cluster);
         if let Some(reviewer) = reviewer {

@@ -8,7 +8,9 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cluster::{CallError, Cluster, impersonating};
+use super::authorizer::Authorizer;
+use super::clock;
+use crate::cluster::{CallError, impersonating};
 use crate::config::AccessUpstream;
 use crate::feed::KubeUser;
 use crate::kind::Kind;
@@ -111,7 +113,13 @@ struct Status {
 impl Question {
     /// Asks for one right after the other, about the user or, where watches are the user's too, as the user. `count` is called before
     /// each review but the first.
-    pub async fn ask(&self, cluster: &Cluster, upstream: AccessUpstream, count: impl Fn()) -> Answer {
+    pub async fn ask(
+        &self,
+        authorizer: &dyn Authorizer,
+        cluster: &str,
+        upstream: AccessUpstream,
+        count: impl Fn(),
+    ) -> Answer {
         let as_user = upstream == AccessUpstream::Impersonate && !self.is_own();
         let headers = if as_user { impersonating(&self.user) } else { Ok(HeaderMap::new()) };
         // Nobody can be impersonated by a name that no header can hold.
@@ -121,10 +129,10 @@ impl Question {
                 count();
             }
             let (path, review) = self.review(&attributes, as_user);
-            let call = cluster.post_json(path, headers.clone(), review);
-            let answered = match tokio::time::timeout(TIME, call).await {
-                Ok(answered) => answered,
-                Err(_) => Err(CallError::TimedOut { what: "the access review", limit: TIME }),
+            let call = authorizer.review(cluster, path, headers.clone(), review);
+            let answered = match clock::within(TIME, call).await {
+                Some(answered) => answered,
+                None => Err(CallError::TimedOut { what: "the access review", limit: TIME }),
             };
             let said = answered.map_err(Unsaid::from).and_then(|answer| match answer.status {
                 201 => read(&answer.body),

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::authorizer::Authorizer;
+use super::clock;
 use super::question::{Answer, Question, Unsaid, What};
 use super::turns::{Lane, Pace, Turns};
-use crate::cluster::{CallError, Clusters};
 use crate::config;
 use crate::feed::KubeUser;
 
@@ -71,7 +72,7 @@ struct State {
 /// Asks one cluster.
 pub struct Reviewer {
     cluster: Arc<str>,
-    clusters: Arc<Clusters>,
+    authorizer: Arc<dyn Authorizer>,
     settings: config::Access,
     /// How long what somebody has asked about themselves is known.
     check_life: Duration,
@@ -85,11 +86,11 @@ impl Reviewer {
     /// A reviewer, and its task, which runs until [`Reviewer::end`].
     pub fn start(
         cluster: Arc<str>,
-        clusters: Arc<Clusters>,
+        authorizer: Arc<dyn Authorizer>,
         settings: config::Access,
         check_life: Duration,
     ) -> Arc<Self> {
-        let now = Instant::now();
+        let now = clock::now();
         let state = State {
             asked: HashMap::new(),
             turns: Turns::default(),
@@ -99,7 +100,7 @@ impl Reviewer {
         };
         let reviewer = Arc::new(Reviewer {
             cluster,
-            clusters,
+            authorizer,
             settings,
             check_life,
             state: Mutex::new(state),
@@ -120,7 +121,7 @@ impl Reviewer {
     /// Asks, or answers at once from what is known. What is sent to `to` may come more than once.
     pub fn ask(&self, question: &Question, fresh: Fresh, lane: Lane, to: &UnboundedSender<Reply>) {
         let mut state = self.lock();
-        let now = Instant::now();
+        let now = clock::now();
         let State { asked, turns, .. } = &mut *state;
         let entry = asked.entry(question.clone()).or_default();
         if let Some((answer, at)) = &entry.known
@@ -171,7 +172,7 @@ impl Reviewer {
                 }
                 match self.next() {
                     Next::Ask(question) => break question,
-                    Next::Wait(wait) => tokio::time::sleep(wait).await,
+                    Next::Wait(wait) => clock::sleep(wait).await,
                     Next::Nothing => self.queued.notified().await,
                 }
             };
@@ -181,7 +182,7 @@ impl Reviewer {
 
     fn next(&self) -> Next {
         let mut state = self.lock();
-        let now = Instant::now();
+        let now = clock::now();
         state.sweep(now, self.settings.allowed_life.max(self.check_life));
         if state.turns.is_empty() {
             return Next::Nothing;
@@ -205,14 +206,10 @@ impl Reviewer {
 
     /// One question's way to the apiserver and back.
     async fn fly(self: Arc<Self>, question: Question, place: OwnedSemaphorePermit) {
-        let asked = Instant::now();
-        let answer = match self.clusters.get(&self.cluster) {
-            Some(cluster) => {
-                let count = || self.lock().pace.take(Instant::now());
-                question.ask(&cluster, self.settings.upstream, count).await
-            }
-            None => Answer::Unsaid(CallError::Unreachable("the cluster cannot be entered".into()).into()),
-        };
+        let asked = clock::now();
+        let count = || self.lock().pace.take(clock::now());
+        let upstream = self.settings.upstream;
+        let answer = question.ask(&*self.authorizer, &self.cluster, upstream, count).await;
         drop(place);
         if let Answer::Unsaid(why) = &answer {
             tracing::debug!(cluster = %self.cluster, %why, "access.unsaid");
@@ -240,7 +237,7 @@ impl State {
     fn landed(&mut self, question: Question, answer: Answer, sent: Instant) {
         if let Answer::Unsaid(Unsaid::Refused { status: 429 | 503, retry_after }) = &answer {
             let pause = retry_after.unwrap_or(Duration::from_secs(1)).min(LONGEST_PAUSE);
-            self.paused = self.paused.max(Instant::now() + pause);
+            self.paused = self.paused.max(clock::now() + pause);
         }
         let Some(asked) = self.asked.get_mut(&question) else { return };
         if asked.sent.is_some_and(|latest| latest <= sent) {

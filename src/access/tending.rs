@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
-use super::Access;
 use super::candidates::Known;
 use super::grant::Ruling;
 use super::live::{Live, News, Told};
@@ -18,6 +17,7 @@ use super::reviewer::{Fresh, Reply, Reviewer};
 use super::touch::Touches;
 use super::turns::Lane;
 use super::verdicts::{Verdicts, Where};
+use super::{Access, clock};
 use crate::feed::{FeedKey, KubeUser, State};
 
 /// How often it is looked whether rows flow, while an answer is due.
@@ -70,7 +70,7 @@ impl Tending {
     ) {
         let (to, replies) = unbounded_channel();
         let (to_further, further) = unbounded_channel();
-        let (now, settings) = (Instant::now(), &access.settings);
+        let (now, settings) = (clock::now(), &access.settings);
         let limits =
             Limits { every: settings.review_every, silence: settings.silence, grace: settings.grace };
         let key = &live.grant.key;
@@ -109,19 +109,19 @@ impl Tending {
     ) {
         self.ask_all(Fresh::Cached, Lane::Urgent);
         loop {
-            let until = self.wakes(Instant::now());
+            let until = self.wakes(clock::now());
             tokio::select! {
                 Some(reply) = replies.recv() => self.learn(reply),
                 Some(reply) = further.recv() => self.learn_further(reply),
                 heard = news.recv() => match heard {
-                    Some(News::Wanted) => self.wanted = Some(Instant::now()),
-                    Some(News::Touched(namespace)) => self.touches.touch(Instant::now(), namespace.as_ref()),
-                    Some(News::Ended) | None => return self.publish(Ruling::Unavailable, Instant::now()),
+                    Some(News::Wanted) => self.wanted = Some(clock::now()),
+                    Some(News::Touched(at, namespace)) => self.touches.touch(at, namespace.as_ref()),
+                    Some(News::Ended) | None => return self.publish(Ruling::Unavailable, clock::now()),
                 },
                 () = changed(&mut self.candidates) => self.nominate(),
-                () = tokio::time::sleep_until(until.into()) => {}
+                () = clock::sleep_until(until) => {}
             }
-            if !self.turn(Instant::now()) {
+            if !self.turn(clock::now()) {
                 return;
             }
         }

@@ -1,6 +1,6 @@
 //! News that rights may have changed: what they may concern, and when it is asked about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,37 @@ impl Touched {
             Touched::Namespace(namespace) => Some(namespace),
             Touched::Subjects(_, namespace) => namespace.as_ref(),
         }
+    }
+}
+
+/// So many pieces of news are kept one by one; more are kept as one of everything.
+const MOST_RECENT: usize = 1024;
+
+/// The news of the last seconds in one cluster. Who comes after it has to heed it too: the authorizer may still lag behind.
+#[derive(Debug, Default)]
+pub struct Recent(VecDeque<(Instant, Touched)>);
+
+impl Recent {
+    /// Keeps it for as long as it is asked about.
+    pub fn note(&mut self, now: Instant, touched: &Touched) {
+        self.forget_old(now);
+        if self.0.len() < MOST_RECENT {
+            self.0.push_back((now, touched.clone()));
+        } else {
+            self.0 = [(now, Touched::Everything)].into();
+        }
+    }
+
+    /// What may concern this user: when it came, and the namespace that it is about.
+    pub fn of(&mut self, user: &KubeUser, now: Instant) -> Vec<(Instant, Option<Arc<str>>)> {
+        self.forget_old(now);
+        let theirs = self.0.iter().filter(|(_, touched)| touched.concerns(user));
+        theirs.map(|(at, touched)| (*at, touched.namespace().cloned())).collect()
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        let [.., last] = AFTER;
+        while self.0.pop_front_if(|(at, _)| *at + last < now).is_some() {}
     }
 }
 
@@ -149,6 +180,27 @@ mod tests {
         assert!(concerns(Subject::Group("system:authenticated".into())));
         assert!(!concerns(Subject::Group("ann".into())) && !concerns(Subject::User("web".into())));
         assert!(Touched::Everything.concerns(&ann));
+    }
+
+    #[test]
+    fn news_is_kept_for_who_comes_within_ten_seconds() {
+        let user = |name: &str| KubeUser { name: name.into(), groups: Box::default() };
+        let (start, mut recent) = (Instant::now(), Recent::default());
+        recent.note(start, &Touched::Subjects(vec![Subject::User("ann".into())], Some("a".into())));
+        recent.note(ms(start, 500), &Touched::Namespace("b".into()));
+        let of_b = (ms(start, 500), Some(Arc::from("b")));
+        assert_eq!(recent.of(&user("ann"), ms(start, 600)), [(start, Some("a".into())), of_b.clone()]);
+        assert_eq!(recent.of(&user("bob"), ms(start, 600)), [of_b.clone()]);
+        assert_eq!(recent.of(&user("ann"), ms(start, 10_001)), [of_b]);
+        assert_eq!(recent.of(&user("ann"), ms(start, 10_501)), []);
+        for _ in 0..=MOST_RECENT {
+            recent.note(ms(start, 20_000), &Touched::Subjects(Vec::new(), None));
+        }
+        assert_eq!(recent.of(&user("bob"), ms(start, 20_000)), [(ms(start, 20_000), None)]);
+        let mut touches = Touches::default();
+        touches.touch(start, None);
+        assert!(touches.take(ms(start, 9000)).is_some(), "at once, as it is late");
+        assert_eq!(touches.next(), Some(ms(start, 10_000)));
     }
 
     #[test]

@@ -35,9 +35,11 @@ impl Verdicts {
         if self.known.get(&place).is_some_and(|(_, at)| asked < *at) {
             return;
         }
+        // While they see the whole cluster nobody asks about its namespaces: what is known of these grows old.
         if place.is_none() && allowed {
-            // While they see the whole cluster nobody asks about its namespaces: what is known of these grows old.
             *self = Verdicts::new(self.wanted.clone(), self.namespaced);
+        } else if place.is_some() && self.allowed(&None) {
+            return;
         }
         self.known.insert(place, (allowed, asked));
     }
@@ -240,6 +242,19 @@ mod tests {
         assert_eq!(verdicts.ruling(), Some((set(&["a"]), start)));
         verdicts.learn(None, true, at(start, 1));
         verdicts.learn(None, false, at(start, 1000));
+        verdicts.nominate(names(&["a"]));
+        assert_eq!((verdicts.ruling(), verdicts.unanswered()), (None, vec![Some("a".into())]));
+    }
+
+    #[test]
+    fn what_is_said_of_namespaces_while_the_whole_cluster_is_seen_is_not_kept() {
+        let start = Instant::now();
+        let mut verdicts = Verdicts::new(Wanted::Everything, true);
+        verdicts.learn(None, false, start);
+        verdicts.nominate(names(&["a"]));
+        verdicts.learn(None, true, at(start, 1));
+        verdicts.learn(Some("a".into()), true, at(start, 1));
+        verdicts.learn(None, false, at(start, 30));
         verdicts.nominate(names(&["a"]));
         assert_eq!((verdicts.ruling(), verdicts.unanswered()), (None, vec![Some("a".into())]));
     }

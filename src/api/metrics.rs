@@ -49,10 +49,12 @@ const CORE_LEVELS: [CoreFigure; 4] = [
     ("connections", "Open connections that are no stream", |core| core.connections.get()),
 ];
 
-const CORE_COUNTS: [Counted<CoreCounters>; 20] = [
+const CORE_COUNTS: [Counted<CoreCounters>; 22] = [
     ("streams_opened", "Streams opened", |core| &core.opened),
     ("streams_closed", "Streams ended", |core| &core.closed),
     ("sends", "Sends given to the kernel", |core| &core.sends),
+    ("laps", "Laps over a view's streams that have ended", |core| &core.laps),
+    ("lap_microseconds", "Microseconds that these laps took", |core| &core.lap_us),
     ("sent_bytes", "Bytes that sockets took", |core| &core.bytes),
     ("sends_blocked", "Sends that met a full socket", |core| &core.blocked),
     ("frames_appended", "Frames put into views' logs", |core| &core.appended),

@@ -144,6 +144,15 @@ impl Rules<'_> {
             || "a session would go idle after it is over".into(),
             || format!("at most `absoluteTimeout`, {}", show_duration(session.absolute_timeout)),
         );
+        let counts = is_on && session.live_stream_counts && !session.idle_timeout.is_zero();
+        let max_age = config.streams.max_age;
+        let longest = session.idle_timeout * 2 / 3;
+        self.check(
+            !counts || (!max_age.is_zero() && max_age <= longest),
+            &["streams.maxAge", "auth.session.idleTimeout"],
+            || "a live stream renews its session where it begins anew, and here the session would go idle before".into(),
+            || format!("a `streams.maxAge` of at most two thirds of `auth.session.idleTimeout`, {}", show_duration(longest)),
+        );
     }
 
     fn authorization(&mut self, config: &Config) {

@@ -52,7 +52,7 @@ const KEYS: [(&str, Meaning); 22] = [
     ("authorization.groupTiers", Is("authorization.groupTiers")),
     ("authorization.defaultTier", IsUnlessEmpty("authorization.defaultTier")),
     ("authorization.groupPrefix", Is("authorization.groupPrefix")),
-    ("authorization.canICacheTTL", Nothing("answers to can-i live as long as any decision; see access")),
+    ("authorization.canICacheTTL", Is("authorization.canICacheTTL")),
     ("dev.subject", IsUnlessEmpty("auth.dev.subject")),
     ("dev.email", IsUnlessEmpty("auth.dev.email")),
     ("dev.groups", Is("auth.dev.groups")),
@@ -245,7 +245,7 @@ oidc:
   audience: ''
   providerName: Okta
 session:
-  idleTimeout: 20m
+  idleTimeout: 40m
   absoluteTimeout: 4h
   cookieName: mine
 authorization:
@@ -286,7 +286,7 @@ authorization:
             config.server.public_url.map(|url| url.to_string()).as_deref(),
             Some("https://foretop.example")
         );
-        assert_eq!(config.auth.session.idle_timeout.as_secs(), 20 * 60);
+        assert_eq!(config.auth.session.idle_timeout.as_secs(), 40 * 60);
         assert_eq!(config.authorization.mode, AuthorizationMode::Tier);
         assert_eq!(config.authorization.group_tiers.len(), 1);
         assert_eq!(config.auth.oidc.client_secret.expect("a secret").expose_secret(), "s3cret");

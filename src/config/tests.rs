@@ -369,6 +369,33 @@ upstream:
 }
 
 #[test]
+fn streams_begin_anew_before_their_session_goes_idle() {
+    let with = |session: &str, streams: &str| {
+        format!(
+            "auth:\n  mode: oidc\n  oidc: {{issuer: https://a.example, clientId: x}}\n  session: {{keys: [key], {session}}}\nstreams: {{{streams}}}\n\
+             state: {{dir: state}}\nserver: {{publicUrl: https://b.example}}\nauthorization: {{mode: shared}}\n"
+        )
+    };
+    let wrong = "a live stream renews its session where it begins anew, and here the session would go idle before; right would be a \
+                 `streams.maxAge` of at most two thirds of `auth.session.idleTimeout`, 10m";
+    assert_mistakes(
+        &with("idleTimeout: 15m", "perUser: 1"),
+        &[&format!("foretop.yaml:4: auth.session.idleTimeout: {wrong}")],
+    );
+    for streams in ["maxAge: 11m", "maxAge: 0s"] {
+        let expected = format!("foretop.yaml:5: streams.maxAge: {wrong}");
+        assert_mistakes(&with("idleTimeout: 15m", streams), &[&expected]);
+    }
+    for (session, streams) in [
+        ("idleTimeout: 15m", "maxAge: 10m"),
+        ("idleTimeout: 0s", "maxAge: 0s"),
+        ("idleTimeout: 15m, liveStreamCounts: false", "maxAge: 20m"),
+    ] {
+        load(&sources(&with(session, streams), &[], &[])).expect("right");
+    }
+}
+
+#[test]
 fn nothing_is_said_to_contradict_what_could_not_be_read() {
     assert_mistakes(
         "auth: {mode: dev}\njournal: {maxBytes: 1GiB, totalBytes: much}\n",

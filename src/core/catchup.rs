@@ -223,7 +223,7 @@ impl Core {
         let Core { views, slots, .. } = self;
         let members = views[view_id as usize].iter().flat_map(|view| &view.members);
         let behind = members.filter_map(|id| match slots.get(*id).at {
-            At::Behind(place) => Some(place),
+            At::Behind(place) => Some(place.place()),
             _ => None,
         });
         behind.fold(place, Place::min).max(start)

@@ -39,7 +39,6 @@ struct Connection {
     deadline: Rc<Deadline>,
     /// What was read and not used.
     read: Vec<u8>,
-    limits: config::Server,
     /// Requests answered on it.
     answered: u32,
 }
@@ -60,11 +59,8 @@ pub async fn serve(core: Rc<Cell>, accepted: Moved) {
     let Ok(stream) = TcpStream::from_std(std::net::TcpStream::from(socket)) else {
         return core.get().addresses.leave(peer.address.ip());
     };
-    let (deadline, limits) = {
-        let mut core = core.get();
-        (core.connections.add(Shutdowner::of(&stream)), core.everywhere.server.clone())
-    };
-    let connection = Connection { core, stream, peer, deadline, read, limits, answered: 0 };
+    let deadline = core.get().connections.add(Shutdowner::of(&stream));
+    let connection = Connection { core, stream, peer, deadline, read, answered: 0 };
     connection.run().await;
 }
 
@@ -106,24 +102,27 @@ impl Connection {
     }
 
     fn longest(&self) -> request::Longest {
-        request::Longest { head: self.limits.head_bytes, target: self.limits.target_bytes }
+        let core = self.core.get();
+        let server = &core.everywhere.server;
+        request::Longest { head: server.head_bytes, target: server.target_bytes }
     }
 
     /// Reads until there is a whole head, within its time and size.
     async fn read_head(&mut self) -> Next {
         let mut began = None;
         loop {
-            let mut headers = request::no_headers();
-            match request::parse(&self.read, self.longest(), &mut headers) {
-                Parsed::Whole(_) => return Next::Head,
-                Parsed::Refused(why) => return Next::Refused(why),
-                Parsed::Partial => {}
+            if let Some(next) = self.look() {
+                return next;
             }
             let now = Instant::now();
+            let (idle, head) = {
+                let core = self.core.get();
+                (core.everywhere.server.idle_timeout, core.everywhere.server.head_timeout)
+            };
             let time = if self.read.is_empty() && self.answered > 0 {
-                self.limits.idle_timeout
+                idle
             } else {
-                self.limits.head_timeout.saturating_sub(began.get_or_insert(now).elapsed())
+                head.saturating_sub(began.get_or_insert(now).elapsed())
             };
             self.deadline.set(time, Shutdown::Read);
             let mut buffer = std::mem::take(&mut self.read);
@@ -142,6 +141,16 @@ impl Connection {
                 Ok(0) | Err(_) => return Next::Gone,
                 Ok(_) => {}
             }
+        }
+    }
+
+    /// What was read, if that is enough to go on. (On its own, since what it needs room for would else be part of the task while it waits.)
+    fn look(&self) -> Option<Next> {
+        let mut headers = request::no_headers();
+        match request::parse(&self.read, self.longest(), &mut headers) {
+            Parsed::Whole(_) => Some(Next::Head),
+            Parsed::Refused(why) => Some(Next::Refused(why)),
+            Parsed::Partial => None,
         }
     }
 
@@ -410,3 +419,16 @@ const LINGER_BYTES: usize = 256 * 1024;
 
 /// Bytes of a list in one write.
 const LIST_PIECE: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_is_read_is_a_small_task() {
+        fn size<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(serve) <= 4096, "it takes {}", size(serve));
+    }
+}

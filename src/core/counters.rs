@@ -38,6 +38,10 @@ pub struct CoreCounters {
     pub closed: Counter,
     /// Sends given to the kernel.
     pub sends: Counter,
+    /// Laps over a view's streams that have ended.
+    pub laps: Counter,
+    /// Microseconds that they took.
+    pub lap_us: Counter,
     /// Bytes that sockets took.
     pub bytes: Counter,
     /// Sends that met a full socket.

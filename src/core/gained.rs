@@ -149,7 +149,7 @@ impl Core {
         let cut = self.view(from).log.cut(cursor);
         // A log's place is as old as its newest frame; who has got all that there was for it stands where the core has come to.
         let place = if has_all { self.feed(feed).mirror.end() } else { cut.place };
-        self.slots.get_mut(id).at = At::Behind(place);
+        self.slots.get_mut(id).at = At::behind(place);
         self.change_view(id, to);
         // What was said of the source may be among what it leaves behind, and an `added` turns a client's badge live.
         let away = self.feed(feed).away;

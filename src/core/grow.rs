@@ -161,7 +161,8 @@ impl Core {
         in_view.into_keys().collect()
     }
 
-    /// A lap over the view's members: now where it is quiet, at the end of the window where it is busy.
+    /// A lap over the view's members: now where it is quiet, at the end of the window where it is busy. The window begins when a lap ends, so
+    /// that a stream is sent to once per lap and window, however long laps take.
     pub(super) fn schedule_lap(&mut self, id: ViewId, now: Instant) {
         let window = self.everywhere.streams.window;
         let view = self.view(id);
@@ -176,7 +177,7 @@ impl Core {
             return;
         }
         let window = if view.members.len() > LAP_IS_THE_WINDOW { Duration::ZERO } else { window };
-        match view.last_lap.map(|last| last + window).filter(|due| *due > now) {
+        match view.turned.map(|ended| ended + window).filter(|due| *due > now) {
             None => self.start_lap(id, now),
             Some(due) => {
                 view.due = Some(due);
@@ -198,7 +199,7 @@ impl Core {
     fn start_lap(&mut self, id: ViewId, now: Instant) {
         let view = self.view(id);
         view.lap = Some(0);
-        view.last_lap = Some(now);
+        view.turned = Some(now);
         self.laps.push_back(id);
     }
 
@@ -304,7 +305,7 @@ impl Core {
         let cut = self.view(view).log.cut(cursor);
         let place = cut.place;
         let at = if cut.rest.is_empty() {
-            At::Behind(place)
+            At::behind(place)
         } else {
             At::Prefix(self.prefixes.behind(cut.rest, &[], Then::From(place)), 0)
         };

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Core;
-use super::pass::PassId;
+use super::pass::Pass;
 use super::record::Asked;
 use super::request::{self, Request, Route};
 use super::rights::Loss;
@@ -240,7 +240,7 @@ impl Core {
     }
 
     /// One more stream for this user, if no limit stands in the way.
-    pub(super) fn admit(&mut self, who: &Identity, grant: &Arc<Grant>) -> Result<PassId, Refusal> {
+    pub(super) fn admit(&mut self, who: &Identity, grant: &Arc<Grant>) -> Result<Pass, Refusal> {
         let streams = &self.everywhere.streams;
         if self.slots.len() >= streams.per_core as usize || self.everywhere.ledger.is_full() {
             return Err(Refusal::Full);
@@ -262,7 +262,7 @@ impl Core {
     }
 
     /// One stream less by this right.
-    pub(super) fn release(&mut self, pass: PassId) {
+    pub(super) fn release(&mut self, pass: Pass) {
         let user = self.passes.release(pass);
         self.limiter.release(user);
     }

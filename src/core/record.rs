@@ -3,12 +3,13 @@
 //! A slot holds nothing of where its stream came from; that is kept beside the slots, and only while there is an audit.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::Core;
 use super::plan::{Manner, Plan, wanted};
 use super::reason::Reason;
 use super::request::{Request, Route};
+use super::sessions::unix_ms;
 use super::slot::{SlotId, SlotName};
 use crate::access::Wanted;
 use crate::audit::{Event, Origin, Record, Target, Who};
@@ -70,21 +71,20 @@ impl Core {
         }
         let reason = reason.name();
         let slot = self.slots.get(name.id);
-        let (stream, bytes, opened_ms) = (slot.number, slot.sent, slot.opened_ms);
+        let (stream, bytes, opened) = (slot.number, slot.sent, slot.opened);
         let (view, pass) = (slot.view, slot.pass);
         if tracing::enabled!(tracing::Level::INFO) {
             let key = &self.view(view).key;
             let (feed, ns) = (key.feed, key.scope.namespace());
             let key = self.feed(feed).feed.key.clone();
-            let actor = &*self.passes.get(pass).subject;
+            let actor = &*self.passes.holder(pass).subject;
             tracing::info!(
                 id = stream, actor, cluster = %key.cluster, kind = key.kind.name, ns, bytes, reason,
                 "watch_stream.closed"
             );
         }
         if let Some(Came { from, rows }) = self.came.remove(&stream) {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let duration = now.saturating_sub(Duration::from_millis(opened_ms));
+            let duration = Duration::from_millis(opened.age(unix_ms()));
             self.record_stream(name.id, Event::StreamClosed { stream, reason, rows, bytes, duration }, from);
         }
     }
@@ -94,11 +94,11 @@ impl Core {
         let view = self.view(view);
         let (feed, scope) = (view.key.feed, view.key.scope.clone());
         let key = self.feed(feed).feed.key.clone();
-        let pass = self.passes.get(pass);
+        let holder = self.passes.holder(pass);
         let who = Who {
-            subject: pass.subject.clone(),
-            tenant: Some(pass.tenant.name.clone()),
-            session: pass.session.clone(),
+            subject: holder.subject.clone(),
+            tenant: Some(holder.tenant.name.clone()),
+            session: holder.session.as_deref().cloned(),
         };
         let target = target(key.cluster, key.kind, scope);
         self.everywhere.audit.record(|| Record::new(event, Some(who), from).about(Some(target)));

@@ -5,14 +5,14 @@
 //!
 //! However many decisions change in one turn, the slots are gone through once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Core;
 use super::beat::Timer;
 use super::end::message;
-use super::pass::{Pass, PassId};
+use super::pass::{GrantId, Holder, HolderId, Pass};
 use super::reason::Reason;
 use super::slot::{At, ENDING, SlotId, SlotName};
 use crate::access::{Grant, GrantKey, Ruling, Wanted};
@@ -76,7 +76,7 @@ impl Loss {
     }
 }
 
-/// What becomes of the streams of a pass.
+/// What becomes of streams.
 pub(super) enum Verdict {
     Show(Scope),
     End(Loss),
@@ -120,36 +120,34 @@ impl Core {
             return;
         }
         let ruled: HashMap<GrantKey, Arc<Grant>> = std::mem::take(&mut self.ruled);
-        let mut verdicts = HashMap::new();
+        let mut verdicts: HashMap<GrantId, Verdict> = HashMap::new();
         // By key: the control plane may have forgotten the grant that a stream was opened by, and made another.
-        for (id, pass) in self.passes.iter_mut() {
-            let Some(grant) = ruled.get(&pass.grant.key) else { continue };
-            if grant.is_as_new_as(&pass.grant) {
-                pass.grant = grant.clone();
+        for (key, grant) in ruled {
+            self.grants.decided(&grant);
+            if let Some(id) = self.passes.grant_on(&key) {
+                verdicts.insert(id, Verdict::of(self.passes.renew(id, grant)));
             }
-            verdicts.insert(id, Verdict::of(&pass.grant));
         }
-        for grant in ruled.values() {
-            self.grants.decided(grant);
+        if !verdicts.is_empty() {
+            self.carry_out(|pass| verdicts.get(&pass.grant));
         }
-        self.carry_out(&verdicts);
     }
 
-    /// Ends the streams of the passes for which this holds.
-    pub(super) fn end_passes(&mut self, loss: &Loss, concerns: impl Fn(&Pass) -> bool) {
-        let concerned = self.passes.iter().filter(|(_, pass)| concerns(pass));
-        let verdicts: HashMap<_, _> = concerned.map(|(id, _)| (id, Verdict::End(loss.clone()))).collect();
-        self.carry_out(&verdicts);
+    /// Ends the streams of the holders for whom this holds.
+    pub(super) fn end_held(&mut self, loss: &Loss, concerns: impl Fn(&Holder) -> bool) {
+        let concerned = self.passes.holders().filter(|(_, holder)| concerns(holder));
+        let concerned: HashSet<HolderId> = concerned.map(|(id, _)| id).collect();
+        if !concerned.is_empty() {
+            let end = Verdict::End(loss.clone());
+            self.carry_out(|pass| concerned.contains(&pass.holder).then_some(&end));
+        }
     }
 
-    fn carry_out(&mut self, verdicts: &HashMap<PassId, Verdict>) {
-        if verdicts.is_empty() {
-            return;
-        }
+    fn carry_out<'v>(&mut self, verdict_on: impl Fn(Pass) -> Option<&'v Verdict>) {
         let concerned: Vec<(SlotName, &Verdict)> = self
             .slots
             .iter()
-            .filter_map(|(id, slot)| Some((self.slots.name(id), verdicts.get(&slot.pass)?)))
+            .filter_map(|(id, slot)| Some((self.slots.name(id), verdict_on(slot.pass)?)))
             .collect();
         for (name, verdict) in concerned {
             if self.slots.named(name).is_none() {
@@ -197,11 +195,10 @@ impl Core {
     }
 
     /// What the streams of a pass may show by now: much may have been decided since their request was.
-    pub(super) fn scope_by(&self, pass: PassId) -> Result<Scope, Loss> {
-        let pass = self.passes.get(pass);
-        if self.is_over(pass) {
+    pub(super) fn scope_by(&self, pass: Pass) -> Result<Scope, Loss> {
+        if self.is_over(self.passes.holder(pass)) {
             return Err(Loss::Expired);
         }
-        scope_by(&pass.grant)
+        scope_by(self.passes.grant(pass))
     }
 }

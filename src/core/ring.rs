@@ -20,8 +20,13 @@ pub struct Send<'a> {
     pub bytes: &'a [u8],
 }
 
-/// What became of one send: bytes taken, or the errno.
-pub type Sent = Result<usize, io::Error>;
+/// What became of one send.
+pub struct Sent {
+    /// Bytes that the socket was given.
+    pub given: usize,
+    /// How many of them it took, or the errno.
+    pub taken: io::Result<usize>,
+}
 
 /// How a core sends.
 pub enum Sender {
@@ -55,10 +60,10 @@ impl Sender {
     }
 
     /// Sends a batch of at most [`BATCH`] and appends what became of each, in order.
-    pub fn send(&mut self, batch: &[Send<'_>], sent: &mut Vec<Sent>) {
+    pub fn send<'a>(&mut self, batch: impl Iterator<Item = Send<'a>>, sent: &mut Vec<Sent>) {
         match self {
             Sender::Ring(ring) => send_by_ring(ring, batch, sent),
-            Sender::Direct => sent.extend(batch.iter().map(send_directly)),
+            Sender::Direct => sent.extend(batch.map(|send| send_directly(&send))),
         }
     }
 }
@@ -66,15 +71,16 @@ impl Sender {
 fn send_directly(send: &Send<'_>) -> Sent {
     // SAFETY: the pointer and the length are those of a live slice; a bad descriptor is an error, not undefined.
     let taken = unsafe { libc::send(send.fd, send.bytes.as_ptr().cast(), send.bytes.len(), FLAGS) };
-    usize::try_from(taken).map_err(|_| io::Error::last_os_error())
+    let taken = usize::try_from(taken).map_err(|_| io::Error::last_os_error());
+    Sent { given: send.bytes.len(), taken }
 }
 
-fn send_by_ring(ring: &mut IoUring, batch: &[Send<'_>], sent: &mut Vec<Sent>) {
-    assert!(batch.len() <= BATCH, "a batch fits the ring");
+fn send_by_ring<'a>(ring: &mut IoUring, batch: impl Iterator<Item = Send<'a>>, sent: &mut Vec<Sent>) {
     let base = sent.len();
     let mut queue = ring.submission();
-    for (index, send) in batch.iter().enumerate() {
-        sent.push(Ok(0));
+    for (index, send) in batch.enumerate() {
+        assert!(index < BATCH, "a batch fits the ring");
+        sent.push(Sent { given: send.bytes.len(), taken: Ok(0) });
         let length = u32::try_from(send.bytes.len()).unwrap_or(u32::MAX);
         let entry = opcode::Send::new(types::Fd(send.fd), send.bytes.as_ptr(), length)
             .flags(FLAGS)
@@ -85,7 +91,7 @@ fn send_by_ring(ring: &mut IoUring, batch: &[Send<'_>], sent: &mut Vec<Sent>) {
         unsafe { queue.push(&entry).expect("the queue was empty and the batch fits") };
     }
     drop(queue);
-    let mut open = batch.len();
+    let mut open = sent.len() - base;
     while open > 0 {
         if let Err(error) = ring.submit_and_wait(open) {
             // A signal, or a full completion queue that the loop below empties. Nothing else can be returned for a ring and entries that
@@ -97,7 +103,7 @@ fn send_by_ring(ring: &mut IoUring, batch: &[Send<'_>], sent: &mut Vec<Sent>) {
         }
         for done in ring.completion() {
             let index = usize::try_from(done.user_data()).expect("an index of this batch");
-            sent[base + index] =
+            sent[base + index].taken =
                 usize::try_from(done.result()).map_err(|_| io::Error::from_raw_os_error(-done.result()));
             open -= 1;
         }
@@ -128,9 +134,9 @@ mod tests {
                 .map(|((end, _), text)| Send { fd: end.as_raw_fd(), bytes: text.as_bytes() })
                 .collect();
             let mut sent = Vec::new();
-            sender.send(&batch, &mut sent);
+            sender.send(batch.into_iter(), &mut sent);
             for (((_, other), text), sent) in pairs.iter().zip(&texts).zip(sent) {
-                assert_eq!(sent.expect("it was sent"), text.len());
+                assert_eq!((sent.given, sent.taken.expect("it was sent")), (text.len(), text.len()));
                 let mut buffer = vec![0; text.len()];
                 (&*other).read_exact(&mut buffer).expect("it is there");
                 assert_eq!(buffer, text.as_bytes());
@@ -148,15 +154,15 @@ mod tests {
             let much = vec![b'x'; 1 << 20];
             let mut sent = Vec::new();
             for _ in 0..16 {
-                sender.send(&[Send { fd: full.as_raw_fd(), bytes: &much }], &mut sent);
+                sender.send(std::iter::once(Send { fd: full.as_raw_fd(), bytes: &much }), &mut sent);
             }
             sent.clear();
             let batch = [(&full, &much[..]), (&closed, b"x"), (&fine, b"x")]
                 .map(|(end, bytes)| Send { fd: end.as_raw_fd(), bytes });
-            sender.send(&batch, &mut sent);
-            assert_eq!(sent[0].as_ref().expect_err("full").kind(), io::ErrorKind::WouldBlock);
-            assert_eq!(sent[1].as_ref().expect_err("closed").kind(), io::ErrorKind::BrokenPipe);
-            assert_eq!(*sent[2].as_ref().expect("fine"), 1);
+            sender.send(batch.into_iter(), &mut sent);
+            assert_eq!(sent[0].taken.as_ref().expect_err("full").kind(), io::ErrorKind::WouldBlock);
+            assert_eq!(sent[1].taken.as_ref().expect_err("closed").kind(), io::ErrorKind::BrokenPipe);
+            assert_eq!(*sent[2].taken.as_ref().expect("fine"), 1);
         }
     }
 }

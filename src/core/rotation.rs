@@ -35,7 +35,7 @@ impl Core {
         let old: Vec<SlotId> = self
             .slots
             .iter()
-            .filter(|(_, slot)| now.saturating_sub(slot.opened_ms) >= age_of(slot.number, max_age))
+            .filter(|(_, slot)| slot.opened.age(now) >= age_of(slot.number, max_age))
             .filter(|(_, slot)| self.stands_at_end(slot))
             .map(|(id, _)| id)
             .take(most)

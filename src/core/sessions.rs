@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Core;
-use super::pass::Pass;
+use super::pass::Holder;
 use super::rights::Loss;
 use crate::identity::{Identity, Revoked, SessionRef, UnixSeconds};
 
@@ -48,14 +48,14 @@ impl Core {
     /// A session is over, or all of a subject: its streams end, and those that are just being opened do not begin.
     pub(super) fn revoke(&mut self, revoked: &Arc<Revoked>) {
         self.revocations.remember(revoked.clone(), Instant::now());
-        self.end_passes(&Loss::Expired, |pass| {
-            pass.session.as_ref().is_some_and(|session| revoked.ends(&pass.subject, session))
+        self.end_held(&Loss::Expired, |holder| {
+            holder.session.as_ref().is_some_and(|session| revoked.ends(&holder.subject, session))
         });
     }
 
     /// Ends the streams whose time has come. `now`: milliseconds since the Unix epoch.
     pub(super) fn expire_passes(&mut self, now: u64) {
-        self.end_passes(&Loss::Expired, |pass| pass.ends_at().is_some_and(|end| end <= now));
+        self.end_held(&Loss::Expired, |holder| holder.ends_at().is_some_and(|end| end <= now));
     }
 
     pub(super) fn forget_revocations(&mut self, now: Instant) {
@@ -90,13 +90,13 @@ impl Proven for Identity {
     }
 }
 
-impl Proven for Pass {
+impl Proven for Holder {
     fn subject(&self) -> &str {
         &self.subject
     }
 
     fn session(&self) -> Option<&SessionRef> {
-        self.session.as_ref()
+        self.session.as_deref()
     }
 
     fn until(&self) -> Option<UnixSeconds> {

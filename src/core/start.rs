@@ -26,6 +26,7 @@ use super::pass::Passes;
 use super::prefix::Prefixes;
 use super::ring::Sender;
 use super::sessions::Revocations;
+use super::sessions::unix_ms;
 use super::slot::{At, BLOCKED, ENDING, SlotId, Slots};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
@@ -227,7 +228,9 @@ impl Core {
     pub(super) fn stream_line(&mut self, id: SlotId) -> StreamLine {
         let slot = self.slots.get(id);
         let (view_id, pass, at) = (slot.view, slot.pass, slot.at);
-        let (number, sent, opened_ms) = (slot.number, slot.sent, slot.opened_ms);
+        let (number, sent) = (slot.number, slot.sent);
+        let now = unix_ms();
+        let opened_ms = now - slot.opened.age(now);
         let flags = (slot.is(ENDING), slot.is(BLOCKED));
         let view = self.view(view_id);
         let feed = view.key.feed;
@@ -252,7 +255,7 @@ impl Core {
             .to_string();
         StreamLine {
             id: number,
-            actor: self.passes.get(pass).subject.to_string(),
+            actor: self.passes.holder(pass).subject.to_string(),
             cluster: key.cluster.to_string(),
             kind: key.kind.name,
             namespace,

@@ -99,7 +99,7 @@ impl Core {
         }
         slot.unset(BLOCKED);
         if let At::Behind(place) = slot.at {
-            self.go_on_from(id, place);
+            self.go_on_from(id, place.place());
         }
         self.make_ready(id);
     }
@@ -187,10 +187,15 @@ impl Core {
     }
 
     fn end_lap(&mut self, id: ViewId) {
+        let now = Instant::now();
         let view = self.view(id);
         view.lap = None;
-        if std::mem::take(&mut view.again) {
-            self.schedule_lap(id, Instant::now());
+        let began = view.turned.replace(now).unwrap_or(now);
+        let again = std::mem::take(&mut view.again);
+        self.counters.laps.add(1);
+        self.counters.lap_us.add(u64::try_from((now - began).as_micros()).unwrap_or(u64::MAX));
+        if again {
+            self.schedule_lap(id, now);
         }
     }
 
@@ -209,8 +214,7 @@ impl Core {
     fn send_picked(&mut self, picked: &[SlotId], sent: &mut Vec<Sent>) {
         sent.clear();
         let Core { slots, views, prefixes, ring, .. } = self;
-        let mut batch = Vec::with_capacity(picked.len());
-        for id in picked {
+        let batch = picked.iter().map(|id| {
             let slot = slots.get(*id);
             let bytes: &[u8] = match slot.at {
                 At::Log(cursor) => {
@@ -219,22 +223,21 @@ impl Core {
                 At::Prefix(segment, offset) => &prefixes.bytes(segment)[offset as usize..],
                 At::Behind(_) | At::Waiting | At::Pausing => &[],
             };
-            batch.push(Send { fd: slot.socket.as_raw_fd(), bytes });
-        }
-        ring.send(&batch, sent);
-        self.counters.sends.add(batch.len() as u64);
-        let lengths: Vec<usize> = batch.iter().map(|send| send.bytes.len()).collect();
+            Send { fd: slot.socket.as_raw_fd(), bytes }
+        });
+        ring.send(batch, sent);
+        self.counters.sends.add(sent.len() as u64);
         let now = seconds(self.started, Instant::now());
-        for ((id, length), result) in picked.iter().zip(lengths).zip(sent.drain(..)) {
-            self.took(*id, length, result, now);
+        for (id, sent) in picked.iter().zip(sent.drain(..)) {
+            self.took(*id, sent, now);
         }
     }
 
     /// A stream's socket took some, all or nothing of what it was given.
-    fn took(&mut self, id: SlotId, given: usize, result: Sent, now: u32) {
+    fn took(&mut self, id: SlotId, Sent { given, taken }: Sent, now: u32) {
         let slot = self.slots.get_mut(id);
         slot.unset(SENDING);
-        let taken = match result {
+        let taken = match taken {
             Ok(taken) => taken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(_) => return self.close(id, Reason::ClientGone),

@@ -52,8 +52,8 @@ pub struct View {
     pub again: bool,
     /// The next member to visit in the lap that is under way.
     pub lap: Option<u32>,
-    /// When the newest lap began.
-    pub last_lap: Option<Instant>,
+    /// When the lap that is under way began; between laps, when the newest one ended.
+    pub turned: Option<Instant>,
     /// A block that is being taken has a frame for it.
     pub touched: bool,
     /// A lap is due then.
@@ -114,7 +114,7 @@ impl View {
             serial,
             again: false,
             lap: None,
-            last_lap: None,
+            turned: None,
             touched: false,
             due: None,
             waiting: Vec::new(),

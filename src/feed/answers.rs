@@ -11,8 +11,9 @@ use super::snapshot::Snapshot;
 use super::writing::Batch;
 use super::{Feed, Scope, Writer};
 
-/// Scopes whose snapshot can be waited for before the first sync; clients choose them, so there is a bound.
-const MOST_WAITING: usize = 1024;
+/// Scopes whose snapshot can be waited for before the first sync, on all cores: as many as there may be users with rights of their own
+/// when all come back to a cold start. Clients choose them, so there is a bound: some 8 MiB.
+const MOST_WAITING: usize = 65_536;
 
 /// How long a list may show a value that follows the clock.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
@@ -47,7 +48,7 @@ impl Feed {
                 return self
                     .post_self(core, |feed| Mail::Snapshot(feed, waiter.1, true, Err(Refused::Unavailable)));
             }
-            writer.waiting.push(waiter);
+            writer.waiting.insert(waiter);
             return;
         }
         let snapshot = self.snapshot(&mut writer, &scope, exact);
@@ -95,7 +96,10 @@ impl Feed {
             Snapshot::encode(&writer.replica, self.key.kind, scope, at, Timestamp::now(), &self.ledger);
         let snapshot = Arc::new(snapshot);
         self.counters.snapshots.add(1);
-        writer.snapshots.retain(|_, known| known.strong_count() > 0);
+        if writer.snapshots.len() == writer.snapshots.capacity() {
+            // Before it would grow, and not each time: there may be thousands.
+            writer.snapshots.retain(|_, known| known.strong_count() > 0);
+        }
         writer.snapshots.insert(scope.clone(), Arc::downgrade(&snapshot));
         snapshot
     }

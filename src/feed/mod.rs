@@ -23,7 +23,7 @@ mod state;
 mod tests;
 mod writing;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -77,7 +77,8 @@ struct Writer {
     /// Since when the source has been away, and whether streams were told.
     away: Option<(Instant, bool)>,
     snapshots: HashMap<Scope, Weak<Snapshot>>,
-    waiting: Vec<(CoreId, Scope)>,
+    /// Who is to be sent a snapshot of what, once the first sync is there.
+    waiting: BTreeSet<(CoreId, Scope)>,
     /// For rows that follow the clock, which are written out before they are framed.
     scratch: Vec<u8>,
 }
@@ -157,7 +158,7 @@ impl Feed {
                 epoch: None,
                 away: None,
                 snapshots: HashMap::new(),
-                waiting: Vec::new(),
+                waiting: BTreeSet::new(),
                 scratch: Vec::new(),
             }),
             status: ArcSwap::from_pointee(status),

@@ -197,11 +197,10 @@ impl Feed {
         }
         // Before anybody hears of the first sync, so that who comes next finds it.
         self.set_status(State::Live, writer.synced);
+        if !writer.synced {
+            return;
+        }
         for (core, scope) in std::mem::take(&mut writer.waiting) {
-            if !writer.synced {
-                writer.waiting.push((core, scope));
-                continue;
-            }
             let snapshot = self.snapshot(writer, &scope, true);
             self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Ok(snapshot)));
         }

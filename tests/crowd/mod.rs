@@ -7,19 +7,21 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use foretop::config::{AuthMode, Config};
 use memchr::memmem::Finder;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, unconstrained};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::house::{self, patient};
 use crate::tab::Open;
 use crate::tab::http::{Body, Head, Version};
+use crate::tab::socket::Socket;
 use crate::tab::sse::{Event, Item, Parser};
 use crate::tab::state::{End, State};
 
@@ -28,6 +30,9 @@ const USERS: usize = 64;
 
 /// Connections that are being opened at once, where it is no storm.
 const AT_ONCE: usize = 256;
+
+/// A TLS listener has no more handshakes than 128 under way with one address, from which all tabs of a test come.
+const HANDSHAKES_AT_ONCE: usize = 100;
 
 /// A server that lets a crowd in: its users come by a header, and may have as many tabs as they like.
 pub fn config() -> Config {
@@ -41,7 +46,7 @@ pub fn config() -> Config {
 /// One tab of a crowd.
 struct Light {
     open: Open,
-    socket: Option<TcpStream>,
+    socket: Option<Box<dyn Socket>>,
     /// All that came on this connection.
     bytes: Vec<u8>,
     /// How far texts that were waited for have been looked for.
@@ -54,7 +59,12 @@ struct Light {
 impl Light {
     async fn connect(&mut self) {
         let last_id = self.before.last_id.clone();
-        self.socket = Some(self.open.send(&last_id).await.expect("the server accepts"));
+        let (mut socket, _) = self.open.send(&last_id).await.expect("the server accepts");
+        if house::are_over_tls() {
+            // For the server a handshake is over only once it has read what the client sent last.
+            socket.read_buf(&mut self.bytes).await.expect("the beginning of an answer");
+        }
+        self.socket = Some(socket);
     }
 
     /// Reads until the text has come, which is looked for behind the last one.
@@ -79,12 +89,14 @@ impl Light {
 
     /// Takes what is there.
     fn take(&mut self) {
-        let Some(socket) = &self.socket else { return };
+        let Some(socket) = &mut self.socket else { return };
+        let mut context = Context::from_waker(Waker::noop());
         loop {
-            match socket.try_read_buf(&mut self.bytes) {
-                Ok(1..) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-                Ok(0) | Err(_) => {
+            let reading = pin!(unconstrained(socket.read_buf(&mut self.bytes)));
+            match reading.poll(&mut context) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Pending => return,
+                Poll::Ready(Ok(0) | Err(_)) => {
                     self.closed = true;
                     return;
                 }
@@ -159,6 +171,7 @@ impl Crowd {
 
     /// Every tab connects and sends its request, so many at a time.
     async fn connect(&mut self, at_once: usize) {
+        let at_once = if house::are_over_tls() { at_once.min(HANDSHAKES_AT_ONCE) } else { at_once };
         let turns = Arc::new(Semaphore::new(at_once));
         self.each("a connection", move |mut tab| {
             let turns = turns.clone();

@@ -21,6 +21,9 @@ use foretop::serve::Server;
 use foretop::sim::{Cluster, Options};
 use serde_json::{Value, json};
 
+use crate::tab::socket::{is_gone, speaks_tls};
+use tls::Authority;
+
 /// How long anything that must happen may take before the test fails: far more than it ever should.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,6 +41,22 @@ pub struct House {
     pub server: Server,
     /// In the order in which they were asked for.
     pub clusters: Vec<Cluster>,
+    /// Whose certificate it has, where every test speaks TLS.
+    authority: Option<Authority>,
+}
+
+/// Whether a test is about cleartext alone and `FORETOP_TEST_TLS` has the tests speak TLS: it says why.
+pub fn is_of_cleartext(why: &str) -> bool {
+    let is_skipped = are_over_tls();
+    if is_skipped {
+        println!("skipped over TLS: {why}");
+    }
+    is_skipped
+}
+
+/// Whether tests speak TLS to their houses.
+pub fn are_over_tls() -> bool {
+    std::env::var_os("FORETOP_TEST_TLS").is_some()
 }
 
 /// The defaults, on a free port, with two cores: a user's home is then as often another core as the accepting one.
@@ -55,10 +74,6 @@ pub fn cluster(name: &str, pods: usize) -> Options {
     Options { clusters: vec![name.to_owned()], pods, ..Options::default() }
 }
 
-fn serve(config: &Config, specs: Vec<ClusterSpec>) -> Server {
-    Server::start(config, specs).expect("the server starts")
-}
-
 impl House {
     /// A server with these settings, before these clusters (each the first that its options name).
     pub async fn start(config: &Config, clusters: Vec<Options>) -> House {
@@ -67,12 +82,26 @@ impl House {
             running.push(Cluster::start(options).await.expect("a simulated cluster starts"));
         }
         let specs = running.iter().map(|cluster| ClusterSpec::from_url(cluster.name(), &cluster.url()));
-        House { server: serve(config, specs.collect()), clusters: running }
+        House::of(config, specs.collect(), running)
+    }
+
+    /// A server with these settings before these clusters, which may be told of in another way.
+    pub fn of(config: &Config, specs: Vec<ClusterSpec>, clusters: Vec<Cluster>) -> House {
+        let (mut config, mut authority) = (config.clone(), None);
+        if are_over_tls() && config.server.tls.listen.is_none() {
+            authority.insert(Authority::new()).serves(&mut config);
+        }
+        let server = Server::start(&config, specs).expect("the server starts");
+        let house = House { server, clusters, authority };
+        if let Some(authority) = &house.authority {
+            speaks_tls(house.address(), authority.client(None));
+        }
+        house
     }
 
     /// A server with these settings before something that is no simulated cluster, [`EAST`].
     pub fn before(config: &Config, east: ClusterSpec) -> House {
-        House { server: serve(config, vec![east]), clusters: Vec::new() }
+        House::of(config, vec![east], Vec::new())
     }
 
     /// A server with these settings before one quiet cluster, [`EAST`].
@@ -107,9 +136,10 @@ impl House {
         eventually(&format!("{count} streams"), async || self.streams().await.len() == count).await;
     }
 
-    /// Where the server listens.
+    /// Where the server listens, for the clients of this test.
     pub fn address(&self) -> SocketAddr {
-        self.server.address
+        let over_tls = self.authority.as_ref().and(self.server.tls_address);
+        over_tls.unwrap_or(self.server.address)
     }
 
     /// Where it tells its figures.
@@ -131,6 +161,7 @@ impl House {
 impl Drop for House {
     /// Closes the listener and every stream; the cores' threads stay, and have nothing to do.
     fn drop(&mut self) {
+        is_gone(self.address());
         for core in self.server.cores.iter() {
             let _ = core.tell(Command::Drain(Instant::now()));
         }

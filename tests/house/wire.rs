@@ -4,18 +4,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::patient;
 use crate::tab::Answer;
 use crate::tab::http::{Body, Head, Version};
+use crate::tab::socket::{self, Socket};
 use crate::tab::sse::{Event, Item, Parser};
-
-/// What a connection may run over.
-pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
 
 /// A connection.
 pub struct Wire {
@@ -33,7 +29,13 @@ impl Wire {
     pub async fn connect(address: SocketAddr) -> Wire {
         let socket = patient("a connection", TcpStream::connect(address)).await.expect("a connection");
         socket.set_nodelay(true).expect("a TCP socket");
-        Wire::over(socket)
+        Wire::to(address, socket).await
+    }
+
+    /// A connection to this server.
+    async fn to(server: SocketAddr, socket: TcpStream) -> Wire {
+        let socket = patient("a handshake", socket::over(socket, server)).await.expect("a handshake");
+        Wire { socket, read: Vec::new() }
     }
 
     /// A connection over this socket.
@@ -46,7 +48,7 @@ impl Wire {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind((from, 0).into()).expect("all of 127.0.0.0/8 is this machine");
         let socket = patient("a connection", socket.connect(address)).await.expect("a connection");
-        Wire::over(socket)
+        Wire::to(address, socket).await
     }
 
     /// A connection on which this was sent.
@@ -58,11 +60,12 @@ impl Wire {
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.socket.write_all(bytes.as_ref()).await.expect("the server takes it");
+        self.socket.flush().await.expect("the server takes it");
     }
 
     /// Like [`Wire::send`], where the server may have closed already.
     pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.socket.write_all(bytes.as_ref()).await.is_ok()
+        self.socket.write_all(bytes.as_ref()).await.is_ok() && self.socket.flush().await.is_ok()
     }
 
     /// Says that nothing more will be sent.

@@ -30,6 +30,10 @@ use crate::tab::{self, Answer};
 /// The server's name at the provider.
 pub const CLIENT: &str = "foretop";
 
+/// The server's secret at the provider, and as a form has it (RFC 6749, 2.3.1).
+pub const SECRET: &str = "what only the client knows";
+pub const SECRET_IN_FORM: &str = "what+only+the+client+knows";
+
 /// Who browsers know the server as.
 pub const PUBLIC_URL: &str = "https://foretop.example";
 
@@ -45,6 +49,8 @@ pub struct Books {
     pub reused: usize,
     /// What codes were given for: nonce and challenge.
     codes: HashMap<String, (String, String)>,
+    /// All that it has given away, or was told, and that is nobody else's business.
+    pub confided: Vec<String>,
     /// The refresh tokens that are good.
     good: Vec<String>,
     count: usize,
@@ -67,6 +73,7 @@ impl Provider {
             refreshed: 0,
             reused: 0,
             codes: HashMap::new(),
+            confided: Vec::new(),
             good: Vec::new(),
             count: 0,
         };
@@ -94,8 +101,9 @@ impl Provider {
     pub fn refresh_token(&self) -> String {
         let mut books = self.books();
         books.count += 1;
-        let token = format!("refresh-{}", books.count);
+        let token = format!("a-refresh-token-{}", books.count);
         books.good.push(token.clone());
+        books.confided.push(token.clone());
         token
     }
 
@@ -142,7 +150,8 @@ async fn authorize(
     assert!(asked["scope"].split(' ').any(|scope| scope == "openid"), "{}", asked["scope"]);
     let mut books = provider.books();
     books.count += 1;
-    let code = format!("code-{}", books.count);
+    let code = format!("a-code-of-a-sign-in-{}", books.count);
+    books.confided.push(code.clone());
     books.codes.insert(code.clone(), (asked["nonce"].clone(), asked["code_challenge"].clone()));
     let back = format!("{}?code={code}&state={}", asked["redirect_uri"], asked["state"]);
     (StatusCode::FOUND, [(header::LOCATION, back)]).into_response()
@@ -153,11 +162,8 @@ async fn token(
     headers: HeaderMap,
     Form(asked): Form<HashMap<String, String>>,
 ) -> Response {
-    let basic = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{CLIENT}:a secret"));
-    // The client's id and secret are form-encoded before (RFC 6749, 2.3.1).
-    let encoded = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{CLIENT}:a+secret"));
     let given = headers.get("authorization").and_then(|given| given.to_str().ok()).unwrap_or_default();
-    assert!([format!("Basic {basic}"), format!("Basic {encoded}")].contains(&given.to_owned()), "{given}");
+    assert!(basics().iter().any(|basic| given == format!("Basic {basic}")), "{given}");
     if provider.books().away {
         return StatusCode::BAD_GATEWAY.into_response();
     }
@@ -177,15 +183,27 @@ async fn token(
     if let Some(nonce) = nonce {
         claims["nonce"] = nonce.into();
     }
+    let id_token = provider.signed(&provider.key, &claims);
+    provider.books().confided.extend([id_token.clone(), ACCESS.to_owned()]);
     as_json(&json!({
-        "access_token": "access", "token_type": "Bearer", "expires_in": 300,
-        "id_token": provider.signed(&provider.key, &claims), "refresh_token": provider.refresh_token(),
+        "access_token": ACCESS, "token_type": "Bearer", "expires_in": 300, "id_token": id_token,
+        "refresh_token": provider.refresh_token(),
     }))
+}
+
+/// The access token that everybody gets.
+const ACCESS: &str = "an-access-token-for-userinfo";
+
+/// What the server may say of itself: its id and secret, form-encoded before (RFC 6749, 2.3.1), or as they are.
+pub fn basics() -> [String; 2] {
+    [SECRET, SECRET_IN_FORM]
+        .map(|secret| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{CLIENT}:{secret}")))
 }
 
 /// The nonce of the sign-in that the code is for.
 fn exchanged(provider: &Provider, asked: &HashMap<String, String>) -> Option<String> {
     let (nonce, challenge) = provider.books().codes.remove(&asked["code"])?;
+    provider.books().confided.push(asked["code_verifier"].clone());
     let digest = ring::digest::digest(&ring::digest::SHA256, asked["code_verifier"].as_bytes());
     (encode(digest) == challenge).then_some(nonce)
 }
@@ -236,7 +254,7 @@ pub fn signing_in(provider: &Provider, disk: &Disk) -> Config {
     config.auth.mode = AuthMode::Oidc;
     config.auth.oidc.issuer = provider.issuer();
     config.auth.oidc.client_id = CLIENT.into();
-    config.auth.oidc.client_secret = Some("a secret".into());
+    config.auth.oidc.client_secret = Some(SECRET.into());
     config.auth.session.keys = vec![disk.key("old")];
     config.state.dir = Some(disk.dir.path().join("state"));
     config

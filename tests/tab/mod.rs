@@ -8,25 +8,39 @@
 #![allow(dead_code, reason = "every test that has this module uses another part of it")]
 
 pub mod http;
+pub mod socket;
 pub mod sse;
 pub mod state;
 
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use http::{Body, Head, Malformed, Version};
-use sse::Parser;
+use socket::Socket;
+use sse::{Event, Item, Parser};
 use state::{End, State};
 
 /// How long anything that must happen may take before the test fails: far more than it ever should.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Is shown every event as it comes in, before the page is.
+#[derive(Clone)]
+pub struct Witness(Arc<dyn Fn(&Event) + Send + Sync>);
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Witness")
+    }
+}
 
 /// What is asked of the server.
 #[derive(Clone, Debug)]
@@ -37,6 +51,7 @@ pub struct Open {
     headers: Vec<(String, String)>,
     version: Version,
     receive_buffer: Option<u32>,
+    witness: Option<Witness>,
 }
 
 impl Open {
@@ -50,7 +65,15 @@ impl Open {
             headers: vec![("Accept".into(), "text/event-stream".into())],
             version: Version::Http11,
             receive_buffer: None,
+            witness: None,
         }
+    }
+
+    /// Has every event be seen as it comes in.
+    #[must_use]
+    pub fn witness(mut self, sees: impl Fn(&Event) + Send + Sync + 'static) -> Open {
+        self.witness = Some(Witness(Arc::new(sees)));
+        self
     }
 
     /// Sends another header.
@@ -74,13 +97,15 @@ impl Open {
         self
     }
 
-    /// Connects and sends the request, without waiting for an answer.
-    pub async fn send(&self, last_id: &str) -> std::io::Result<TcpStream> {
+    /// Connects and sends the request, without waiting for an answer. Returns the client's address too.
+    pub async fn send(&self, last_id: &str) -> std::io::Result<(Box<dyn Socket>, SocketAddr)> {
         let socket = if self.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }
-        let mut stream = socket.connect(self.address).await?;
+        let stream = socket.connect(self.address).await?;
+        let local = stream.local_addr()?;
+        let mut stream = socket::over(stream, self.address).await?;
         let version = if self.version == Version::Http10 { "1.0" } else { "1.1" };
         let mut request = format!("GET {} HTTP/{version}\r\nHost: {}\r\n", self.path, self.address);
         for (name, value) in &self.headers {
@@ -91,26 +116,30 @@ impl Open {
         }
         request.push_str("\r\n");
         stream.write_all(request.as_bytes()).await?;
-        Ok(stream)
+        stream.flush().await?;
+        Ok((stream, local))
     }
 }
 
 struct Connection {
-    socket: TcpStream,
+    socket: Box<dyn Socket>,
+    local: SocketAddr,
     head: Head,
     body: Body,
     parser: Parser,
+    witness: Option<Witness>,
 }
 
 impl Connection {
     /// Sends the request and reads the answer's head, and returns the bytes that came behind it.
     async fn open(open: &Open, last_id: &str) -> Result<(Connection, Vec<u8>), End> {
-        let mut socket = open.send(last_id).await.map_err(reset)?;
+        let (mut socket, local) = open.send(last_id).await.map_err(reset)?;
         let mut bytes = Vec::new();
         loop {
             if let Some((head, length)) = Head::parse(&bytes).map_err(malformed)? {
                 let body = Body::of(&head, open.version).map_err(malformed)?;
-                let connection = Connection { socket, head, body, parser: Parser::default() };
+                let witness = open.witness.clone();
+                let connection = Connection { socket, local, head, body, parser: Parser::default(), witness };
                 return Ok((connection, bytes.split_off(length)));
             }
             if socket.read_buf(&mut bytes).await.map_err(reset)? == 0 {
@@ -139,7 +168,12 @@ impl Connection {
         let (mut body, mut items) = (Vec::new(), Vec::new());
         let taken = self.body.take(bytes, &mut body);
         self.parser.take(&body, &mut items);
-        items.into_iter().for_each(|item| state.apply(item));
+        for item in items {
+            if let (Item::Event(event), Some(Witness(sees))) = (&item, &self.witness) {
+                sees(event);
+            }
+            state.apply(item);
+        }
         state.end = match taken {
             Err(error) => Some(malformed(error)),
             Ok(()) => self.body.is_done().then(|| self.end()),
@@ -221,8 +255,7 @@ impl Tab {
 
     /// The client's end of the connection.
     pub fn local_address(&self) -> SocketAddr {
-        let connection = self.connection.as_ref().expect("a tab that was not disconnected");
-        connection.socket.local_addr().expect("a connected socket has an address")
+        self.connection.as_ref().expect("a tab that was not disconnected").local
     }
 
     /// Reads once, at most `limit` bytes, and applies them. False when the connection has ended. May be cancelled
@@ -348,6 +381,7 @@ pub async fn try_get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) 
         headers: vec![("Connection".into(), "close".into())],
         version: Version::Http11,
         receive_buffer: None,
+        witness: None,
     };
     for (name, value) in headers {
         open = open.header(name, value);

@@ -1,7 +1,7 @@
 //! One run: starts what a scenario needs, does its phases one after another, and measures each.
 
 pub mod http;
-mod phase;
+pub mod phase;
 pub mod process;
 pub mod server;
 mod show;
@@ -66,7 +66,7 @@ pub struct Options {
 }
 
 /// What a tab of a run shows.
-struct Shown {
+pub struct Shown {
     cluster: String,
     kind: &'static kind::Kind,
     namespace: String,
@@ -118,7 +118,9 @@ async fn measure(
     Ok(Repetition { subject: server.name().to_owned(), rss_before: before.rss, phases })
 }
 
-fn shown(scenario: &Scenario) -> Vec<Shown> {
+/// What the tabs of a scenario show, in the order of their plan's views.
+#[must_use]
+pub fn shown(scenario: &Scenario) -> Vec<Shown> {
     let every = [String::new()];
     let namespaces = if scenario.tabs.namespaces.is_empty() { &every[..] } else { &scenario.tabs.namespaces };
     let mut shown = Vec::new();
@@ -132,7 +134,9 @@ fn shown(scenario: &Scenario) -> Vec<Shown> {
     shown
 }
 
-fn plan(scenario: &Scenario, server: &dyn Subject, shown: &[Shown]) -> Plan {
+/// What the tabs of a scenario do with a server.
+#[must_use]
+pub fn plan(scenario: &Scenario, server: &dyn Subject, shown: &[Shown]) -> Plan {
     let noisy = scenario.phases.iter().any(|phase| phase.noisy > 0.0);
     let view =
         |shown: &Shown| View { path: shown.path(), group: usize::from(noisy && shown.cluster == "sim-1") };

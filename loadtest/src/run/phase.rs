@@ -116,7 +116,11 @@ impl Stage<'_> {
         }
     }
 
-    async fn stir(&self, rate: f64, noisy: f64, churn: f64) -> Result<(), HttpError> {
+    /// Sets how much changes per second.
+    ///
+    /// # Errors
+    /// When the source does not answer.
+    pub async fn stir(&self, rate: f64, noisy: f64, churn: f64) -> Result<(), HttpError> {
         let Some(source) = &self.source else { return Ok(()) };
         source.pulse(rate, noisy).await?;
         source.churn(churn).await

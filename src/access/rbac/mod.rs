@@ -12,7 +12,7 @@
 mod graph;
 #[cfg(test)]
 mod tests;
-mod watched;
+pub(super) mod watched;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use self::watched::Watched;
-use super::{Access, Candidates};
+use super::{Access, Candidates, clock};
 use crate::cluster::{Cluster, Clusters};
 use crate::feed::KubeUser;
 use crate::feed::hub::Running;
@@ -65,7 +65,7 @@ impl Rbac {
     async fn run(self: Arc<Self>) {
         loop {
             let Some(access) = self.access.upgrade() else { return };
-            self.look(&access.clusters(), Instant::now());
+            self.look(&access.clusters(), clock::now());
             drop(access);
             // Waiting longer than until something is wanted would only be late.
             let _ = tokio::time::timeout(LOOK, self.wanted.notified()).await;
@@ -112,6 +112,6 @@ impl Candidates for Rbac {
             self.wanted.notify_one();
             return None;
         };
-        watched.candidates(user, kind, Instant::now())
+        watched.candidates(user, kind, clock::now())
     }
 }

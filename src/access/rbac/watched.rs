@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use super::graph::{Graph, Place};
-use crate::access::{Access, Touched};
+use crate::access::{Access, Touched, clock};
 use crate::cluster::reflector::Sink;
 use crate::feed::{FeedKey, KubeUser, State};
 use crate::kind::rbac::{self, Bound, Permits};
@@ -184,7 +184,7 @@ impl Sink for Part {
                 self.watched.tell(now, Vec::new());
             }
             State::Syncing | State::Away { .. } | State::Unauthenticated => {
-                part.away_since.get_or_insert_with(Instant::now);
+                part.away_since.get_or_insert_with(clock::now);
             }
             State::Forbidden | State::Absent => {
                 part.synced = false;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Tending;
-use crate::access::Access;
 use crate::access::grant::Ruling;
 use crate::access::question::{Answer, Question, Unsaid, What};
 use crate::access::reviewer::{Fresh, Reply};
 use crate::access::touch::About;
 use crate::access::turns::Lane;
 use crate::access::verdicts::Where;
+use crate::access::{Access, clock};
 use crate::config::AccessUpstream;
 use crate::feed::Scope;
 
@@ -98,7 +98,7 @@ impl Tending {
         self.unsaid.remove(&namespace);
         let of_the_whole = namespace.is_none();
         self.verdicts.learn(namespace, allowed, asked);
-        let now = Instant::now();
+        let now = clock::now();
         self.settle.get_or_insert(now + TOGETHER);
         if of_the_whole && self.verdicts.is_union() {
             if matches!(self.live.grant.ruling().0, Ruling::Allowed(Scope::All)) {
@@ -116,7 +116,7 @@ impl Tending {
         if self.again.is_none() {
             let factor = 1u32 << self.failures.min(8);
             let wait = (AGAIN.0 * factor).min(AGAIN.1).mul_f64(0.75 + 0.5 * fastrand::f64());
-            self.again = Some(Instant::now() + wait);
+            self.again = Some(clock::now() + wait);
             self.failures += 1;
         }
         let graced = self.is_graced();

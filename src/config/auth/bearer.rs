@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
-use crate::config::grammar::{Choices, OptionalPath, OptionalUrl, Text, Time, Url, Words};
+use crate::config::grammar::{Choices, Issuer, OptionalPath, OptionalUrl, Text, Time, Words};
 use crate::config::table::{Section, Table};
 use crate::config::{HOUR, MINUTE, SECOND};
 
@@ -77,7 +77,7 @@ impl Section for BearerAuth {
         table.setting(
             "issuer",
             &mut self.issuer,
-            Url,
+            Issuer,
             "The issuer, exactly as its tokens name it (`iss`). Not set: no bearer tokens are taken.",
         );
         table.setting(

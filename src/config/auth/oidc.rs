@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use crate::config::grammar::{OptionalPath, OptionalText, ProviderUrl, Secret, Text, Words};
+use crate::config::grammar::{Issuer, OptionalPath, OptionalText, Secret, Text, Words};
 use crate::config::table::{Section, Table};
 
 /// The provider that browsers sign in with (`OpenID` Connect Core and Discovery 1.0).
@@ -51,7 +51,7 @@ impl Section for Oidc {
         table.setting(
             "issuer",
             &mut self.issuer,
-            ProviderUrl,
+            Issuer,
             "The provider's issuer, exactly as its tokens name it. Needed in `auth.mode: oidc`.",
         );
         table.setting(
@@ -71,7 +71,7 @@ impl Section for Oidc {
             "clientSecretFile",
             &mut self.client_secret_file,
             OptionalPath,
-            "A file that holds the client's secret.",
+            "A file that holds the client's secret. Read at the start.",
         );
         table.setting(
             "scopes",

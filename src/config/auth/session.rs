@@ -42,7 +42,7 @@ impl Section for Session {
             Paths,
             "Files of at least 32 random bytes each, such as `openssl rand -base64 48` writes, the same at every replica. The first seals sessions' \
              cookies, all open them: to change keys without signing anybody out, put the new file first, and take the old one away after \
-             `auth.session.absoluteTimeout`. Needed in `auth.mode: oidc`.",
+             `auth.session.absoluteTimeout`. Read at the start. Needed in `auth.mode: oidc`.",
         );
         table.setting(
             "idleTimeout",

@@ -13,12 +13,12 @@ mod word;
 pub(crate) use list::{KindNames, Paths, Peers, Prewarm, Words};
 pub(crate) use number::{Size, Time, Whole};
 pub(crate) use origin::{Hosts, OptionalOrigin, OriginList};
-pub(crate) use provider::{OptionalText, ProviderUrl, Secret};
+pub(crate) use provider::{OptionalText, Secret};
 pub(crate) use tenants::TenantRules;
 pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
 pub use url::is_safe_url;
-pub(crate) use url::{OptionalUrl, Url};
+pub(crate) use url::{Issuer, OptionalUrl};
 pub(crate) use word::{
     Address, AddressOrOff, AnyText, Choice, Choices, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch,
     Text,

@@ -1,8 +1,8 @@
-//! What is said of a provider: its URL, a secret, texts that need not be there.
+//! Texts that are secret, and texts that need not be there.
 
 use secrecy::SecretString;
 
-use super::{Grammar, Text, Wrong, is_not, scalar};
+use super::{Grammar, Text, Wrong};
 use crate::config::yaml::Node;
 
 /// Any text, or nothing.
@@ -40,36 +40,6 @@ impl Grammar<Option<SecretString>> for Secret {
         match Text.read(given) {
             Ok(text) => Ok(Some(text.into())),
             Err(_) => Err(Wrong::new("is not a text")),
-        }
-    }
-}
-
-/// The URL of a provider: `https`, or `http` on this machine.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ProviderUrl;
-
-impl Grammar<String> for ProviderUrl {
-    fn expected(&self) -> String {
-        "an `https` URL without a query".into()
-    }
-
-    fn show(&self, value: &String) -> String {
-        value.clone()
-    }
-
-    fn read(&self, given: &Node) -> Result<String, Vec<Wrong>> {
-        let text = scalar(given)?;
-        let Ok(url) = text.parse::<http::Uri>() else { return Err(is_not(text, "a URL")) };
-        let on_this_machine = matches!(url.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        let safe = match url.scheme_str() {
-            Some("https") => true,
-            Some("http") => on_this_machine,
-            _ => false,
-        };
-        if safe && url.query().is_none() {
-            Ok(text.to_owned())
-        } else {
-            Err(is_not(text, "an `https` URL without a query"))
         }
     }
 }

@@ -14,13 +14,13 @@ pub fn is_safe_url(text: &str) -> bool {
     }
 }
 
-/// The URL of a document.
+/// The issuer of tokens, as `OpenID` Connect Core (2) has it: a URL without a query or a fragment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Url;
+pub(crate) struct Issuer;
 
-impl Grammar<String> for Url {
+impl Grammar<String> for Issuer {
     fn expected(&self) -> String {
-        "an `https` URL".into()
+        "an `https` URL without a query".into()
     }
 
     fn show(&self, value: &String) -> String {
@@ -29,7 +29,8 @@ impl Grammar<String> for Url {
 
     fn read(&self, given: &Node) -> Result<String, Vec<Wrong>> {
         let text = scalar(given)?;
-        if is_safe_url(text) { Ok(text.to_owned()) } else { Err(is_not(text, "an `https` URL")) }
+        let is_one = is_safe_url(text) && !text.contains(['?', '#']);
+        if is_one { Ok(text.to_owned()) } else { Err(is_not(text, &self.expected())) }
     }
 }
 
@@ -39,7 +40,7 @@ pub(crate) struct OptionalUrl;
 
 impl Grammar<Option<String>> for OptionalUrl {
     fn expected(&self) -> String {
-        Url.expected()
+        "an `https` URL".into()
     }
 
     fn show(&self, value: &Option<String>) -> String {
@@ -47,7 +48,8 @@ impl Grammar<Option<String>> for OptionalUrl {
     }
 
     fn read(&self, given: &Node) -> Result<Option<String>, Vec<Wrong>> {
-        Url.read(given).map(Some)
+        let text = scalar(given)?;
+        if is_safe_url(text) { Ok(Some(text.to_owned())) } else { Err(is_not(text, &self.expected())) }
     }
 }
 
@@ -76,6 +78,15 @@ mod tests {
             "",
         ] {
             assert!(!is_safe_url(unsafe_), "{unsafe_}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_has_no_query() {
+        let reads = |text: &str| Issuer.read(&Node::scalar(text)).is_ok();
+        assert!(reads("https://issuer.example/realms/a") && reads("http://127.0.0.1:3000"));
+        for text in ["https://issuer.example/?a", "https://issuer.example/#a", "http://issuer.example/"] {
+            assert!(!reads(text), "{text}");
         }
     }
 }

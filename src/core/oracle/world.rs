@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::super::join::Opening;
-use super::super::pass::PassId;
+use super::super::pass::Pass;
 use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
 use super::tab::{Rows, Tab};
@@ -370,7 +370,7 @@ impl World {
 
     /// Bytes that a connection was sent behind its head. `None`: it is closed.
     fn sent_by(&self, key: &GrantKey) -> Option<usize> {
-        let is_by = |pass| self.core.passes.get(pass).grant.key == *key;
+        let is_by = |pass| self.core.passes.grant(pass).key == *key;
         if self.core.opening.values().flatten().any(|opening| is_by(opening.pass)) {
             return Some(0);
         }
@@ -401,7 +401,7 @@ impl World {
     }
 
     /// The right by which a tab's connection is open.
-    fn right(&mut self, index: usize) -> PassId {
+    fn right(&mut self, index: usize) -> Pass {
         let who = Self::who();
         let user = self.core.limiter.acquire(&who.subject).expect("no limit");
         let tenant = self.core.everywhere.access.tenants.of(&who).cloned().expect("there is one of everyone");
