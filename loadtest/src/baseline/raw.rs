@@ -219,12 +219,12 @@ impl<'a> Raw<'a> {
                 Err(error) => return Err(error),
             }
             while let Some(frame) = self.unframed.take() {
-                self.send_to_all(&frame)?;
+                self.send_to_all(&frame);
             }
         }
     }
 
-    fn send_to_all(&mut self, frame: &[u8]) -> io::Result<()> {
+    fn send_to_all(&mut self, frame: &[u8]) {
         let mut gone = Vec::new();
         for (number, members) in self.members.chunks(BATCH).enumerate() {
             let batch: Vec<(RawFd, &[u8])> =
@@ -239,7 +239,6 @@ impl<'a> Raw<'a> {
         for index in gone.into_iter().rev() {
             self.members.swap_remove(index);
         }
-        Ok(())
     }
 }
 

@@ -73,7 +73,7 @@ impl Stage<'_> {
             Storm::Stall(tabs) => self.fleet.stall(tabs).await?,
             Storm::Relist => {
                 if let Some(source) = &self.source {
-                    source.relist_all().await?
+                    source.relist_all().await?;
                 }
             }
         }

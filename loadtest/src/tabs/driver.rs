@@ -1,6 +1,7 @@
 //! The process of tabs: one thread, one epoll set, one buffer.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -114,7 +115,7 @@ impl Driver {
             }
             Order::Reopen { tabs, per_second } => {
                 let again: Vec<usize> = (0..tabs.min(self.tabs.len())).collect();
-                for at in again.iter() {
+                for at in &again {
                     self.tabs[*at].disconnect();
                 }
                 self.begin_ramp(again, per_second);
@@ -209,7 +210,7 @@ impl Driver {
             Ok(epoll::modify(&self.set, socket.as_fd(), data, EventFlags::IN)?)
         });
         if let Ok(()) = asked {
-            tab.phase = Phase::Head
+            tab.phase = Phase::Head;
         } else {
             self.totals.fault(Fault::Lost, tab.view, tab.last_id);
             tab.disconnect();
