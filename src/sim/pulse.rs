@@ -49,41 +49,54 @@ pub fn set(world: &Arc<World>, rate: f64, delay: Duration) {
     world.pulse.set.send_modify(|set| *set += 1);
     world.pulse.latest.store(0, Relaxed);
     if rate.is_finite() && rate > 0.0 {
-        tokio::spawn(beat(world.clone(), rate, Instant::now() + delay));
+        let first = Due { at: Instant::now() + delay, stamp: monotonic() + micros(delay) };
+        // Listens from here on, and not only once it runs: it may be set anew before.
+        tokio::spawn(beat(world.clone(), world.pulse.set.subscribe(), rate, first));
+    }
+}
+
+/// When a write is due, and its stamp.
+#[derive(Clone, Copy)]
+struct Due {
+    at: Instant,
+    stamp: u64,
+}
+
+impl Due {
+    fn later(self, by: Duration) -> Self {
+        Due { at: self.at + by, stamp: self.stamp + micros(by) }
     }
 }
 
 /// Writes until the pulse is set anew.
-async fn beat(world: Arc<World>, rate: f64, first: Instant) {
-    let mut set = world.pulse.set.subscribe();
-    let (now, stamp) = (Instant::now(), monotonic());
+async fn beat(world: Arc<World>, mut set: watch::Receiver<u64>, rate: f64, first: Due) {
     let mut made = 0u32;
     loop {
-        let mut due = first + Duration::from_secs_f64(f64::from(made) / rate);
+        let mut due = first.later(Duration::from_secs_f64(f64::from(made) / rate));
         tokio::select! {
             // First, so that nothing is written once the pulse was set anew, however much is due.
             biased;
             _ = set.changed() => return,
-            () = sleep_until(due) => {}
+            () = sleep_until(due.at) => {}
         }
         for _ in 0..WRITES_AT_A_TIME {
-            if due > Instant::now() || set.has_changed().unwrap_or(true) {
+            if due.at > Instant::now() || set.has_changed().unwrap_or(true) {
                 break;
             }
             if !world.is_down() {
-                write(&world, stamp + micros(due - now), due);
+                write(&world, due);
             }
             made += 1;
-            due = first + Duration::from_secs_f64(f64::from(made) / rate);
+            due = first.later(Duration::from_secs_f64(f64::from(made) / rate));
         }
     }
 }
 
-fn write(world: &World, stamp: u64, due: Instant) {
-    let stamp = u32::try_from(stamp & STAMP).expect("masked");
+fn write(world: &World, due: Due) {
+    let stamp = u32::try_from(due.stamp & STAMP).expect("masked");
     if world.churn.restart(&world.store, stamp) {
         world.pulse.made.fetch_add(1, Relaxed);
-        world.pulse.latest.fetch_max(micros(due.elapsed()), Relaxed);
+        world.pulse.latest.fetch_max(micros(due.at.elapsed()), Relaxed);
     }
 }
 
