@@ -496,8 +496,9 @@ impl Play {
             self.pass(LOOK).await;
         }
         let settled = match self.way {
-            Way::Watched => BOUND,
-            Way::Clock => 2 * self.access.settings.review_every + AT_ONCE,
+            Way::Watched if self.failures.is_empty() => BOUND,
+            // What came and went while the watch was away is noticed by the clock alone.
+            _ => 2 * self.access.settings.review_every + AT_ONCE,
         };
         self.pass(settled).await;
         for number in 0..self.pages.len() {
@@ -506,8 +507,10 @@ impl Play {
                 let key = self.pages[number].key.clone();
                 self.pages[number].grant = Some(held::done(self.access.clone().decide(key)).await);
             }
-            self.compare(number, round);
         }
+        // Who was denied may be shown a part of what they have gained before all of it.
+        self.pass(Duration::from_secs(1)).await;
+        (0..self.pages.len()).for_each(|number| self.compare(number, round));
         self.failures.clear();
         // Some close, so that their grants are forgotten.
         for page in 0..self.random.usize(0..PAGES / 2) {
