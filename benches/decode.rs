@@ -1,8 +1,9 @@
-//! Decoding, side by side: what Foretop does with a recorded line of each kind (line to finished row); the least that simd-json could do with
-//! it (its tape, of which nothing is read yet); and, for pods, what a typed client does.
+//! Decoding, side by side: what Foretop does with a recorded line of each kind (line to finished row), beside simd-json's tape of it, of which
+//! nothing is read yet; for pods, one partial struct as `serde_json` and as simd-json fill it; and what a typed client does.
 
 mod inner;
 
+use std::borrow::Cow;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use foretop::kind::{self, Kind};
 use inner::lines;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use simd_json::Buffers;
 
 #[global_allocator]
@@ -22,6 +24,76 @@ struct Typed<'a> {
     #[serde(rename = "type")]
     change: &'a str,
     object: Pod,
+}
+
+/// A pod as far as a row needs it, in a struct that either decoder fills: Foretop's own are made for `serde_json`.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Partial<'a> {
+    #[serde(borrow)]
+    object: PartialPod<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PartialPod<'a> {
+    #[serde(borrow)]
+    metadata: PartialMetadata<'a>,
+    #[serde(borrow)]
+    spec: PartialSpec<'a>,
+    #[serde(borrow)]
+    status: PartialStatus<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PartialMetadata<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    namespace: Cow<'a, str>,
+    #[serde(borrow)]
+    resource_version: Cow<'a, str>,
+    #[serde(borrow)]
+    creation_timestamp: Cow<'a, str>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PartialSpec<'a> {
+    #[serde(borrow)]
+    node_name: Cow<'a, str>,
+    containers: Vec<IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PartialStatus<'a> {
+    #[serde(borrow)]
+    phase: Cow<'a, str>,
+    #[serde(borrow, rename = "podIP")]
+    pod_ip: Cow<'a, str>,
+    container_statuses: Vec<PartialContainer>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PartialContainer {
+    ready: bool,
+    restart_count: i32,
+}
+
+impl Partial<'_> {
+    /// All that was read, so that nothing of it can be left out.
+    fn read(&self) -> usize {
+        let PartialPod { metadata, spec, status } = &self.object;
+        let texts =
+            [&metadata.name, &metadata.namespace, &metadata.resource_version, &metadata.creation_timestamp];
+        let texts = texts.into_iter().chain([&spec.node_name, &status.phase, &status.pod_ip]);
+        let counts =
+            status.container_statuses.iter().filter(|status| status.ready && status.restart_count == 0);
+        texts.map(|text| text.len()).sum::<usize>() + spec.containers.len() + counts.count()
+    }
 }
 
 /// simd-json reads a copy, which it changes; what it needs beside is used again.
@@ -41,12 +113,10 @@ impl Simd {
         black_box(simd_json::to_tape_with_buffers(&mut self.line, &mut self.buffers)).expect("JSON");
     }
 
-    fn typed(&mut self, line: &[u8]) {
+    fn read<'a, T: Deserialize<'a>>(&'a mut self, line: &[u8]) -> T {
         self.line.clear();
         self.line.extend_from_slice(line);
-        let typed: Typed<'_> =
-            simd_json::serde::from_slice_with_buffers(&mut self.line, &mut self.buffers).expect("a pod");
-        black_box((typed.change.len(), typed.object));
+        simd_json::serde::from_slice_with_buffers(&mut self.line, &mut self.buffers).expect("a pod")
     }
 }
 
@@ -67,28 +137,38 @@ fn rows(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn typed(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("typed");
+fn pods(criterion: &mut Criterion) {
     let mut simd = Simd::new();
     let pods = kind::by_name("pods").expect("a kind");
-    for (name, line) in [("pods", lines::recorded(pods)), ("pods, 7 kB", lines::POD.to_vec())] {
+    for (name, line) in [("recorded pod", lines::recorded(pods)), ("pod of 7 kB", lines::POD.to_vec())] {
+        let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Bytes(line.len() as u64));
-        group.bench_function(BenchmarkId::new("serde_json", name), |bencher| {
+        group.bench_function("partial, serde_json", |bencher| {
+            bencher.iter(|| serde_json::from_slice::<Partial<'_>>(black_box(&line)).expect("a pod").read());
+        });
+        group.bench_function("partial, simd-json", |bencher| {
+            bencher.iter(|| simd.read::<Partial<'_>>(black_box(&line)).read());
+        });
+        group.bench_function("typed, serde_json", |bencher| {
             bencher.iter(|| {
                 let typed: Typed<'_> = serde_json::from_slice(black_box(&line)).expect("a pod");
                 black_box((typed.change.len(), typed.object))
             });
         });
-        group.bench_function(BenchmarkId::new("simd-json", name), |bencher| {
-            bencher.iter(|| simd.typed(black_box(&line)));
+        group.bench_function("typed, simd-json", |bencher| {
+            bencher.iter(|| {
+                let typed: Typed<'_> = simd.read(black_box(&line));
+                black_box((typed.change.len(), typed.object))
+            });
         });
+        group.bench_function("line to frame", |bencher| bencher.iter(inner::feed::to_frame(&line)));
+        group.finish();
     }
-    group.finish();
 }
 
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(800)).sample_size(50);
-    targets = rows, typed
+    targets = pods, rows
 }
 criterion_main!(benches);

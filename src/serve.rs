@@ -279,7 +279,7 @@ impl Server {
 
     fn tell(&self, command: impl Fn() -> Command) {
         for core in self.cores.iter() {
-            // Only a core that is gone, or drowned in connections, does not hear it; the process ends all the same.
+            // Only a core that is gone does not hear it.
             let _ = core.tell(command());
         }
     }
@@ -292,15 +292,8 @@ impl Hear for TellCores {
     fn hear(&self, what: &Revoked) {
         let what = Arc::new(what.clone());
         for core in self.0.iter() {
-            // A core has at most some thousands of commands waiting, which it is through with in moments.
-            let mut command = Command::Revoked(what.clone());
-            for _ in 0..100 {
-                match core.tell(command) {
-                    Ok(()) => break,
-                    Err(back) => command = back,
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            // Only a core that is gone does not hear it.
+            let _ = core.tell(Command::Revoked(what.clone()));
         }
     }
 }

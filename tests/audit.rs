@@ -170,3 +170,20 @@ async fn a_request_id_that_needs_no_escaping_is_repeated_and_any_other_replaced(
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_behind_a_trusted_proxy_is_recorded_by_its_own_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut config, file) = audited(folder.path());
+    config.server.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a block")];
+    config.streams.per_user = 1;
+    let house = House::small_with(&config).await;
+    let forwarded = format!("{ANN}X-Forwarded-For: 198.51.100.7, 203.0.113.9, 127.0.0.2\r\n");
+    let mut stream = Stream::open(house.address(), &watch("pods"), &forwarded).await;
+    stream.events(1).await;
+    assert_eq!(record(&file, "stream.opened").await["client"], "203.0.113.9");
+    assert_eq!(Stream::open(house.address(), &watch("nodes"), &forwarded).await.head.status, 429);
+    assert_eq!(record(&file, "denied").await["client"], "203.0.113.9");
+    drop(stream);
+    assert_eq!(record(&file, "stream.closed").await["client"], "203.0.113.9");
+}

@@ -352,6 +352,8 @@ async fn what_is_not_utf_8_names_nothing() {
         (get("/api/clusters/%ff/pods", USER).into_bytes(), 404),
         (get("/api/clusters/east%00/pods", USER).into_bytes(), 404),
         (get("/api/clusters/east/%ff", USER).into_bytes(), 404),
+        (get("/api/clusters/%ff/dashboard", USER).into_bytes(), 404),
+        (get("/api/clusters/east/pods/team-a/%ff", USER).into_bytes(), 404),
         (get(&format!("{}?namespace=%ff%fe", list("pods")), USER).into_bytes(), 400),
     ] {
         let answer = Wire::with(house.address(), &request).await.answer().await;

@@ -160,7 +160,7 @@ async fn the_clock_notices(fault: &Fault) {
     config.access.review_every = Duration::from_secs(1);
     let house = house_with(&config).await;
     for plural in FOLLOWED {
-        house.east().faults().add(fault.clone().on(plural).times(1000));
+        house.east().faults().add((*fault).on(plural).times(1000));
     }
     bind(house.east(), Some("red"), "ann", "reader", &user("ann"));
     let mut tab = Tab::open(ANN.watch(&house, "pods", None)).await.follow();

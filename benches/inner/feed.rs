@@ -61,11 +61,16 @@ fn lines_to(feed: Arc<Feed>, lines: [Vec<u8>; 2]) -> Box<dyn FnMut()> {
     })
 }
 
-pub fn line_to_frame() -> Box<dyn FnMut()> {
-    let text = std::str::from_utf8(lines::POD).expect("a line is text");
-    let other = text.replace("\"restartCount\":0", "\"restartCount\":1");
+/// A pod line, and in turn the same with another row, decoded and put into a feed: a frame in its journal each.
+pub fn to_frame(line: &[u8]) -> Box<dyn FnMut()> {
+    let text = std::str::from_utf8(line).expect("a line is text");
+    let other = text.replace("\"restartCount\":", "\"restartCount\":1");
     assert_ne!(text, other, "the two lines have different rows");
     lines_to(feed(&Shared::without_cores()), [text.into(), other.into()])
+}
+
+pub fn line_to_frame() -> Box<dyn FnMut()> {
+    to_frame(lines::POD)
 }
 
 pub fn suppressed() -> Box<dyn FnMut()> {

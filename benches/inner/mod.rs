@@ -7,7 +7,7 @@
 #![allow(dead_code, reason = "each benchmark that has this module uses another part of it")]
 
 mod core;
-mod feed;
+pub mod feed;
 pub mod lines;
 
 /// One of the loops.

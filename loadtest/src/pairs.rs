@@ -128,7 +128,7 @@ impl Pairs {
             pin(None, &[self.other_cpu])?;
             match rival {
                 Err(BaselineError::NotInstalled(what)) => {
-                    show.say(&format!("left out: {what} is not installed"))
+                    show.say(&format!("left out: {what} is not installed"));
                 }
                 rival => rivals.push(rival?.fill(&plan, scenario, &recording).await?),
             }
@@ -187,11 +187,11 @@ impl Found {
                 let _ = write!(text, "  {unit:<22} {:>10}", short(middle));
                 let ratios = self.ratios(index, figure);
                 if let (1.., Some(ratio)) = (index, median(&ratios)) {
-                    let (least, most) = interval(&ratios);
+                    let (low, high) = interval(&ratios);
                     let (first, last) = (ratios[0], ratios[ratios.len() - 1]);
                     let _ = write!(
                         text,
-                        "   foretop {ratio:.3} × of it, 90 % in {least:.3}–{most:.3}, all in {first:.3}–{last:.3}"
+                        "   foretop {ratio:.3} × of it, 90 % in {low:.3}–{high:.3}, all in {first:.3}–{last:.3}"
                     );
                 }
                 text.push('\n');

@@ -19,11 +19,11 @@ const PAGE: u64 = 4096;
 pub struct Sample {
     /// When, in microseconds of [`clock::now`].
     pub at: u64,
-    /// Processor time of all threads, in seconds, to the nanosecond.
+    /// Processor time in seconds; the kernel tells it in hundredths.
     pub cpu: f64,
-    /// Of this, in user space; the kernel tells it in hundredths.
+    /// Of this, in user space.
     pub user: f64,
-    /// Processor time by the threads' names.
+    /// Processor time by the names of the threads that there are now, to the nanosecond.
     pub threads: BTreeMap<String, f64>,
     /// Processor time of the kernel's softirq threads of the whole machine: on loopback a part of the receiving side runs there, and is
     /// charged to nobody.
@@ -71,10 +71,11 @@ impl Sample {
             let path = task.path();
             let name = fs::read_to_string(path.join("comm")).unwrap_or_default();
             let ran = on_cpu(&path).unwrap_or(0.0);
-            self.cpu += ran;
             *self.threads.entry(name.trim_end().to_owned()).or_default() += ran;
         }
-        self.user += user(pid).unwrap_or(0.0);
+        let (user, system) = times(pid).unwrap_or_default();
+        self.user += user;
+        self.cpu += user + system;
         self.rss += resident(pid).unwrap_or(0);
     }
 
@@ -103,7 +104,9 @@ pub fn pin(pid: Option<u32>, cpus: &[usize]) -> io::Result<()> {
         return Ok(());
     }
     let mut set = CpuSet::new();
-    cpus.iter().for_each(|cpu| set.set(*cpu));
+    for cpu in cpus {
+        set.set(*cpu);
+    }
     let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
     Ok(sched_setaffinity(pid, &set)?)
 }
@@ -115,12 +118,13 @@ fn on_cpu(task: &std::path::Path) -> Option<f64> {
     Some(nanoseconds / 1e9)
 }
 
-/// Seconds that a process has run in user space.
-fn user(pid: u32) -> Option<f64> {
+/// Seconds that a process has run in user space and in the kernel, in threads that have ended too.
+fn times(pid: u32) -> Option<(f64, f64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may hold spaces and brackets; behind its last bracket the fields are plain.
-    let ticks: f64 = text.rsplit_once(')')?.1.split_whitespace().nth(11)?.parse().ok()?;
-    Some(ticks / TICKS)
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut seconds = || fields.next()?.parse::<f64>().ok().map(|ticks| ticks / TICKS);
+    Some((seconds()?, seconds()?))
 }
 
 /// A process's resident memory in bytes.

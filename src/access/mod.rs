@@ -5,9 +5,11 @@
 //! process, on the control plane; a core reads a grant that it has without asking anybody.
 //!
 //! - [`mapping`]: who somebody is to Kubernetes. [`grant`]: what was decided.
+//! - [`deciding`]: somebody waits for a decision.
 //! - [`live`]: a grant that is kept up to date, by its task ([`tending`]). [`verdicts`]: what the answers to its questions come to;
 //!   [`patience`]: how long it counts while nobody answers; [`touch`]: when something may have changed; [`candidates`]: the namespaces that
 //!   a union may be of. [`checks`]: what somebody asks about themselves.
+//! - [`Tenants`] have quotas; of bytes, a [`bucket`].
 //! - [`rbac`] watches roles and bindings, where the settings want it: what they touch, and which candidates they name.
 //! - [`reviewer`] asks a cluster's apiserver ([`authorizer`]); [`turns`]: whose question is next; [`question`]: what is asked, and what an
 //!   answer is. [`clock`]: by which all of it goes.
@@ -16,9 +18,11 @@
 //! users × scopes, never on tabs.
 
 mod authorizer;
+pub mod bucket;
 mod candidates;
 mod checks;
 mod clock;
+mod deciding;
 mod grant;
 mod live;
 mod mapping;
@@ -40,6 +44,7 @@ use std::time::Duration;
 
 pub use candidates::Candidates;
 pub use checks::{Checked, CheckedWhere};
+pub use deciding::{Deciding, Decision, Progress};
 pub use grant::{Grant, GrantKey, Ruling, Wanted};
 pub use mapping::{Asker, Mapping};
 pub use question::{Answer, Check, Unsaid};
@@ -48,7 +53,7 @@ pub use touch::{Subject, Touched};
 
 use self::authorizer::Authorizer;
 use self::candidates::AllNamespaces;
-use self::live::{Live, News, Told};
+use self::live::{Live, News};
 use self::reviewer::Reviewer;
 use self::touch::Recent;
 use crate::cluster::Clusters;
@@ -57,9 +62,6 @@ use crate::feed::hub::Hub;
 use crate::feed::post::{Mail, Post};
 use crate::feed::{Eyes, Scope};
 use crate::identity::Identity;
-
-/// Who waits for a decision gives up when nothing has been answered for this long.
-const STANDSTILL: Duration = Duration::from_secs(15);
 
 /// The grants of a process.
 pub struct Access {
@@ -148,33 +150,6 @@ impl Access {
         }
     }
 
-    /// The grant for this question, decided anew where what is known is too old. On the control plane; all who ask the same share one question.
-    ///
-    /// Where nobody answers, it is [`Ruling::Unavailable`], save while the cluster is away and the last decision still counts.
-    pub async fn decide(self: Arc<Self>, key: GrantKey) -> Arc<Grant> {
-        let Some((live, grant)) = self.live(&key) else {
-            let ruling = Ruling::Allowed(key.wanted.as_shared());
-            return Arc::new(Grant::new(key, ruling));
-        };
-        if self.is_known(&grant) || live.told.borrow().graced {
-            return grant;
-        }
-        let (began, mut told) = (clock::now(), live.told.clone());
-        let unsaid_before = told.borrow().unsaid;
-        live.tell(News::Wanted);
-        loop {
-            let Told { asked, unsaid, graced, .. } = told.borrow_and_update().clone();
-            let oldest = began.checked_sub(self.life(&grant.ruling().0)).unwrap_or(began);
-            if graced || asked.is_some_and(|asked| asked >= oldest) {
-                return grant;
-            }
-            let moves = clock::within(STANDSTILL, told.changed());
-            if unsaid > unsaid_before || !matches!(moves.await, Some(Ok(()))) {
-                return Arc::new(Grant::new(key, Ruling::Unavailable));
-            }
-        }
-    }
-
     fn is_known(&self, grant: &Grant) -> bool {
         let ruling = grant.ruling();
         clock::now().saturating_duration_since(ruling.1) < self.life(&ruling.0)
@@ -201,17 +176,6 @@ impl Access {
             Reviewer::start(cluster.clone(), self.authorizer.clone(), self.settings.clone(), self.check_life)
         });
         reviewer.clone()
-    }
-
-    /// Of how many questions of how many a decision under way has answers. `None` where there is none under way.
-    #[must_use]
-    pub fn progress(&self, key: &GrantKey) -> Option<(u32, u32)> {
-        let grants = self.grants();
-        grants
-            .get(key)
-            .map(|live| live.told.borrow().clone())
-            .filter(|told| told.asked.is_none())
-            .map(|told| told.progress)
     }
 
     /// Rights in this cluster may have changed: what streams see by them is asked again at once, and for ten seconds more, as authorizers lag.

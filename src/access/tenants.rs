@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+use super::bucket::Bucket;
 use crate::cluster::ClusterSpec;
 use crate::config::{self, DEFAULT_TENANT, TenantRule};
 use crate::identity::Identity;
@@ -31,6 +33,12 @@ pub struct Tenants {
 pub struct Tenant {
     /// Its name.
     pub name: Arc<str>,
+    /// Which of the tenants it is, from 0.
+    pub number: usize,
+    /// What its streams may be sent; `None`: without a bound.
+    pub bytes: Option<Bucket>,
+    /// The same of its lists.
+    list_bytes: Option<Bucket>,
     most_streams: u32,
     most_connects: u32,
     streams: AtomicU32,
@@ -53,14 +61,25 @@ impl Tenants {
     pub fn new(settings: &config::Tenants) -> Self {
         let mut tenants: HashMap<String, Arc<Tenant>> = HashMap::new();
         let rules = settings.rules.iter().map(|rule| {
+            let number = tenants.len();
             // Several rules may be of one tenant.
             let tenant =
-                tenants.entry(rule.name.clone()).or_insert_with(|| Tenant::new(&rule.name, settings));
+                tenants.entry(rule.name.clone()).or_insert_with(|| Tenant::new(&rule.name, number, settings));
             (rule.clone(), tenant.clone())
         });
         let rules: Vec<_> = rules.collect();
-        let only = rules.is_empty().then(|| Tenant::new(DEFAULT_TENANT, settings));
+        let only = rules.is_empty().then(|| Tenant::new(DEFAULT_TENANT, 0, settings));
         Tenants { rules, only, clusters: ArcSwap::default() }
+    }
+
+    /// All of them, each at its number.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Tenant>> {
+        let tenants = self.rules.iter().map(|(_, tenant)| tenant).chain(&self.only);
+        let mut tenants: Vec<_> = tenants.cloned().collect();
+        tenants.sort_by_key(|tenant| tenant.number);
+        tenants.dedup_by_key(|tenant| tenant.number);
+        tenants
     }
 
     /// Takes the registry as it is now.
@@ -95,9 +114,16 @@ fn matches(rule: &TenantRule, who: &Identity) -> bool {
 }
 
 impl Tenant {
-    fn new(name: &str, settings: &config::Tenants) -> Arc<Self> {
+    fn new(name: &str, number: usize, settings: &config::Tenants) -> Arc<Self> {
+        let bucket = || {
+            let per_second = settings.bytes_per_second;
+            (per_second > 0).then(|| Bucket::new(per_second as u64, Instant::now()))
+        };
         Arc::new(Tenant {
             name: name.into(),
+            number,
+            bytes: bucket(),
+            list_bytes: bucket(),
             most_streams: settings.streams,
             most_connects: settings.connects_per_second,
             streams: AtomicU32::new(0),
@@ -124,6 +150,11 @@ impl Tenant {
     /// One less.
     pub fn close(&self) {
         self.streams.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether a list of so many bytes may be answered now; if so, they are counted.
+    pub fn list(&self, now: Instant, bytes: usize) -> bool {
+        self.list_bytes.as_ref().is_none_or(|bucket| bucket.take_if_any(now, bytes))
     }
 
     fn count_connect(&self, second: u32) -> bool {
@@ -188,6 +219,9 @@ mod tests {
             rule("blue", &["late"], &[], &[]),
         ];
         let tenants = Tenants::new(&config::Tenants { rules, ..config::Tenants::default() });
+        let numbered: Vec<_> =
+            tenants.all().iter().map(|tenant| (tenant.number, tenant.name.clone())).collect();
+        assert_eq!(numbered, [(0, "blue".into()), (1, "red".into())]);
         tenants.serve(&[
             cluster("b", &["blue"]),
             cluster("r", &["red"]),
@@ -216,8 +250,10 @@ mod tests {
             rules: vec![rule("blue", &["a"], &[], &[]), rule("blue", &["b"], &[], &[])],
             streams: 3,
             connects_per_second: 2,
+            bytes_per_second: 0,
         };
         let tenants = Tenants::new(&settings);
+        assert_eq!(tenants.all().len(), 1);
         let (a, b) = (who("x", "", &["a"]), who("y", "", &["b"]));
         let open = |who: &Identity, second| tenants.of(who).expect("a tenant").open(second);
         assert_eq!((open(&a, 7), open(&b, 7)), (Ok(()), Ok(())));

@@ -190,7 +190,7 @@ mod tests {
         recent.note(ms(start, 500), &Touched::Namespace("b".into()));
         let of_b = (ms(start, 500), Some(Arc::from("b")));
         assert_eq!(recent.of(&user("ann"), ms(start, 600)), [(start, Some("a".into())), of_b.clone()]);
-        assert_eq!(recent.of(&user("bob"), ms(start, 600)), [of_b.clone()]);
+        assert_eq!(recent.of(&user("bob"), ms(start, 600)), std::slice::from_ref(&of_b));
         assert_eq!(recent.of(&user("ann"), ms(start, 10_001)), [of_b]);
         assert_eq!(recent.of(&user("ann"), ms(start, 10_501)), []);
         for _ in 0..=MOST_RECENT {

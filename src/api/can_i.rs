@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
+use super::in_path::InPath;
 use super::{Api, Asker, json, refuse, wants_json};
 use crate::access::{Answer, Check, Checked, CheckedWhere};
 use crate::wire::refusal::Refusal;
@@ -67,7 +68,7 @@ impl Outcome {
 pub(super) async fn can_i(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
-    Path(cluster): Path<String>,
+    InPath(cluster): InPath<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
 
+use super::in_path::InPath;
 use super::{Api, Asker, accepts_json, refuse};
 use crate::wire::refusal::Refusal;
 
@@ -41,7 +42,7 @@ pub(super) fn or_nowhere(word: &str) -> Refusal {
 pub(super) async fn branch(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
-    Path((cluster, branch)): Path<(String, String)>,
+    InPath((cluster, branch)): InPath<(String, String)>,
     request: Request,
 ) -> Response {
     refuse(why(&api, &asker, &cluster, or_nowhere(&branch)), accepts_json(&request))
@@ -51,7 +52,7 @@ pub(super) async fn branch(
 pub(super) async fn write(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
-    Path((cluster, ..)): Path<(String, String, String)>,
+    InPath((cluster, ..)): InPath<(String, String, String)>,
     request: Request,
 ) -> Response {
     let is_write = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);

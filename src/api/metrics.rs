@@ -42,14 +42,15 @@ type CoreFigure = (&'static str, &'static str, fn(&CoreCounters) -> u64);
 /// A count's name, its help, and where it is counted.
 type Counted<T> = (&'static str, &'static str, fn(&T) -> &Counter);
 
-const CORE_LEVELS: [CoreFigure; 4] = [
+const CORE_LEVELS: [CoreFigure; 5] = [
     ("streams", "Open streams", |core| core.streams.get()),
     ("views", "Views with streams", |core| core.views.get()),
     ("users", "Users with streams", |core| core.users.get()),
     ("connections", "Open connections that are no stream", |core| core.connections.get()),
+    ("streams_held", "Streams that wait for bytes of their tenant's quota", |core| core.waiting.get()),
 ];
 
-const CORE_COUNTS: [Counted<CoreCounters>; 22] = [
+const CORE_COUNTS: [Counted<CoreCounters>; 24] = [
     ("streams_opened", "Streams opened", |core| &core.opened),
     ("streams_closed", "Streams ended", |core| &core.closed),
     ("sends", "Sends given to the kernel", |core| &core.sends),
@@ -65,6 +66,10 @@ const CORE_COUNTS: [Counted<CoreCounters>; 22] = [
     ("resumes_too_old", "Resumes whose id was too old", |core| &core.too_old),
     ("resumes_ahead", "Resumes whose id was newer than anything known", |core| &core.ahead),
     ("snapshots_sent", "Snapshots handed to streams", |core| &core.snapshots),
+    ("quota_waits", "Times that a stream began to wait for bytes of its tenant's quota", |core| &core.held),
+    ("quota_held_bytes", "Bytes that there were for a stream when it began to wait so", |core| {
+        &core.held_bytes
+    }),
     ("streams_stalled", "Streams reset for taking nothing", |core| &core.stalled),
     ("streams_shed", "Streams ended at the ceiling of memory", |core| &core.shed),
     ("lists", "Lists asked for", |core| &core.lists),

@@ -12,6 +12,7 @@ mod detail;
 mod elsewhere;
 mod explain;
 mod health;
+mod in_path;
 pub mod manage;
 pub mod metrics;
 mod origin;

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::grammar::{show_duration, show_size};
 use super::load::Place;
 use super::sources::File;
-use super::{AccessUpstream, AuthMode, AuthorizationMode, Config, Mistake};
+use super::{AccessUpstream, AuthMode, AuthorizationMode, Config, KIB, Mistake};
+
+/// The least quota of bytes per second that a tenant can live with.
+const LEAST_BYTES: u64 = 16 * KIB;
 
 /// What is known of the values' origins.
 pub(crate) struct Known<'a> {
@@ -27,6 +30,7 @@ pub(crate) fn find(config: &Config, known: &Known<'_>, mistakes: &mut Vec<Mistak
     rules.manage(config);
     rules.kinds(config);
     rules.streams(config);
+    rules.tenants(config);
     rules.memory(config);
     rules.upstream(config);
 }
@@ -315,6 +319,16 @@ impl Rules<'_> {
             &["server.targetBytes", "server.headBytes"],
             || "a request's head holds its target, and would be refused first".into(),
             || format!("less than `server.headBytes`, {}", show_size(config.server.head_bytes as u64)),
+        );
+    }
+
+    fn tenants(&mut self, config: &Config) {
+        let bytes = config.tenants.bytes_per_second as u64;
+        self.check(
+            bytes == 0 || bytes >= LEAST_BYTES,
+            &["tenants.bytesPerSecond"],
+            || format!("{} per second are not enough for a tenant's heartbeats", show_size(bytes)),
+            || format!("`0` for no limit, or at least {}", show_size(LEAST_BYTES)),
         );
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::grammar::{TenantRules, Whole};
+use super::GIB;
+use super::grammar::{Size, TenantRules, Whole};
 use super::table::{Section, Table};
 
 /// Tenants.
@@ -14,6 +15,8 @@ pub struct Tenants {
     pub streams: u32,
     /// New streams of a tenant per second, on all cores; 0: no limit.
     pub connects_per_second: u32,
+    /// Bytes per second that a tenant's streams are sent, on all cores, and as many again for its lists; 0: no limit.
+    pub bytes_per_second: usize,
 }
 
 /// Who is of a tenant.
@@ -64,6 +67,14 @@ impl Section for Tenants {
             &mut self.connects_per_second,
             Whole(0, 1_000_000),
             "New streams per second of each tenant; further ones are refused (429). 0: no limit.",
+        );
+        table.setting(
+            "bytesPerSecond",
+            &mut self.bytes_per_second,
+            Size(0, 1024 * GIB),
+            "Bytes per second that the streams of each tenant are sent. At its quota a tenant's streams take turns, and one that falls behind by \
+             that gets the latest rows, as a slow reader does; nothing is lost. Its lists have as many bytes again; further ones are refused \
+             (429). 0: no limit; else at least 16KiB.",
         );
     }
 }

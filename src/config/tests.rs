@@ -297,6 +297,12 @@ fn what_users_may_see_must_be_said_and_make_sense() {
 #[test]
 fn contradictions_are_told_where_they_were_set() {
     assert_mistakes(
+        "auth: {mode: dev}\ntenants:\n  bytesPerSecond: 1KiB\n",
+        &[
+            "foretop.yaml:3: tenants.bytesPerSecond: 1KiB per second are not enough for a tenant's heartbeats; right would be `0` for no limit, or at least 16KiB",
+        ],
+    );
+    assert_mistakes(
         "auth: {mode: dev}\nserver:\n  listen: 0.0.0.0:80\n",
         &[
             "foretop.yaml:3: server.listen: `auth.mode: dev` would let everyone who reaches 0.0.0.0:80 in; right would be `127.0.0.1:80`, or the flag `--insecure`",

@@ -8,7 +8,7 @@ use super::epoll::Epoll;
 use super::prefix::Then;
 use super::reason::Reason;
 use super::sessions::unix_ms;
-use super::slot::{AHEAD, At, BLOCKED, ENDING, SlotName, seconds};
+use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, SlotName, seconds};
 use super::view::ViewId;
 use crate::kind::Rv;
 use crate::wire::sse;
@@ -30,6 +30,8 @@ pub enum Timer {
     GiveUp(ViewId, u64),
     /// A draining core ends this stream.
     Drain(SlotName),
+    /// Bytes of the tenant of this number are due.
+    Lump(usize),
     /// Accepting goes on.
     Accept,
     /// Once a second: deadlines of connections, stalled streams, what is ahead.
@@ -100,6 +102,7 @@ impl Core {
                 }
                 Timer::GiveUp(view, serial) => self.give_up(view, serial),
                 Timer::Drain(name) => self.drain_stream(name),
+                Timer::Lump(tenant) => self.lump(tenant),
                 Timer::Accept => self.accept_again(now),
                 Timer::Second => {
                     self.every_second(now);
@@ -196,6 +199,7 @@ impl Core {
         self.follow_tails();
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
         self.counters.streams.set(self.slots.len());
+        self.count_held();
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());
         self.counters.connections.set(self.connections.len());
@@ -218,7 +222,7 @@ impl Core {
         }
     }
 
-    /// At the ceiling of memory, streams that keep much of it from being freed, and take nothing, are ended.
+    /// At the ceiling of memory, streams that keep much of it from being freed, and take nothing (or may not yet), are ended.
     fn shed_at_ceiling(&mut self) {
         if !self.everywhere.ledger.is_full() {
             return;
@@ -230,7 +234,7 @@ impl Core {
         let holders: Vec<_> = self
             .slots
             .iter()
-            .filter(|(_, slot)| slot.is(BLOCKED) && !slot.is(ENDING) && holds_much(slot.at))
+            .filter(|(_, slot)| slot.is(BLOCKED | HELD) && !slot.is(ENDING) && holds_much(slot.at))
             .map(|(id, _)| id)
             .take(SHED_AT_ONCE)
             .collect();

@@ -13,11 +13,11 @@ use monoio::net::TcpStream;
 use rustix::net::Shutdown;
 
 use super::asking::ask;
+use super::begun::Place;
 use super::deadlines::Deadline;
-use super::end::message;
 use super::join::Opening;
 use super::list;
-use super::plan::{Manner, Permit, Plan, Refused, Thing, Wish, has_etag};
+use super::plan::{Manner, Permit, Plan, Refused, Stop, Thing, Wish, has_etag};
 use super::request::{self, Parsed};
 use super::rights::{Loss, scope_by};
 use super::socket::{self, Shutdowner};
@@ -32,15 +32,17 @@ use crate::wire::refusal::Refusal;
 use crate::wire::sse;
 
 /// A connection being read.
-struct Connection {
-    core: Rc<Cell>,
-    stream: TcpStream,
+pub(super) struct Connection {
+    pub(super) core: Rc<Cell>,
+    pub(super) stream: TcpStream,
     peer: Peer,
     deadline: Rc<Deadline>,
     /// What was read and not used.
     read: Vec<u8>,
     /// Requests answered on it.
     answered: u32,
+    /// The place of a stream whose head is out, and whose right is not decided yet.
+    pub(super) begun: Option<Place>,
 }
 
 /// What a head was read to.
@@ -60,7 +62,7 @@ pub async fn serve(core: Rc<Cell>, accepted: Moved) {
         return core.get().addresses.leave(peer.address.ip());
     };
     let deadline = core.get().connections.add(Shutdowner::of(&stream));
-    let connection = Connection { core, stream, peer, deadline, read, answered: 0 };
+    let connection = Connection { core, stream, peer, deadline, read, answered: 0, begun: None };
     connection.run().await;
 }
 
@@ -170,7 +172,7 @@ impl Connection {
     async fn fulfil(mut self, wish: Wish, manner: &Manner) -> Option<(Box<Self>, bool)> {
         let (is_watch, version) = (wish.is_watch(), wish.version);
         let thing = wish.thing.clone();
-        let keep = match (self.permit(wish).await, thing) {
+        let keep = match (self.permit(wish, manner).await, thing) {
             (Ok(permit), Thing::List { etags, without_body }) => {
                 self.answer_list(permit, (&etags, without_body), manner).await
             }
@@ -187,12 +189,16 @@ impl Connection {
                 }
             },
             // The contract: what an apiserver says is told inside the stream.
-            (Err(refused), _) if is_watch && (refused.is_by_access() || self.refuses_by_event()) => {
+            (Err(Stop::Refused(refused)), _)
+                if is_watch && (refused.is_by_access() || self.refuses_by_event() || self.is_begun()) =>
+            {
                 self.refuse_as_stream(&refused, version, manner).await;
                 false
             }
-            (Err(refused), _) => self.refuse_saying(&refused, manner).await,
+            (Err(Stop::Refused(refused)), _) => self.refuse_saying(&refused, manner).await,
+            (Err(Stop::Left), _) => false,
         };
+        self.give_up_place();
         Some((Box::new(self), keep))
     }
 
@@ -201,7 +207,8 @@ impl Connection {
     }
 
     /// Whether they may. The core goes on while the control plane asks.
-    async fn permit(&self, wish: Wish) -> Result<Permit, Refused> {
+    async fn permit(&mut self, wish: Wish, manner: &Manner) -> Result<Permit, Stop> {
+        let is_watch = wish.is_watch();
         let verified = match wish.who {
             Identified::As(verified) => verified,
             Identified::Stale(stale) => {
@@ -221,7 +228,12 @@ impl Connection {
         let grant = if let Some(grant) = known {
             grant
         } else {
-            let grant = ask(&self.core, access.clone().decide(key)).await.ok_or(Refusal::AuthzUnavailable)?;
+            let grant = if is_watch {
+                // On the heap, since few connections wait here, and all would have the room for it.
+                Box::pin(self.decide_openly(key, &verified, manner)).await?
+            } else {
+                Box::pin(self.decide_in_time(key)).await?
+            };
             self.core.get().learn_grant(&grant);
             grant
         };
@@ -264,6 +276,10 @@ impl Connection {
                 }
                 let (open, rows, close) = snapshot.list_body();
                 let length = open.len() + rows.len() + close.len();
+                let who = &permit.verified.identity;
+                if !without_body && !self.core.get().may_list(who, length) {
+                    return self.refuse(Refusal::TenantBytes, manner).await;
+                }
                 let mut head = head::list(manner.version, &fields, length).into_bytes();
                 if without_body {
                     return self.write(head).await && after == After::Keep;
@@ -311,14 +327,12 @@ impl Connection {
     async fn refuse_as_stream(&mut self, refused: &Refused, version: Version, manner: &Manner) {
         let Refused { why, words } = refused;
         self.core.get().refused(*why, manner);
-        let mut answer = head::stream(version, &manner.request_id, &[], &manner.sharing).into_bytes();
-        let mut chunks = Vec::new();
-        sse::write_retry(&mut chunks, self.core.get().retry_ms());
-        let data = message(words, why.code());
-        match why {
-            Refusal::Draining => sse::write_notice(&mut chunks, "server_shutdown", "{}"),
-            _ => sse::write_notice(&mut chunks, "error", &data),
+        let (mut answer, mut chunks) = (Vec::new(), Vec::new());
+        if !self.is_begun() {
+            answer = head::stream(version, &manner.request_id, &[], &manner.sharing).into_bytes();
+            sse::write_retry(&mut chunks, self.core.get().retry_ms());
         }
+        chunks.extend(Self::last_words(*why, words, self.is_begun()));
         match version {
             Version::Http11 => {
                 answer.extend_from_slice(&chunks);
@@ -330,7 +344,7 @@ impl Connection {
     }
 
     /// Writes all of it. Returns whether the peer took it in time.
-    async fn write(&mut self, bytes: Vec<u8>) -> bool {
+    pub(super) async fn write(&mut self, bytes: Vec<u8>) -> bool {
         self.deadline.set(WRITE_TIME, Shutdown::Both);
         let (result, _) = self.stream.write_all(bytes).await;
         self.deadline.clear();
@@ -372,40 +386,34 @@ impl Connection {
     fn hand_over(self, home: usize) {
         let (core, socket, peer, read) = self.into_socket();
         let core = core.get();
-        core.counters.handed_over.add(1);
         // A core that does not keep up with its mail takes no more; the client tries again.
-        let _ = core.cores[home].tell(Command::Connection(Moved { socket, peer, read }));
+        match core.cores[home].tell(Command::Connection(Moved { socket, peer, read })) {
+            Ok(()) => core.counters.handed_over.add(1),
+            Err(_) => core.counters.turned_away.add(1),
+        }
     }
 
     /// Makes a stream of the connection, if the user may have one more.
     fn begin_stream(
-        self,
+        mut self,
         permit: Permit,
         resume: Option<ResumeId>,
         manner: &Manner,
     ) -> Result<(), (Box<Self>, Refusal)> {
-        let admitted = self.core.get().admit(&permit.verified.identity, &permit.grant);
-        let pass = match admitted {
-            Ok(pass) => pass,
+        let first = self.first_of(&permit, manner);
+        let who = &permit.verified.identity;
+        let place = self.begun.take().map_or_else(|| self.core.get().admit(who), Ok);
+        let place = match place {
+            Ok(place) => place,
             Err(why) => return Err((Box::new(self), why)),
         };
         let from = manner.origin();
-        let sharing = permit.further(manner);
         let (core, socket, ..) = self.into_socket();
         let mut core = core.get();
+        let pass = core.seat(place, who, &permit.grant);
         core.set_options(&socket);
-        core.open(
-            permit.key,
-            Opening {
-                socket,
-                pass,
-                version: manner.version,
-                resume,
-                from,
-                cookies: permit.verified.cookies,
-                sharing,
-            },
-        );
+        let opening = Opening { socket, pass, version: manner.version, resume, from };
+        core.open(permit.key, opening, &first);
         Ok(())
     }
 }
@@ -429,6 +437,6 @@ mod tests {
         fn size<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(size(serve) <= 4096, "it takes {}", size(serve));
+        assert!(size(serve) <= 5120, "it takes {}", size(serve));
     }
 }

@@ -66,6 +66,12 @@ pub struct CoreCounters {
     pub rescoped: Counter,
     /// See `rescoped`.
     pub gained: Counter,
+    /// Streams that wait for bytes, as their tenant has used up its own.
+    pub waiting: Level,
+    /// Times that a stream began to wait so.
+    pub held: Counter,
+    /// Bytes that there were for such streams then.
+    pub held_bytes: Counter,
     /// Streams reset for taking nothing.
     pub stalled: Counter,
     /// Streams ended at the ceiling of memory.

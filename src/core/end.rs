@@ -8,7 +8,7 @@ use super::beat::Timer;
 use super::join::Opening;
 use super::prefix::Then;
 use super::reason::Reason;
-use super::slot::{ENDING, SlotId, SlotName};
+use super::slot::{ENDING, HELD, SlotId, SlotName};
 use super::view::ViewId;
 use crate::feed::Eyes;
 use crate::feed::block::Refused;
@@ -67,6 +67,8 @@ impl Core {
 
     /// These chunks are the last that a stream gets, behind the rest of what it has got in part.
     pub(super) fn put_end_in_way(&mut self, id: SlotId, chunks: Vec<u8>, reason: Reason) {
+        // A last event waits in no line.
+        self.slots.get_mut(id).unset(HELD);
         let view = self.slots.get(id).view;
         let mut bytes = self.dressed(view, chunks);
         if self.view(view).key.framing == sse::Framing::Chunked {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Core;
 use super::dispatch::{Dispatched, dispatch};
 use super::prefix::Then;
-use super::slot::{AHEAD, At, BLOCKED, HAS_ROWS, TOLD_AWAY};
+use super::slot::{AHEAD, At, BLOCKED, HAS_ROWS, HELD, TOLD_AWAY};
 use super::view::{FeedId, ViewId};
 use crate::feed::Feed;
 use crate::feed::block::{Block, Content, ListSizes, Place, Refused};
@@ -313,10 +313,10 @@ impl Core {
         Some(place)
     }
 
-    /// A blocked stream that is too far behind leaves the log.
+    /// A stream that can send nothing now, and is too far behind, leaves the log.
     pub(super) fn shed_lag(&mut self, slot: u32) {
         let stream = self.slots.get(slot);
-        let (At::Log(cursor), true) = (stream.at, stream.is(BLOCKED)) else { return };
+        let (At::Log(cursor), true) = (stream.at, stream.is(BLOCKED | HELD)) else { return };
         let view = stream.view;
         if self.view(view).log.lag(cursor) > self.everywhere.streams.lag {
             self.counters.lagged.add(1);

@@ -16,8 +16,7 @@ use crate::audit::Origin;
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
 use crate::feed::{Feed, FeedKey, Scope};
-use crate::identity::origin::Sharing;
-use crate::wire::head::{self, Version};
+use crate::wire::head::Version;
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
 use crate::wire::sse;
@@ -37,25 +36,12 @@ pub struct Opening {
     pub resume: Option<ResumeId>,
     /// The request that it began with.
     pub from: Origin,
-    /// `Set-Cookie` lines for its head.
-    pub cookies: Box<[Box<str>]>,
-    /// Who may read it.
-    pub sharing: Sharing,
 }
 
 impl Core {
-    /// Opens a stream: its head goes out at once, before any apiserver is asked.
-    pub(super) fn open(&mut self, key: FeedKey, opening: Opening) {
-        let mut first =
-            head::stream(opening.version, &opening.from.request_id, &opening.cookies, &opening.sharing)
-                .into_bytes();
-        let mut retry = Vec::new();
-        sse::write_retry(&mut retry, self.retry_ms());
-        match opening.version {
-            Version::Http11 => first.extend_from_slice(&retry),
-            Version::Http10 => sse::strip_chunks(&retry, &mut first),
-        }
-        if !send_whole(&opening.socket, &first) {
+    /// Opens a stream: its first bytes, the head mostly, go out at once, before its feed is asked for.
+    pub(super) fn open(&mut self, key: FeedKey, opening: Opening, first: &[u8]) {
+        if !first.is_empty() && !send_whole(&opening.socket, first) {
             self.release(opening.pass);
             return;
         }
@@ -347,7 +333,7 @@ impl Core {
     }
 }
 
-/// Sends a head on a socket that has taken nothing yet; it has room for far more.
+/// Sends the first bytes on a socket that has taken next to nothing yet; it has room for far more.
 fn send_whole(socket: &OwnedFd, bytes: &[u8]) -> bool {
     let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
     rustix::net::send(socket, bytes, flags) == Ok(bytes.len())

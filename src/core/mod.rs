@@ -6,7 +6,7 @@
 //! One turn of a core ([`turn`]): take what epoll has (mail, clock, connections, sockets that closed or became writable), then send one batch;
 //! and again through the runtime's park, where the tasks that read request heads run.
 //!
-//! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`request`] parses it, [`plan`] decides,
+//! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`begun`]: while a stream's right is being decided; [`request`] parses it, [`plan`] decides,
 //!   [`list`] answers lists, [`join`] opens streams; [`waiting`]: for a snapshot.
 //! - [`asking`]: what the control plane is asked; [`grants`]: what it has decided; [`pass`]: by what right a stream is open;
 //!   [`record`]: what is recorded of it.
@@ -16,10 +16,11 @@
 //! - [`grow`]: a feed's new blocks go into the logs, by [`dispatch`]. [`catchup`]: from a place to the log's end.
 //! - [`end`]: how a stream ends, and [`reason`] why; `rights`: what becomes of streams whose right is another
 //!   one, or over; [`sessions`]: when that is; `rotation`: streams that were open for long.
-//! - [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts.
+//! - [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts; [`quota`] has the streams of a tenant wait that has used up its bytes.
 
 pub mod asking;
 pub mod beat;
+pub mod begun;
 pub mod catchup;
 pub mod connection;
 pub mod counters;
@@ -40,6 +41,7 @@ mod oracle;
 pub mod pass;
 pub mod plan;
 pub mod prefix;
+pub mod quota;
 pub mod reason;
 pub mod record;
 pub mod request;
@@ -78,6 +80,7 @@ use self::list::ListWaiter;
 use self::listener::Accepting;
 use self::pass::Passes;
 use self::prefix::Prefixes;
+use self::quota::Quotas;
 use self::record::Came;
 use self::ring::Sender as Ring;
 use self::sessions::Revocations;
@@ -142,7 +145,7 @@ pub struct StreamLine {
     pub core: CoreId,
     /// Its view there.
     pub view: ViewId,
-    /// `live`, `catching_up`, `behind`, `waiting` or `ending`.
+    /// `live`, `catching_up`, `behind`, `held` (by its tenant's quota of bytes), `waiting` or `ending`.
     pub state: &'static str,
 }
 
@@ -150,18 +153,23 @@ pub struct StreamLine {
 #[derive(Clone)]
 pub struct CoreHandle {
     commands: Sender<Command>,
+    /// Commands may wait up to so many before it takes no more connections.
+    room: usize,
     bell: Arc<Bell>,
     /// What it has counted.
     pub counters: Arc<CoreCounters>,
 }
 
 impl CoreHandle {
-    /// Tells the core something. Returns it when the core is gone, or has so many connections waiting that it does not keep up.
+    /// Tells the core something. Returns it when the core is gone; a connection also when so many wait already that the core does not keep up.
     ///
     /// # Errors
     /// The command, untouched.
     pub fn tell(&self, command: Command) -> Result<(), Command> {
-        self.commands.try_send(command).map_err(crossbeam_channel::TrySendError::into_inner)?;
+        if matches!(command, Command::Connection(_)) && self.commands.len() >= self.room {
+            return Err(command);
+        }
+        self.commands.send(command).map_err(crossbeam_channel::SendError::into_inner)?;
         self.bell.ring();
         Ok(())
     }
@@ -217,6 +225,8 @@ pub struct Core {
     addresses: Addresses,
     timers: Timers,
     limiter: Limiter,
+    /// `None` where tenants have no quotas of bytes.
+    quotas: Option<Quotas>,
     passes: Passes,
     /// By a stream's number, while there is an audit.
     came: HashMap<u64, Came>,

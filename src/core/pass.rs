@@ -215,7 +215,9 @@ mod tests {
                     let (_, id) = held.swap_remove(index);
                     counted.release(id, &key);
                 }
-                held.iter().for_each(|(key, id)| assert_eq!(counted.get(*id), key));
+                for (key, id) in &held {
+                    assert_eq!(counted.get(*id), key);
+                }
                 let mut keys: Vec<u8> = held.iter().map(|(key, _)| *key).collect();
                 keys.sort_unstable();
                 keys.dedup();

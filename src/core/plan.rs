@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Core;
+use super::begun::Place;
 use super::pass::Pass;
 use super::record::Asked;
 use super::request::{self, Request, Route};
@@ -60,6 +61,25 @@ pub(super) struct Permit {
 pub(super) struct Refused {
     pub why: Refusal,
     pub words: Cow<'static, str>,
+}
+
+/// Why there is no permit.
+pub(super) enum Stop {
+    Refused(Refused),
+    /// The peer has left.
+    Left,
+}
+
+impl From<Refusal> for Stop {
+    fn from(why: Refusal) -> Self {
+        Stop::Refused(why.into())
+    }
+}
+
+impl From<Loss> for Stop {
+    fn from(loss: Loss) -> Self {
+        Stop::Refused(loss.into())
+    }
 }
 
 impl From<Refusal> for Refused {
@@ -240,7 +260,7 @@ impl Core {
     }
 
     /// One more stream for this user, if no limit stands in the way.
-    pub(super) fn admit(&mut self, who: &Identity, grant: &Arc<Grant>) -> Result<Pass, Refusal> {
+    pub(super) fn admit(&mut self, who: &Identity) -> Result<Place, Refusal> {
         let streams = &self.everywhere.streams;
         if self.slots.len() >= streams.per_core as usize || self.everywhere.ledger.is_full() {
             return Err(Refusal::Full);
@@ -258,7 +278,12 @@ impl Core {
                 Exceeded::Connects => Refusal::TenantConnects,
             });
         }
-        Ok(self.passes.acquire(user, tenant, who, grant.clone()))
+        Ok(Place { user, tenant })
+    }
+
+    /// The right of a stream that has a place.
+    pub(super) fn seat(&mut self, place: Place, who: &Identity, grant: &Arc<Grant>) -> Pass {
+        self.passes.acquire(place.user, place.tenant, who, grant.clone())
     }
 
     /// One stream less by this right.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Core;
 use super::reason::Reason;
-use super::slot::{AHEAD, At, BLOCKED, ENDING, Slot, SlotId};
+use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, Slot, SlotId};
 use crate::wire::sse;
 
 /// What a client waits before it comes back, in milliseconds: it misses nothing, but sees it later by so much.
@@ -50,7 +50,7 @@ impl Core {
     /// Whether a stream has got all there is, and its client an id that says so. While the source is away, coming back would change nothing.
     fn stands_at_end(&self, slot: &Slot) -> bool {
         let At::Log(cursor) = slot.at else { return false };
-        if slot.is(BLOCKED) || slot.is(ENDING) || slot.is(AHEAD) {
+        if slot.is(BLOCKED | HELD | ENDING | AHEAD) {
             return false;
         }
         let Some(view) = self.views[slot.view as usize].as_ref() else { return false };

@@ -66,7 +66,7 @@ impl Opened {
     /// At this time, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn at(unix_ms: u64) -> Self {
-        Opened(u32::try_from(unix_ms / 10 & 0xffff_ffff).expect("masked"))
+        Opened(u32::try_from((unix_ms / 10) & 0xffff_ffff).expect("masked"))
     }
 
     /// How many milliseconds ago that is at this time; none where the clock was set back since.
@@ -78,21 +78,23 @@ impl Opened {
 }
 
 /// The socket is full; the stream goes on when epoll says that it is writable.
-pub const BLOCKED: u8 = 1;
+pub const BLOCKED: u16 = 1;
 /// In the queue of streams that have something to send outside a lap.
-pub const READY: u8 = 2;
+pub const READY: u16 = 2;
 /// In the batch that is being sent.
-pub const SENDING: u8 = 4;
+pub const SENDING: u16 = 4;
 /// It has had rows, so a snapshot must keep its distance from its last delta.
-pub const HAS_ROWS: u8 = 8;
+pub const HAS_ROWS: u16 = 8;
 /// Its last event is on its way; nothing else may follow.
-pub const ENDING: u8 = 16;
+pub const ENDING: u16 = 16;
 /// It resumed by id and is catching up: where that is not too much, it gets every frame.
-pub const RESUMED: u8 = 32;
+pub const RESUMED: u16 = 32;
 /// While the source is away: it was told so, by itself. Else: it is to be told that rows are live when it comes to the log.
-pub const TOLD_AWAY: u8 = 64;
+pub const TOLD_AWAY: u16 = 64;
 /// It resumed from an id that is newer than the feed, which has not come to it yet.
-pub const AHEAD: u8 = 128;
+pub const AHEAD: u16 = 128;
+/// It stands in its tenant's line for bytes; its socket is asked to take nothing meanwhile.
+pub const HELD: u16 = 256;
 
 /// An open stream, in one cache line: whatever is done with it, its first byte is the only one that is waited for.
 #[repr(align(64))]
@@ -120,22 +122,22 @@ pub struct Slot {
     /// Why its last event is on its way.
     pub ending: Option<Reason>,
     /// See the constants of this module.
-    pub flags: u8,
+    pub flags: u16,
 }
 
 impl Slot {
-    /// Whether a flag is set.
-    pub fn is(&self, flag: u8) -> bool {
+    /// Whether a flag is set; of several, one of them.
+    pub fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
     /// Sets a flag.
-    pub fn set(&mut self, flag: u8) {
+    pub fn set(&mut self, flag: u16) {
         self.flags |= flag;
     }
 
     /// Takes a flag away.
-    pub fn unset(&mut self, flag: u8) {
+    pub fn unset(&mut self, flag: u16) {
         self.flags &= !flag;
     }
 }

@@ -3,7 +3,8 @@
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use monoio::net::TcpStream;
-use rustix::net::Shutdown;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, Shutdown};
 
 /// Takes the socket out of the runtime. No operation on it may be under way.
 #[must_use]
@@ -16,6 +17,18 @@ pub fn take(stream: TcpStream) -> OwnedFd {
 /// Shuts down a stream's socket.
 pub fn shut_down(stream: &TcpStream, how: Shutdown) {
     Shutdowner::of(stream).shut_down(how);
+}
+
+/// Whether the peer has closed, or has nothing more to say, which is as much for a stream.
+pub fn has_left(stream: &TcpStream) -> bool {
+    // SAFETY: the stream is borrowed for longer than the call, and owns its descriptor.
+    let socket = unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) };
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match rustix::net::recv(socket, &mut [0u8; 1], flags) {
+        Ok((_, 0)) => true,
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => false,
+        Err(_) => true,
+    }
 }
 
 /// The right to shut a socket down while a task waits on it: the way to end an operation that must not be cancelled.

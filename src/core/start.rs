@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, bounded, unbounded};
 use jiff::Timestamp;
 use socket2::Socket;
 
@@ -24,17 +24,18 @@ use super::limiter::Limiter;
 use super::listener::Accepting;
 use super::pass::Passes;
 use super::prefix::Prefixes;
+use super::quota::Quotas;
 use super::ring::Sender;
 use super::sessions::Revocations;
 use super::sessions::unix_ms;
-use super::slot::{At, BLOCKED, ENDING, SlotId, Slots};
+use super::slot::{At, BLOCKED, ENDING, HELD, SlotId, Slots};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
 use crate::feed::ledger::Thing;
 use crate::feed::post::{Bell, CoreId, Mail, Post};
 use crate::identity::addresses::Addresses;
 
-/// Commands (handed-over connections, mostly) that may wait for a core.
+/// Commands that may wait for a core before it is handed no more connections. Whatever else it is told it is told always.
 const COMMANDS: usize = 4096;
 
 /// Which of the kernel's interfaces a core runs on.
@@ -74,8 +75,9 @@ pub fn prepare(count: usize) -> io::Result<(Vec<Prepared>, Vec<Post>, Vec<CoreHa
     for id in 0..count {
         let bell = Bell::new()?;
         let (post, mail) = Post::new(bell.clone());
-        let (send, commands) = bounded(COMMANDS);
-        handles.push(CoreHandle { commands: send, bell: bell.clone(), counters: Arc::default() });
+        let (send, commands) = unbounded();
+        let counters = Arc::default();
+        handles.push(CoreHandle { commands: send, room: COMMANDS, bell: bell.clone(), counters });
         prepared.push(Prepared { id, bell, mail, commands });
         posts.push(post);
     }
@@ -175,6 +177,7 @@ impl Core {
         let mut core = Core {
             id,
             limiter: Limiter::new(everywhere.streams.per_user),
+            quotas: Quotas::new(&everywhere.access.tenants, cores.len()),
             passes: Passes::default(),
             came: HashMap::new(),
             grants: Grants::default(),
@@ -231,7 +234,7 @@ impl Core {
         let (number, sent) = (slot.number, slot.sent);
         let now = unix_ms();
         let opened_ms = now - slot.opened.age(now);
-        let flags = (slot.is(ENDING), slot.is(BLOCKED));
+        let (is_ending, is_held, is_blocked) = (slot.is(ENDING), slot.is(HELD), slot.is(BLOCKED));
         let view = self.view(view_id);
         let feed = view.key.feed;
         let namespace = view.key.scope.namespace();
@@ -240,12 +243,13 @@ impl Core {
             At::Prefix(segment, offset) => self.prefixes.bytes(segment).len() - offset as usize,
             At::Behind(_) | At::Waiting | At::Pausing => 0,
         };
-        let state = match (at, flags) {
-            (_, (true, _)) => "ending",
-            (At::Log(_), (_, false)) => "live",
-            (At::Log(_) | At::Prefix(..), _) => "catching_up",
-            (At::Behind(_), _) => "behind",
-            (At::Waiting | At::Pausing, _) => "waiting",
+        let state = match at {
+            _ if is_ending => "ending",
+            _ if is_held => "held",
+            At::Log(_) if !is_blocked => "live",
+            At::Log(_) | At::Prefix(..) => "catching_up",
+            At::Behind(_) => "behind",
+            At::Waiting | At::Pausing => "waiting",
         };
         let key = self.feed(feed).feed.key.clone();
         let opened_at = i64::try_from(opened_ms)
@@ -273,4 +277,31 @@ impl Core {
 pub(super) fn next_stream_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+    use crate::core::Moved;
+    use crate::identity::{Peer, Revoked};
+
+    #[test]
+    fn a_core_with_too_many_connections_waiting_is_told_all_else() {
+        let (prepared, _, handles) = prepare(1).expect("ends of a core");
+        let handle = CoreHandle { room: 2, ..handles[0].clone() };
+        let connection = || {
+            let socket = std::fs::File::open("/dev/null").expect("a descriptor").into();
+            let peer = Peer::cleartext(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+            Command::Connection(Moved { socket, peer, read: Vec::new() })
+        };
+        let taken: Vec<bool> = (0..4).map(|_| handle.tell(connection()).is_ok()).collect();
+        assert_eq!(taken, [true, true, false, false]);
+        for id in 0..10 {
+            assert!(handle.tell(Command::Revoked(Arc::new(Revoked::Session(id)))).is_ok());
+        }
+        let revoked = prepared[0].commands.try_iter().filter(|told| matches!(told, Command::Revoked(_)));
+        assert_eq!(revoked.count(), 10);
+    }
 }

@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use super::epoll::{Awaited, Ready};
 use super::prefix::Then;
+use super::quota::Quotas;
 use super::reason::Reason;
 use super::ring::{BATCH, Send, Sent};
-use super::slot::{At, BLOCKED, READY, SENDING, SlotId, seconds};
+use super::slot::{At, BLOCKED, HELD, READY, SENDING, SlotId, seconds};
 use super::view::ViewId;
 use super::{Command, Core, Moved};
 
@@ -22,8 +23,16 @@ const VISITS: usize = 4096;
 #[derive(Default)]
 pub struct Scratch {
     ready: Vec<Ready>,
-    picked: Vec<SlotId>,
+    picked: Vec<Picked>,
     sent: Vec<Sent>,
+}
+
+/// A stream that gets a send in this batch.
+pub(super) struct Picked {
+    /// Which.
+    pub id: SlotId,
+    /// Of at most so many bytes.
+    pub most: usize,
 }
 
 /// Runs a core until its process ends.
@@ -107,7 +116,7 @@ impl Core {
     /// The stream gets a send of its own in one of the next batches.
     pub(super) fn make_ready(&mut self, id: SlotId) {
         let slot = self.slots.get_mut(id);
-        if slot.is(READY) || slot.is(BLOCKED) {
+        if slot.is(READY | BLOCKED | HELD) {
             return;
         }
         slot.set(READY);
@@ -119,15 +128,16 @@ impl Core {
         scratch.picked.clear();
         // Half a batch for streams on their own, so that laps go on under a storm of joins; what one leaves, the other takes.
         self.pick_ready(BATCH / 2, &mut scratch.picked);
+        self.pick_held(BATCH / 4 * 3, &mut scratch.picked);
         self.pick_laps(&mut scratch.picked);
         self.pick_ready(BATCH, &mut scratch.picked);
         if !scratch.picked.is_empty() {
             self.send_picked(&scratch.picked, &mut scratch.sent);
         }
-        !self.ready.is_empty() || !self.laps.is_empty()
+        !self.ready.is_empty() || !self.laps.is_empty() || self.quotas.as_ref().is_some_and(Quotas::moves)
     }
 
-    fn pick_ready(&mut self, up_to: usize, picked: &mut Vec<SlotId>) {
+    fn pick_ready(&mut self, up_to: usize, picked: &mut Vec<Picked>) {
         while picked.len() < up_to {
             let Some(name) = self.ready.pop_front() else { return };
             if self.slots.named(name).is_none() {
@@ -135,18 +145,25 @@ impl Core {
             }
             let slot = self.slots.get_mut(name.id);
             slot.unset(READY);
-            if slot.is(BLOCKED) || slot.is(SENDING) {
+            if slot.is(BLOCKED | HELD | SENDING) {
                 continue;
             }
-            if self.pending(name.id).is_empty() {
+            let bytes = self.pending(name.id).len();
+            if bytes == 0 {
                 continue;
             }
-            self.slots.get_mut(name.id).set(SENDING);
-            picked.push(name.id);
+            self.pick(name.id, bytes, picked);
         }
     }
 
-    fn pick_laps(&mut self, picked: &mut Vec<SlotId>) {
+    /// Picks a stream that has so many bytes to send, if it may send any of them now.
+    fn pick(&mut self, id: SlotId, bytes: usize, picked: &mut Vec<Picked>) {
+        let Some(most) = self.allow(id, bytes) else { return };
+        self.slots.get_mut(id).set(SENDING);
+        picked.push(Picked { id, most });
+    }
+
+    fn pick_laps(&mut self, picked: &mut Vec<Picked>) {
         let mut visits = VISITS;
         while picked.len() < BATCH && visits > 0 {
             let Some(view) = self.laps.pop_front() else { return };
@@ -163,7 +180,7 @@ impl Core {
     }
 
     /// Goes on with a view's lap. Returns whether it has ended.
-    fn pick_lap(&mut self, id: ViewId, picked: &mut Vec<SlotId>, visits: &mut usize) -> bool {
+    fn pick_lap(&mut self, id: ViewId, picked: &mut Vec<Picked>, visits: &mut usize) -> bool {
         while picked.len() < BATCH && *visits > 0 {
             let view = self.view(id);
             let Some(next) = view.lap else { return true };
@@ -172,15 +189,16 @@ impl Core {
             *visits -= 1;
             let stream = self.slots.get_mut(slot);
             let At::Log(cursor) = stream.at else { continue };
-            if stream.is(BLOCKED) {
+            if stream.is(BLOCKED | HELD) {
                 self.shed_lag(slot);
                 continue;
             }
-            if stream.is(SENDING) || self.view(id).log.unseen(cursor).is_empty() {
+            let sends = stream.is(SENDING);
+            let bytes = self.view(id).log.unseen(cursor).len();
+            if sends || bytes == 0 {
                 continue;
             }
-            self.slots.get_mut(slot).set(SENDING);
-            picked.push(slot);
+            self.pick(slot, bytes, picked);
         }
         let view = self.view(id);
         view.lap.is_none_or(|next| next as usize >= view.members.len())
@@ -200,7 +218,7 @@ impl Core {
     }
 
     /// What a stream has to send now.
-    fn pending(&self, id: SlotId) -> &[u8] {
+    pub(super) fn pending(&self, id: SlotId) -> &[u8] {
         let slot = self.slots.get(id);
         match slot.at {
             At::Log(cursor) => {
@@ -211,10 +229,10 @@ impl Core {
         }
     }
 
-    fn send_picked(&mut self, picked: &[SlotId], sent: &mut Vec<Sent>) {
+    fn send_picked(&mut self, picked: &[Picked], sent: &mut Vec<Sent>) {
         sent.clear();
         let Core { slots, views, prefixes, ring, .. } = self;
-        let batch = picked.iter().map(|id| {
+        let batch = picked.iter().map(|Picked { id, most }| {
             let slot = slots.get(*id);
             let bytes: &[u8] = match slot.at {
                 At::Log(cursor) => {
@@ -223,12 +241,12 @@ impl Core {
                 At::Prefix(segment, offset) => &prefixes.bytes(segment)[offset as usize..],
                 At::Behind(_) | At::Waiting | At::Pausing => &[],
             };
-            Send { fd: slot.socket.as_raw_fd(), bytes }
+            Send { fd: slot.socket.as_raw_fd(), bytes: &bytes[..bytes.len().min(*most)] }
         });
         ring.send(batch, sent);
         self.counters.sends.add(sent.len() as u64);
         let now = seconds(self.started, Instant::now());
-        for (id, sent) in picked.iter().zip(sent.drain(..)) {
+        for (Picked { id, .. }, sent) in picked.iter().zip(sent.drain(..)) {
             self.took(*id, sent, now);
         }
     }
@@ -245,10 +263,12 @@ impl Core {
         if taken < given {
             slot.set(BLOCKED);
             self.counters.blocked.add(1);
+            self.give_back(id, given - taken);
         }
         if taken == 0 {
             return;
         }
+        let slot = self.slots.get_mut(id);
         slot.progress = now;
         slot.sent += taken as u64;
         self.counters.bytes.add(taken as u64);
@@ -266,6 +286,8 @@ impl Core {
                 self.slots.get_mut(id).at = At::Prefix(segment, offset);
                 if offset as usize == self.prefixes.bytes(segment).len() {
                     self.follow(id, segment);
+                } else {
+                    self.make_ready(id);
                 }
             }
             At::Behind(_) | At::Waiting | At::Pausing => {}

@@ -81,7 +81,9 @@ pub fn answer_for_all(worlds: &[Arc<World>], command: &str, method: &Method, bod
     match (command, method.as_str()) {
         ("counters", "GET") => {
             let mut sum = Counts::default();
-            worlds.iter().for_each(|world| sum.add(&world.counters.read()));
+            for world in worlds {
+                sum.add(&world.counters.read());
+            }
             json_response(StatusCode::OK, &json!(sum))
         }
         ("pulse", "GET") => told_of_pulse(worlds),

@@ -76,7 +76,9 @@ impl Counts {
     pub(super) fn add(&mut self, other: &Counts) {
         for (verb, by) in &other.requests {
             let own = self.requests.entry(verb.clone()).or_default();
-            by.iter().for_each(|(resource, count)| *own.entry(resource.clone()).or_default() += count);
+            for (resource, count) in by {
+                *own.entry(resource.clone()).or_default() += count;
+            }
         }
         for (resource, open) in &other.watches_open {
             *self.watches_open.entry(resource.clone()).or_default() += open;

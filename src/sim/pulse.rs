@@ -61,11 +61,13 @@ async fn beat(world: Arc<World>, rate: f64, first: Instant) {
     loop {
         let mut due = first + Duration::from_secs_f64(f64::from(made) / rate);
         tokio::select! {
+            // First, so that nothing is written once the pulse was set anew, however much is due.
+            biased;
             _ = set.changed() => return,
             () = sleep_until(due) => {}
         }
         for _ in 0..WRITES_AT_A_TIME {
-            if due > Instant::now() {
+            if due > Instant::now() || set.has_changed().unwrap_or(true) {
                 break;
             }
             if !world.is_down() {

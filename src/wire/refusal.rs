@@ -60,6 +60,8 @@ pub enum Refusal {
     TenantStreams,
     /// The user's tenant opens streams faster than one may.
     TenantConnects,
+    /// The user's tenant is sent more bytes of lists per second than one may be.
+    TenantBytes,
     /// Connects come faster than the limit.
     TooManyConnects,
     /// The head is too large.
@@ -102,7 +104,8 @@ impl Refusal {
             Refusal::TooManyStreams
             | Refusal::TooManyConnects
             | Refusal::TenantStreams
-            | Refusal::TenantConnects => (429, "Too Many Requests"),
+            | Refusal::TenantConnects
+            | Refusal::TenantBytes => (429, "Too Many Requests"),
             Refusal::NotJson => (415, "Unsupported Media Type"),
             Refusal::WrongHost => (421, "Misdirected Request"),
             Refusal::HeadTooLarge => (431, "Request Header Fields Too Large"),
@@ -149,6 +152,7 @@ impl Refusal {
             Refusal::TooManyConnects => "too_many_connects",
             Refusal::TenantStreams => "tenant_streams",
             Refusal::TenantConnects => "tenant_connects",
+            Refusal::TenantBytes => "tenant_bytes",
             Refusal::HeadTooLarge => "head_too_large",
             Refusal::Full => "full",
             Refusal::Unavailable => "unavailable",
@@ -196,6 +200,7 @@ impl Refusal {
             Refusal::TooManyConnects => "too many new streams per second",
             Refusal::TenantStreams => "too many concurrent watch streams for this user's tenant",
             Refusal::TenantConnects => "too many new streams per second for this user's tenant",
+            Refusal::TenantBytes => "too many bytes of lists per second for this user's tenant",
             Refusal::HeadTooLarge => "the request head is too large",
             Refusal::Full => "this server is full",
             Refusal::Unavailable => "the cluster's list is not available yet",
@@ -243,7 +248,7 @@ impl Refusal {
             | Refusal::AuthzUnavailable
             | Refusal::NoKeys
             | Refusal::Draining => Some(5),
-            Refusal::TooManyConnects | Refusal::TenantConnects => Some(1),
+            Refusal::TooManyConnects | Refusal::TenantConnects | Refusal::TenantBytes => Some(1),
             _ => None,
         }
     }

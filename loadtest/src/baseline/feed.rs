@@ -103,17 +103,17 @@ impl Publisher {
 pub async fn replay(recording: &Recording, publisher: &mut Publisher, span: Duration) -> io::Result<u64> {
     let begin = Instant::now();
     let mut round = begin;
-    let mut published = 0;
+    let mut count = 0;
     loop {
         for frame in &recording.frames {
             let moment = round + Duration::from_micros(frame.at);
             if moment >= begin + span {
                 tokio::time::sleep_until(begin + span).await;
-                return Ok(published);
+                return Ok(count);
             }
             tokio::time::sleep_until(moment).await;
             publisher.publish(frame).await?;
-            published += 1;
+            count += 1;
         }
         round += recording.span();
     }

@@ -166,7 +166,7 @@ impl<'a> Raw<'a> {
                 .filter_map(|index| self.newcomers[*index].as_ref())
                 .map(|newcomer| (newcomer.socket.as_raw_fd(), &self.greeting[newcomer.greeted..]))
                 .collect();
-            let results = send(&mut self.ring, &batch)?;
+            let results = send(&mut self.ring, &batch);
             for (index, result) in indexes.iter().zip(results) {
                 match result {
                     Ok(taken) => {
@@ -219,17 +219,17 @@ impl<'a> Raw<'a> {
                 Err(error) => return Err(error),
             }
             while let Some(frame) = self.unframed.take() {
-                self.send_to_all(&frame)?;
+                self.send_to_all(&frame);
             }
         }
     }
 
-    fn send_to_all(&mut self, frame: &[u8]) -> io::Result<()> {
+    fn send_to_all(&mut self, frame: &[u8]) {
         let mut gone = Vec::new();
         for (number, members) in self.members.chunks(BATCH).enumerate() {
             let batch: Vec<(RawFd, &[u8])> =
                 members.iter().map(|member| (member.as_raw_fd(), frame)).collect();
-            let results = send(&mut self.ring, &batch)?;
+            let results = send(&mut self.ring, &batch);
             let failed = results.iter().enumerate().filter(|(_, result)| match result {
                 Ok(taken) => *taken < frame.len(),
                 Err(error) => error.kind() != ErrorKind::WouldBlock,
@@ -239,12 +239,11 @@ impl<'a> Raw<'a> {
         for index in gone.into_iter().rev() {
             self.members.swap_remove(index);
         }
-        Ok(())
     }
 }
 
 /// Gives a batch to the kernel in one call, and returns what each socket took.
-fn send(ring: &mut IoUring, batch: &[(RawFd, &[u8])]) -> io::Result<Vec<io::Result<usize>>> {
+fn send(ring: &mut IoUring, batch: &[(RawFd, &[u8])]) -> Vec<io::Result<usize>> {
     let mut results: Vec<io::Result<usize>> = Vec::with_capacity(batch.len());
     let mut queue = ring.submission();
     for (index, (fd, bytes)) in batch.iter().enumerate() {
@@ -274,7 +273,7 @@ fn send(ring: &mut IoUring, batch: &[(RawFd, &[u8])]) -> io::Result<Vec<io::Resu
             open -= 1;
         }
     }
-    Ok(results)
+    results
 }
 
 fn set_notsent_lowat(socket: &OwnedFd) -> io::Result<()> {

@@ -16,7 +16,7 @@ use crate::scenario::{Phase, Scenario};
 use crate::tabs::{Fleet, Plan, View};
 
 /// How long it may take until every tab has received something.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A baseline's process.
 pub struct Started {

@@ -87,15 +87,14 @@ pub async fn run(scenario: &Scenario, options: &Options, show: &Show) -> Result<
 
 async fn repeat(scenario: &Scenario, options: &Options, show: &Show) -> Result<Repetition, RunError> {
     let folder = tempfile::tempdir()?;
-    let (source, server): (Option<Source>, Box<dyn Subject>) = match &options.url {
-        Some(url) => (None, Box::new(elsewhere(url)?)),
-        None => {
-            show.say("the clusters start");
-            let source = Source::start(&options.foretop, folder.path(), &scenario.source).await?;
-            show.say("the server starts, and syncs");
-            let server = Foretop::start(&options.foretop, folder.path(), &source, scenario).await?;
-            (Some(source), Box::new(server))
-        }
+    let (source, server): (Option<Source>, Box<dyn Subject>) = if let Some(url) = &options.url {
+        (None, Box::new(elsewhere(url)?))
+    } else {
+        show.say("the clusters start");
+        let source = Source::start(&options.foretop, folder.path(), &scenario.source).await?;
+        show.say("the server starts, and syncs");
+        let server = Foretop::start(&options.foretop, folder.path(), &source, scenario).await?;
+        (Some(source), Box::new(server))
     };
     measure(scenario, source, server.as_ref(), show).await
 }

@@ -15,8 +15,10 @@ use crate::tabs::totals::Report;
 use crate::tabs::{Fleet, State};
 
 /// How long tabs may take to show something, and to show the same as the source once nothing changes any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(100);
+/// How long the same list is held against what tabs show.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
 
 /// All that takes part in a run.
 pub struct Stage<'a> {
@@ -69,10 +71,11 @@ impl Stage<'_> {
             Storm::Connect => self.open(tabs, self.scenario.tabs.per_second).await?,
             Storm::Reconnect(tabs) => self.fleet.reopen(tabs, self.scenario.tabs.per_second).await?,
             Storm::Stall(tabs) => self.fleet.stall(tabs).await?,
-            Storm::Relist => match &self.source {
-                Some(source) => source.relist_all().await?,
-                None => {}
-            },
+            Storm::Relist => {
+                if let Some(source) = &self.source {
+                    source.relist_all().await?;
+                }
+            }
         }
         self.pass(Duration::from_secs_f64(phase.seconds)).await?;
         let report = self.fleet.report().await?;
@@ -150,14 +153,17 @@ impl Stage<'_> {
         })
     }
 
-    /// Waits, once nothing changes any more, until every tab shows what the source holds; where the run has no source, until a moment comes
+    /// Waits, once the run changes nothing any more, until every tab shows what the source holds; where the run has no source, until a moment comes
     /// at which every tab shows what the server lists. Says how many never do.
     async fn settle(&mut self, tabs: usize) -> Result<usize, RunError> {
         let until = Instant::now() + PATIENCE;
         let mut wanted = self.wanted().await?;
+        let mut asked = Instant::now();
         loop {
-            if self.source.is_none() {
+            // A write may have been under way, and clusters of a real deployment are never quiet.
+            if asked.elapsed() > ASK_AGAIN {
                 wanted = self.wanted().await?;
+                asked = Instant::now();
             }
             let states = self.fleet.states().await?;
             let unequal = unequal(&states, &wanted, tabs);

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 /// How long a process may take until it is ready.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Why there is no process.
 #[derive(Debug, thiserror::Error)]

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::http::{self, HttpError};
-use super::process::{Process, ProcessError, free_address};
+use super::process::{self, Process, ProcessError, free_address};
 use super::source::Source;
 use crate::scenario::Scenario;
 use crate::tabs::rows;
+
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A server that streams the clusters' lists.
 pub trait Subject {
@@ -58,22 +61,19 @@ impl Foretop {
     }
 
     async fn ready(&self) -> Result<(), ProcessError> {
-        let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(120);
-        while http::get(self.managed, "/readyz").await.is_err() {
-            if tokio::time::Instant::now() > patience {
-                return Err(ProcessError::NotReady {
-                    program: "foretop".into(),
-                    said: "/readyz fails".into(),
-                });
+        let patience = Instant::now() + process::PATIENCE;
+        while let Err(error) = http::get(self.managed, "/readyz").await {
+            if Instant::now() > patience {
+                return Err(ProcessError::NotReady { program: "foretop".into(), said: error.to_string() });
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK).await;
         }
         Ok(())
     }
 }
 
 impl Subject for Foretop {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "foretop"
     }
 
@@ -103,7 +103,7 @@ pub struct Elsewhere {
 }
 
 impl Subject for Elsewhere {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "elsewhere"
     }
 
@@ -154,8 +154,8 @@ pub async fn listed(server: &dyn Subject, path: &str, wrapper: &str) -> Result<u
 fn registry(source: &Source, clusters: usize) -> String {
     let entry = |number: usize| {
         format!(
-            "  - {{name: sim-{number}, backend: kubeconfig, kubeconfigPath: {:?}, kubeconfigContext: sim-{number}}}\n",
-            source.kubeconfig
+            "  - {{name: sim-{number}, backend: kubeconfig, kubeconfigPath: \"{}\", kubeconfigContext: sim-{number}}}\n",
+            source.kubeconfig.display()
         )
     };
     (1..=clusters).map(entry).fold("clusters:\n".to_owned(), |text, line| text + &line)
@@ -169,13 +169,14 @@ fn settings(clusters: &Path, address: SocketAddr, managed: SocketAddr, scenario:
         String::new()
     };
     format!(
-        "clustersFile: {clusters:?}\n\
+        "clustersFile: \"{}\"\n\
          server: {{listen: \"{address}\", cores: {}, connectionsPerCore: 100000}}\n\
          manage: {{listen: \"{managed}\"}}\n\
          auth: {{mode: header, header: {{trustedPeers: [127.0.0.0/8]}}}}\n\
          authorization: {{mode: shared}}\n\
          streams: {{perUser: 0, perCore: 100000}}\n\
          watch: {{kinds: [{}], prewarm: [{prewarm}]}}\n",
+        clusters.display(),
         scenario.server.cores,
         kinds.join(", "),
     )

@@ -1,6 +1,7 @@
 //! The process of tabs: one thread, one epoll set, one buffer.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -114,7 +115,9 @@ impl Driver {
             }
             Order::Reopen { tabs, per_second } => {
                 let again: Vec<usize> = (0..tabs.min(self.tabs.len())).collect();
-                again.iter().for_each(|at| self.tabs[*at].disconnect());
+                for at in &again {
+                    self.tabs[*at].disconnect();
+                }
                 self.begin_ramp(again, per_second);
             }
             Order::Stall(tabs) => self.stall(tabs),
@@ -206,12 +209,11 @@ impl Driver {
             let data = EventData::new_u64(number as u64);
             Ok(epoll::modify(&self.set, socket.as_fd(), data, EventFlags::IN)?)
         });
-        match asked {
-            Ok(()) => tab.phase = Phase::Head,
-            Err(_) => {
-                self.totals.fault(Fault::Lost, tab.view, tab.last_id);
-                tab.disconnect();
-            }
+        if let Ok(()) = asked {
+            tab.phase = Phase::Head;
+        } else {
+            self.totals.fault(Fault::Lost, tab.view, tab.last_id);
+            tab.disconnect();
         }
     }
 
@@ -257,14 +259,14 @@ fn request(plan: &Plan, tab: &Tab) -> String {
         plan.views[tab.view].path, plan.host
     );
     if plan.users > 0 {
-        request.push_str(&format!("X-Forwarded-User: load-{}\r\n", tab.user));
+        let _ = write!(request, "X-Forwarded-User: load-{}\r\n", tab.user);
     }
     for header in &plan.headers {
         request.push_str(header);
         request.push_str("\r\n");
     }
     if tab.last_id > 0 {
-        request.push_str(&format!("Last-Event-ID: {}\r\n", tab.last_id));
+        let _ = write!(request, "Last-Event-ID: {}\r\n", tab.last_id);
     }
     request.push_str("\r\n");
     request

@@ -216,6 +216,6 @@ impl Totals {
 /// Processor time that this process has taken, in seconds.
 fn own_cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    let seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
-    seconds
+
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

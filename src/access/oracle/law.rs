@@ -79,8 +79,8 @@ pub fn allow(
     resource: (&str, &str),
     namespace: Option<&str>,
 ) -> bool {
-    let counts = |at: &Option<&'static str>| at.is_none() || *at == namespace;
-    rules.iter().any(|(at, rule)| counts(at) && rule.allows(verb, resource))
+    let counts = |at: Option<&'static str>| at.is_none() || at == namespace;
+    rules.iter().any(|(at, rule)| counts(*at) && rule.allows(verb, resource))
 }
 
 impl Subject {

@@ -7,7 +7,7 @@ use fastrand::Rng;
 
 use super::court::{Court, Failure};
 use super::law::{Binding, Rule, Subject, Write};
-use super::{access_before, while_time_is_held};
+use super::{access_before, decided, while_time_is_held};
 use crate::access::clock::held;
 use crate::access::{Access, Asker, Grant, GrantKey, Ruling, Wanted};
 use crate::config::Config;
@@ -35,7 +35,7 @@ impl Stage {
         let ann = KubeUser { name: "ann".into(), groups: Box::default() };
         let kind = kind::by_name("pods").expect("a kind of the registry");
         let key = GrantKey { cluster: "east".into(), kind, asker: Asker::User(Arc::new(ann)), wanted };
-        held::done(self.access.clone().decide(key)).await
+        held::done(decided(self.access.clone(), key)).await
     }
 
     fn fail(&self, failure: Option<Failure>) {

@@ -12,13 +12,14 @@ mod life;
 mod play;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fastrand::Rng;
 use play::{Counts, Play, Way};
 use tokio::runtime::Runtime;
 
-use super::Access;
 use super::clock::held;
+use super::{Access, Decision, Grant, GrantKey};
 use crate::cluster::Clusters;
 use crate::config::Config;
 use crate::feed::Shared;
@@ -38,9 +39,17 @@ fn while_time_is_held<F: Future>(play: impl FnOnce(Cluster) -> F) -> F::Output {
 /// Foretop's grants, of which this court decides.
 fn access_before(court: &Arc<Court>, config: &Config) -> Arc<Access> {
     let clusters = Clusters::new(config.upstream.clone());
-    let limits = Limits { linger: std::time::Duration::ZERO, feeds: 0, journal_total: 0 };
+    let limits = Limits { linger: Duration::ZERO, feeds: 0, journal_total: 0 };
     let (hub, _) = Hub::new(clusters, Shared::without_cores(), limits);
     Access::judged_by(court.clone(), config, hub, Arc::new([]))
+}
+
+/// The grant for a question, however long that takes to be decided.
+async fn decided(access: Arc<Access>, key: GrantKey) -> Arc<Grant> {
+    match access.decide(key, Duration::from_hours(1)).await {
+        Decision::Made(grant) => grant,
+        Decision::UnderWay(..) => panic!("who waits gives up when nothing has been answered for a while"),
+    }
 }
 
 /// Plays until so many reviews are answered, and as many namespaces of rulings were looked at.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::access_before;
 use super::court::{Court, Failure};
 use super::law::{Binding, Place, Rule, Subject, Write, allow};
+use super::{access_before, decided};
 use crate::access::clock::held;
 use crate::access::rbac::watched::{Part, Watched};
 use crate::access::{Access, Asker, Candidates, Grant, GrantKey, Ruling, Wanted, clock};
@@ -247,7 +247,7 @@ impl Play {
     async fn open(&mut self) {
         let page = self.random.usize(..PAGES);
         let key = self.pages[page].key.clone();
-        let deciding = tokio::spawn(self.access.clone().decide(key));
+        let deciding = tokio::spawn(decided(self.access.clone(), key));
         while !deciding.is_finished() {
             self.pass(Duration::from_millis(5)).await;
         }
@@ -321,7 +321,9 @@ impl Play {
         }
         let all = self.written.values().flat_map(BTreeMap::values);
         let held: Vec<Write> = all.filter(|write| write.place().0 == Some(namespace)).map(gone).collect();
-        held.into_iter().for_each(|write| self.write(write));
+        for write in held {
+            self.write(write);
+        }
         self.namespaces.lock().expect("no panic under this lock").remove(namespace);
     }
 
@@ -505,7 +507,7 @@ impl Play {
             let held = self.pages[number].grant.as_ref().map(|grant| grant.ruling().0.clone());
             if !matches!(held, Some(Ruling::Allowed(_))) {
                 let key = self.pages[number].key.clone();
-                self.pages[number].grant = Some(held::done(self.access.clone().decide(key)).await);
+                self.pages[number].grant = Some(held::done(decided(self.access.clone(), key)).await);
             }
         }
         // Who was denied may be shown a part of what they have gained before all of it.

@@ -13,13 +13,14 @@ mod yaml;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::Value;
 
 use self::part::Part;
+use super::in_path::InPath;
 use super::{Api, Asker, elsewhere, json, refuse, wants_json};
 use crate::access::{self, Answer, Check};
 use crate::cluster::spec::name_is_safe;
@@ -65,7 +66,7 @@ struct Need<'a> {
 pub(super) async fn object(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
-    Path((cluster, kind, rest)): Path<(String, String, String)>,
+    InPath((cluster, kind, rest)): InPath<(String, String, String)>,
     headers: HeaderMap,
 ) -> Response {
     match answered(api, &asker, &cluster, (&kind, &rest)).await {

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
+use super::super::in_path::InPath;
 use super::super::{Api, Asker, json, refuse, wants_json};
 
 pub(in super::super) async fn crds(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
-    Path(cluster): Path<String>,
+    InPath(cluster): InPath<String>,
     headers: HeaderMap,
 ) -> Response {
     match api.asks_as(&asker, &cluster) {

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::super::in_path::InPath;
 use super::super::{Api, Asker, json, refuse, wants_json};
 use super::demand::Rank;
 use super::glance::{Glance, Seen, Starts, Unseen};
@@ -80,7 +81,7 @@ struct Storage {
 pub(in super::super) async fn dashboard(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
-    Path(cluster): Path<String>,
+    InPath(cluster): InPath<String>,
     headers: HeaderMap,
 ) -> Response {
     match summed_up(api, &asker, cluster.into()).await {

@@ -277,32 +277,33 @@ mod tests {
     use super::super::tally::Phases;
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands beside what is not seen")]
     fn seen(total: usize, good: usize) -> Result<Seen, Unseen> {
         let phases = Phases { running: good, stuck: total - good, ..Phases::default() };
         let tally = Tally { total, good, phases, ..Tally::default() };
         Ok(Seen { tally: Arc::new(tally), stale: None })
     }
 
-    fn word(looked: [Result<Seen, Unseen>; 3]) -> (&'static str, Option<&'static str>, bool) {
-        let look = Look::of(&looked);
+    fn word(looked: &[Result<Seen, Unseen>; 3]) -> (&'static str, Option<&'static str>, bool) {
+        let look = Look::of(looked);
         (look.status, look.trouble.map(|trouble| trouble.code), look.summary.is_some())
     }
 
     #[test]
     fn a_cluster_is_what_the_worst_of_it_is() {
-        assert_eq!(word([seen(3, 3), seen(5, 5), seen(2, 0)]), ("healthy", None, true));
-        assert_eq!(word([seen(3, 2), seen(5, 5), seen(2, 0)]), ("degraded", None, true));
-        assert_eq!(word([seen(3, 3), seen(5, 4), seen(2, 0)]), ("degraded", None, true));
+        assert_eq!(word(&[seen(3, 3), seen(5, 5), seen(2, 0)]), ("healthy", None, true));
+        assert_eq!(word(&[seen(3, 2), seen(5, 5), seen(2, 0)]), ("degraded", None, true));
+        assert_eq!(word(&[seen(3, 3), seen(5, 4), seen(2, 0)]), ("degraded", None, true));
         let forbidden = || Err(Unseen::Forbidden);
-        assert_eq!(word([forbidden(), seen(5, 5), forbidden()]), ("healthy", None, true));
-        assert_eq!(word([forbidden(), forbidden(), forbidden()]), ("denied", Some("denied"), false));
+        assert_eq!(word(&[forbidden(), seen(5, 5), forbidden()]), ("healthy", None, true));
+        assert_eq!(word(&[forbidden(), forbidden(), forbidden()]), ("denied", Some("denied"), false));
         assert_eq!(
-            word([forbidden(), Err(Unseen::Unknown), forbidden()]),
+            word(&[forbidden(), Err(Unseen::Unknown), forbidden()]),
             ("unknown", Some("unknown"), false)
         );
         let away = || Err(Unseen::Unavailable("apiserver_unreachable"));
         assert_eq!(
-            word([away(), away(), forbidden()]),
+            word(&[away(), away(), forbidden()]),
             ("unreachable", Some("apiserver_unreachable"), false)
         );
         let mut stale = seen(5, 5);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::super::Api;
 use super::demand::Rank;
 use super::tally::Tally;
-use crate::access::{Asker, GrantKey, Ruling, Wanted};
+use crate::access::{Asker, Decision, GrantKey, Ruling, Wanted};
 use crate::feed::block::Refused;
 use crate::feed::{Feed, FeedKey, Scope, State};
 use crate::kind::{self, Kind};
@@ -118,11 +118,11 @@ impl Glance {
     async fn scope(&self, kind: &'static Kind) -> Result<Scope, Unseen> {
         let (cluster, asker) = (self.cluster.clone(), self.asker.clone());
         let key = GrantKey { cluster, kind, asker, wanted: Wanted::Everything };
-        let deciding = self.api.access.clone().decide(key.clone());
-        let ruling = match tokio::time::timeout_at(self.until, deciding).await {
-            Ok(grant) => grant.ruling().0.clone(),
+        let left = self.until.saturating_duration_since(Instant::now());
+        let ruling = match self.api.access.clone().decide(key.clone(), left).await {
+            Decision::Made(grant) => grant.ruling().0.clone(),
             // While it is asked about again, what an open stream would still go by does.
-            Err(_) => match self.api.access.decided(&key) {
+            Decision::UnderWay(..) => match self.api.access.decided(&key) {
                 Some((ruling, _, asked_again_in)) if !asked_again_in.is_zero() => ruling,
                 _ => return Err(Unseen::Unknown),
             },

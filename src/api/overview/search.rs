@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::super::in_path::InPath;
 use super::super::{Api, Asker, json, refuse, wants_json};
 use super::demand::Rank;
 use super::glance::{Glance, Starts};
@@ -68,7 +69,7 @@ struct Row<'a> {
 pub(in super::super) async fn search(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
-    Path(cluster): Path<String>,
+    InPath(cluster): InPath<String>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Response {

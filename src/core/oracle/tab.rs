@@ -45,9 +45,11 @@ pub struct Tab {
     /// What this connection may show now: what comes behind so many bytes is another scope's.
     right: Scope,
     rights: VecDeque<(usize, Scope)>,
+    /// What it could show when the event began that it gets.
+    began_by: Scope,
     /// What this connection could show at any time.
     scopes: Vec<Scope>,
-    /// It lost a namespace amid an event; so many bytes came since.
+    /// It lost a namespace amid an event; so many bytes came since that it no longer had a right to.
     torn: Option<usize>,
     /// It was closed then.
     cut_off: bool,
@@ -62,6 +64,7 @@ impl Tab {
             head: 0,
             right: scope.clone(),
             rights: VecDeque::new(),
+            began_by: scope.clone(),
             scopes: Vec::new(),
             torn: None,
             cut_off: false,
@@ -101,6 +104,7 @@ impl Tab {
         self.disconnected = false;
         self.right = self.scope.clone();
         self.rights.clear();
+        self.began_by = self.scope.clone();
         self.scopes = vec![self.scope.clone()];
         self.torn = None;
         self.cut_off = false;
@@ -137,6 +141,9 @@ impl Tab {
             }
             self.right = scope;
         }
+        if !self.is_amid_event() {
+            self.began_by = self.right.clone();
+        }
     }
 
     /// Whether its stream ended as streams do: with a last event, unless it lost a namespace amid another.
@@ -172,7 +179,9 @@ impl Tab {
             }
             Ok(read) => {
                 self.received += read;
-                self.torn = self.torn.map(|bytes| bytes + read);
+                // What it gained and lost again amid the event is nothing that the event was sent by.
+                let is_lost = !self.right.covers(&self.began_by);
+                self.torn = self.torn.map(|bytes| if is_lost { bytes + read } else { bytes });
                 self.raw.extend_from_slice(&buffer[..read]);
                 self.digest();
                 self.follow_rights();
@@ -219,6 +228,7 @@ impl Tab {
         let short: String = block.chars().take(160).collect();
         self.heard.push(short);
         self.torn = None;
+        self.began_by = self.right.clone();
         let (mut event, mut id, mut data) = (None, None, None);
         for line in block.split('\n') {
             match line.split_once(": ") {

@@ -24,8 +24,9 @@ use crate::feed::{Feed, FeedKey, KubeUser, Namespaces, Scope, Shared, State};
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identity, SessionRef};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
-use crate::wire::head::Version;
+use crate::wire::head::{self, Version};
 use crate::wire::id::ResumeId;
+use crate::wire::sse;
 
 /// Rows of an events list.
 pub const CAP: usize = 3;
@@ -92,10 +93,31 @@ pub struct World {
 
 pub const NAMESPACES: [&str; 3] = ["a", "a-b", "b"];
 pub const NAMES: [&str; 3] = ["x", "y", "z"];
+const USERS: [&str; 2] = ["u", "v"];
 const PADS: [usize; 5] = [0, 30, 700, 3000, 20_000];
 
 impl World {
     pub fn new(events: bool, lag: usize, journal_bytes: usize) -> Self {
+        World::with(&config::Config::default(), events, lag, journal_bytes)
+    }
+
+    /// Where every second tab is of another tenant, and each tenant's streams are sent so many bytes per second, of which the first has none yet.
+    pub fn with_quota(bytes_per_second: usize, lag: usize, journal_bytes: usize) -> Self {
+        let rule = |number: usize| config::TenantRule {
+            name: USERS[number].into(),
+            subjects: vec![USERS[number].into()],
+            ..config::TenantRule::default()
+        };
+        let tenants =
+            config::Tenants { rules: vec![rule(0), rule(1)], bytes_per_second, ..config::Tenants::default() };
+        let config = config::Config { tenants, ..config::Config::default() };
+        let world = World::with(&config, false, lag, journal_bytes);
+        let first = world.core.everywhere.access.tenants.all().swap_remove(0);
+        first.bytes.as_ref().expect("a quota").take(Instant::now(), bytes_per_second);
+        world
+    }
+
+    fn with(config: &config::Config, events: bool, lag: usize, journal_bytes: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (mut prepared, posts, handles) = start::prepare(1).expect("ends of a core");
         let ledger = Ledger::new(usize::MAX);
@@ -125,12 +147,7 @@ impl World {
             ),
             hub: hub.clone(),
             ledger: ledger.clone(),
-            access: Access::new(
-                &config::Config::default(),
-                Clusters::new(config::Upstream::default()),
-                hub.clone(),
-                posts,
-            ),
+            access: Access::new(config, Clusters::new(config::Upstream::default()), hub.clone(), posts),
             audit: Audit::off(),
             control: Arc::new(drop),
             elsewhere: Arc::new(|_| {}),
@@ -347,10 +364,13 @@ impl World {
             version: tab.version,
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
             from: Origin::unknown(),
-            cookies: Box::default(),
-            sharing: Arc::default(),
         };
-        self.core.open(self.feed.key.clone(), opening);
+        let mut first = head::stream(tab.version, "-", &[], &[]).into_bytes();
+        match tab.version {
+            Version::Http11 => sse::write_retry(&mut first, 2000),
+            Version::Http10 => first.extend_from_slice(b"retry: 2000\n"),
+        }
+        self.core.open(self.feed.key.clone(), opening, &first);
         self.tabs[index].read_head();
     }
 
@@ -378,10 +398,10 @@ impl World {
         Some(usize::try_from(slot.sent).expect("small"))
     }
 
-    /// Whose tabs they all are.
-    fn who() -> Identity {
+    /// Whose tab it is.
+    fn who(index: usize) -> Identity {
         Identity {
-            subject: "u".into(),
+            subject: USERS[index % 2].into(),
             email: "".into(),
             groups: Arc::default(),
             session: Some(SessionRef { id: 7, began: 100, until: u64::MAX / 1000, provider: None }),
@@ -402,7 +422,7 @@ impl World {
 
     /// The right by which a tab's connection is open.
     fn right(&mut self, index: usize) -> Pass {
-        let who = Self::who();
+        let who = Self::who(index);
         let user = self.core.limiter.acquire(&who.subject).expect("no limit");
         let tenant = self.core.everywhere.access.tenants.of(&who).cloned().expect("there is one of everyone");
         tenant.open(0).expect("no quota");
