@@ -170,7 +170,11 @@ fn object(namespace: &str, name: &str, rv: u128, row: &str) -> Object {
 const BINDING: &str = r#"{"cluster_role":true,"role":"view","users":["ann"],"groups":[]}"#;
 
 fn synced() -> (Arc<Watched>, [Arc<watched::Part>; 4]) {
-    let (watched, parts) = Watched::new(&"east".into(), Weak::new());
+    synced_for(Weak::new())
+}
+
+fn synced_for(access: Weak<Access>) -> (Arc<Watched>, [Arc<watched::Part>; 4]) {
+    let (watched, parts) = Watched::new(&"east".into(), access);
     let pods = by_name("pods").expect("a kind");
     let lists = [
         vec![],
@@ -233,4 +237,16 @@ fn nothing_is_nominated_by_what_may_be_out_of_date() {
     assert_eq!(candidates(&watched, now), None);
     parts[0].set_state(State::Live);
     assert_eq!(candidates(&watched, now), known);
+}
+
+#[tokio::test]
+async fn a_relist_touches_everybody_since_what_came_and_went_leaves_no_difference() {
+    let access = Access::alone(&crate::config::Config::default());
+    let (_watched, parts) = synced_for(Arc::downgrade(&access));
+    let news_of_bob = || access.recent("east", |recent| recent.of(&user("bob", &[]), Instant::now()).len());
+    assert_eq!(news_of_bob(), 1, "all is known");
+    parts[2].apply(&mut vec![Change::Put(object("bank", "b", 6, BINDING))]);
+    assert_eq!(news_of_bob(), 1, "ann's binding is nothing to bob");
+    parts[3].replace(Rv(9), vec![], None);
+    assert_eq!(news_of_bob(), 2);
 }

@@ -146,7 +146,12 @@ impl Sink for Part {
         for (place, row) in &is {
             touched.extend(self.set(&mut now, place, Some(row)));
         }
-        now.parts[self.place] = Standing { synced: true, away_since: None };
+        let had_synced =
+            std::mem::replace(&mut now.parts[self.place], Standing { synced: true, away_since: None }).synced;
+        if had_synced {
+            // What came and went unseen has left no difference, but a review may have been answered by it.
+            touched = vec![Touched::Everything];
+        }
         self.watched.tell(now, touched);
     }
 
