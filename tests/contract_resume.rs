@@ -206,8 +206,12 @@ async fn an_id_that_stays_ahead_brings_relist_and_snapshot() {
 async fn an_id_that_is_ahead_of_a_restored_cluster_brings_relist_and_snapshot_at_once() {
     let house = warm(&config(), 20).await;
     let east = house.east();
+    let mut tab = Stream::open(house.address(), &watch("pods"), "").await;
+    tab.events(1).await;
     let seen = east.put("pods", pod("team-x", "a", "Running")).unwrap();
     east.put("pods", pod("team-x", "a", "Failed")).unwrap();
+    // A version that was not seen cannot be seen to fall.
+    tab.events(3).await;
     let mut stream = resume(&house, "", seen + 100).await;
     east.command(Command::Rewind { by: 3 });
     stream
