@@ -11,9 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(head.length <= bytes.len() && head.length <= longest.head);
     assert!(head.path.starts_with('/'));
     let _ = (head.route(), head.accepts_json(), head.resume_id(), head.header("cookie"));
-    if let Some(namespace) = head.namespace()
-        && request::is_namespace(&namespace)
-    {
+    for namespace in head.namespaces().filter(|namespace| request::is_namespace(namespace)) {
         assert!(namespace.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/'));
     }
     if let Some(id) = head.request_id() {
