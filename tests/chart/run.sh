@@ -4,6 +4,8 @@
 # Needs go, openssl and curl; nginx and haproxy for the last. FORETOP: a binary to use instead of building one.
 # FORETOP_BLESS=1 writes tests/chart/golden anew, and ends there.
 set -euo pipefail
+# Of the tests, and no setting: Foretop would warn of it.
+unset FORETOP_FIXTURES
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 chart=$root/deploy/helm/foretop

@@ -5,6 +5,8 @@
 #
 # usage: run.sh [BINARY]    one that must be static, as `make image` gives it; else FORETOP, or a debug build, with its shared libraries
 set -euo pipefail
+# Of the tests, and no setting: Foretop would warn of it.
+unset FORETOP_FIXTURES
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 container=$root/deploy/container
