@@ -148,20 +148,13 @@ impl Connection {
 fn write_retry(out: &mut Vec<u8>, version: Version, milliseconds: u64) {
     let mut chunks = Vec::new();
     sse::write_retry(&mut chunks, milliseconds);
-    append(out, version, &chunks);
+    version.append(&chunks, out);
 }
 
 fn write_scope(out: &mut Vec<u8>, version: Version, data: &str) {
     let mut chunks = Vec::new();
     sse::write_notice(&mut chunks, "scope", data);
-    append(out, version, &chunks);
-}
-
-fn append(out: &mut Vec<u8>, version: Version, chunks: &[u8]) {
-    match version {
-        Version::Http11 => out.extend_from_slice(chunks),
-        Version::Http10 => sse::strip_chunks(chunks, out),
-    }
+    version.append(&chunks, out);
 }
 
 impl Core {

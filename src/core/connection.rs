@@ -333,13 +333,7 @@ impl Connection {
             sse::write_retry(&mut chunks, self.core.get().retry_ms());
         }
         chunks.extend(Self::last_words(*why, words, self.is_begun()));
-        match version {
-            Version::Http11 => {
-                answer.extend_from_slice(&chunks);
-                answer.extend_from_slice(sse::LAST_CHUNK);
-            }
-            Version::Http10 => sse::strip_chunks(&chunks, &mut answer),
-        }
+        version.append_last(&chunks, &mut answer);
         self.write(answer).await;
     }
 

@@ -12,7 +12,6 @@ use super::slot::{ENDING, HELD, SlotId, SlotName};
 use super::view::ViewId;
 use crate::feed::Eyes;
 use crate::feed::block::Refused;
-use crate::wire::head::Version;
 use crate::wire::refusal::Refusal;
 use crate::wire::sse::{self, LAST_CHUNK};
 
@@ -85,19 +84,14 @@ impl Core {
     pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
-        self.end_opening(opening, bytes);
+        self.end_opening(opening, &bytes);
     }
 
     /// Ends a stream that has had nothing but its head, with these chunks.
-    pub(super) fn end_opening(&mut self, opening: Opening, mut bytes: Vec<u8>) {
+    pub(super) fn end_opening(&mut self, opening: Opening, chunks: &[u8]) {
         let Opening { socket, pass, version, .. } = opening;
-        if version == Version::Http11 {
-            bytes.extend_from_slice(LAST_CHUNK);
-        } else {
-            let mut plain = Vec::new();
-            sse::strip_chunks(&bytes, &mut plain);
-            bytes = plain;
-        }
+        let mut bytes = Vec::new();
+        version.append_last(chunks, &mut bytes);
         let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
         // Whether or not it arrives, the connection closes.
         let _ = rustix::net::send(&socket, &bytes, flags);

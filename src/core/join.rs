@@ -130,7 +130,7 @@ impl Core {
         match self.scope_by(opening.pass) {
             Ok(scope) => Some((opening, scope)),
             Err(loss) => {
-                self.end_opening(opening, loss.event());
+                self.end_opening(opening, &loss.event());
                 None
             }
         }

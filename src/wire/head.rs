@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::refusal::Refusal;
-use super::sse::Framing;
+use super::sse::{self, Framing};
 
 /// Whether the connection takes another request after this answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,22 @@ pub enum Version {
 pub type Further<'a> = &'a [(&'static str, Box<str>)];
 
 impl Version {
+    /// Appends whole chunks of a stream as its body has them: 1.0 knows none.
+    pub fn append(self, chunks: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Version::Http11 => out.extend_from_slice(chunks),
+            Version::Http10 => sse::strip_chunks(chunks, out),
+        }
+    }
+
+    /// Appends the last chunks of a stream, and its end.
+    pub fn append_last(self, chunks: &[u8], out: &mut Vec<u8>) {
+        self.append(chunks, out);
+        if self == Version::Http11 {
+            out.extend_from_slice(sse::LAST_CHUNK);
+        }
+    }
+
     const fn text(self) -> &'static str {
         match self {
             Version::Http10 => "HTTP/1.0",
