@@ -21,9 +21,9 @@ mod scope;
 mod showing;
 pub mod snapshot;
 mod state;
-mod trunk;
 #[cfg(test)]
 mod tests;
+mod trunk;
 mod writing;
 
 use std::collections::{BTreeSet, HashMap};
@@ -35,8 +35,8 @@ use jiff::Timestamp;
 
 use self::block::{Block, Content};
 pub use self::counters::{Counter, Counters};
-use self::journal::{Bounds, Journal, Tail};
 pub use self::heard::Heard;
+use self::journal::{Bounds, Journal, Tail};
 pub use self::key::{Eyes, FeedKey, KubeUser, Rows};
 use self::ledger::{Charge, Ledger, Thing};
 use self::post::{CoreId, Following, Mail, Post};

@@ -236,11 +236,7 @@ impl<'a> Unread<'a> {
 /// An object's metadata. Labels and owner references are read only where somebody wants to know them, annotations are decoded only by kinds that name
 /// a type for them; `managedFields`, often most of the object, never.
 #[derive(Debug, Default, Deserialize)]
-#[serde(
-    default,
-    rename_all = "camelCase",
-    bound(deserialize = "A: Deserialize<'de> + Default")
-)]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "A: Deserialize<'de> + Default"))]
 pub struct Metadata<'a, A = Skipped> {
     #[serde(borrow)]
     pub name: Text<'a>,

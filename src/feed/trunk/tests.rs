@@ -50,8 +50,11 @@ enum Act {
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let pod = (prop::sample::select(&APPS[..]), 0u8..2, 0u8..3)
-        .prop_map(|(app, phase, hidden)| Pod { app, phase, hidden });
+    let pod = (prop::sample::select(&APPS[..]), 0u8..2, 0u8..3).prop_map(|(app, phase, hidden)| Pod {
+        app,
+        phase,
+        hidden,
+    });
     let act = prop_oneof![
         8 => (0..NAMESPACES.len(), 0..NAMES.len(), pod).prop_map(|(a, b, pod)| Act::Put(a, b, pod)),
         3 => (0..NAMESPACES.len(), 0..NAMES.len()).prop_map(|(a, b)| Act::Delete(a, b)),
@@ -353,7 +356,9 @@ fn a_list_that_was_decoded_without_details_does_not_serve_who_needs_them() {
     world.join(0);
     world.pods.insert(("a", "x"), pod("web"));
     let line = json!({ "type": "ADDED", "object": object(("a", "x"), &pod("web"), 100) }).to_string();
-    let Ok(Change::Put(plain)) = (world.trunk.key.kind.decode_line)(line.as_bytes()) else { panic!("{line}") };
+    let Ok(Change::Put(plain)) = (world.trunk.key.kind.decode_line)(line.as_bytes()) else {
+        panic!("{line}")
+    };
     world.join(1);
     world.trunk.replace(Rv(100), vec![plain], None);
     assert!(world.trunk.asks.list(), "one more is asked for");
