@@ -123,7 +123,8 @@ impl Core {
             Plan::RefuseSaying(_)
             | Plan::Elsewhere
             | Plan::HandOver(_)
-            | Plan::Refuse(_) | Plan::RefuseStream(..) => return None,
+            | Plan::Refuse(_)
+            | Plan::RefuseStream(..) => return None,
         };
         Some(Box::new(asked))
     }
