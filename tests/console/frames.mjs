@@ -1,6 +1,6 @@
 // How long the page's main thread is busy per frame, from a trace of the browser's own.
 //
-// A frame is the time from one BeginMainThreadFrame to the next; what is counted is all tasks of the renderer's main thread in it.
+// A frame ends with its Commit; what is counted is every task of the renderer's main thread that began since the last one's.
 
 const MAIN = "CrRendererMain";
 
@@ -21,21 +21,19 @@ export async function busyPerFrame(page, ms) {
 }
 
 function perFrame(events) {
-  const mains = events.filter(({ name, args }) => name === "thread_name" && args.name === MAIN).map(({ pid, tid }) => `${pid} ${tid}`);
-  const frames = new Map();
-  const busy = mains
-    .map((main) => events.filter(({ pid, tid }) => `${pid} ${tid}` === main))
-    .map((own) => ({ own, begins: own.filter(({ name }) => name === "BeginMainThreadFrame").map(({ ts }) => ts).sort((a, b) => a - b) }))
-    .sort((a, b) => b.begins.length - a.begins.length)[0];
-  if (!busy || busy.begins.length < 2) return [];
-  const { own, begins } = busy;
-  for (let frame = 0; frame + 1 < begins.length; frame += 1) frames.set(frame, 0);
-  const tasks = own.filter(({ name, ph }) => ph === "X" && (name === "RunTask" || name === "ThreadControllerImpl::RunTask"));
+  const mains = events.filter(({ name, args }) => name === "thread_name" && args.name === MAIN);
+  const threads = mains.map((main) => events.filter(({ pid, tid }) => pid === main.pid && tid === main.tid));
+  const commits = (thread) => thread.filter(({ name, ph }) => name === "Commit" && ph === "X").map(({ ts }) => ts);
+  // Other pages of the browser have their own.
+  const [drawn = []] = threads.sort((a, b) => commits(b).length - commits(a).length);
+  const ends = commits(drawn).sort((a, b) => a - b);
+  const frames = ends.map(() => 0);
+  const tasks = drawn.filter(({ name, ph }) => ph === "X" && name.endsWith("RunTask"));
   for (const { ts, dur = 0 } of outermost(tasks)) {
-    const frame = lastAtOrBefore(begins, ts + dur);
-    if (frames.has(frame)) frames.set(frame, frames.get(frame) + dur);
+    const frame = ends.findIndex((end) => end >= ts);
+    if (frame >= 0) frames[frame] += dur;
   }
-  return [...frames.values()].sort((a, b) => a - b);
+  return frames.sort((a, b) => a - b);
 }
 
 /** Tasks may be traced within tasks. */
@@ -50,17 +48,7 @@ function outermost(tasks) {
     });
 }
 
-function lastAtOrBefore(times, at) {
-  let low = 0;
-  let high = times.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (times[middle] <= at) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
-
+/** Of ascending values. */
 export function quantile(sorted, q) {
   return sorted[Math.min(Math.floor(sorted.length * q), sorted.length - 1)];
 }

@@ -49,13 +49,11 @@ export function Cell<R>({ column, entry, isNarrow }: CellProps<R>) {
     <div
       key={hasChanged ? `${column.id} ${entry.changedAt}` : column.id}
       role="gridcell"
-      className={`cell${column.end ? " end" : ""}${hasChanged ? " changed" : ""}`}
+      className={`cell${column.end ? " end" : ""}${below === undefined ? "" : " two"}${hasChanged ? " changed" : ""}`}
       title={text.length > 12 ? text : undefined}
     >
-      <span className="text">
-        {tone && <Mark tone={tone} />}
-        {column.since ? <Age since={column.since(row)} /> : link === undefined ? text : <Link to={link}>{text}</Link>}
-      </span>
+      {tone && <Mark tone={tone} />}
+      {column.since ? <Age since={column.since(row)} /> : link === undefined ? text : <Link to={link}>{text}</Link>}
       {below !== undefined && <span className="below">{below}</span>}
     </div>
   );
