@@ -36,7 +36,11 @@ fn collect(dir: &Path, prefix: &str, files: &mut Vec<(String, String)>) -> Resul
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), &format!("{prefix}{name}/"), files)?;
         } else {
-            let path = entry.path().into_os_string().into_string().map_err(|path| format!("{path:?} is no UTF-8"))?;
+            let path = entry
+                .path()
+                .into_os_string()
+                .into_string()
+                .map_err(|path| format!("{path:?} is no UTF-8"))?;
             files.push((format!("{prefix}{name}"), path));
         }
     }

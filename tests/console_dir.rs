@@ -198,7 +198,11 @@ async fn where_there_is_no_console_the_front_says_so() {
     let to_a_program = tab::get(house.address(), "/", &[("Accept", "application/json")]).await;
     assert_eq!(to_a_program.head.status, 404);
     assert!(to_a_program.text().contains("\"code\":\"not_found\""), "{}", to_a_program.text());
-    assert_eq!(ask(&house, "/clusters/east/pods").await.head.status, 404, "there are no routes of a front end");
+    assert_eq!(
+        ask(&house, "/clusters/east/pods").await.head.status,
+        404,
+        "there are no routes of a front end"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -215,11 +219,15 @@ async fn the_console_that_is_built_in_is_whole() {
     let policy = front.head.header("content-security-policy").expect("a policy");
     assert!(policy.contains("script-src 'self'; style-src 'self'") && !policy.contains("unsafe"), "{policy}");
     let page = front.text();
-    let script = page.split('"').find(|part| part.starts_with("/assets/") && part.ends_with(".js")).expect("a script");
+    let script =
+        page.split('"').find(|part| part.starts_with("/assets/") && part.ends_with(".js")).expect("a script");
     let plain = ask(&house, script).await;
     assert_eq!(plain.head.header("cache-control"), Some("public, max-age=31536000, immutable"));
     let small = tab::get(house.address(), script, &[("Accept-Encoding", "gzip, br")]).await;
-    assert_eq!((small.head.header("content-encoding"), small.head.header("vary")), (Some("br"), Some("Accept-Encoding")));
+    assert_eq!(
+        (small.head.header("content-encoding"), small.head.header("vary")),
+        (Some("br"), Some("Accept-Encoding"))
+    );
     assert!(small.body.len() * 2 < plain.body.len(), "{} of {} bytes", small.body.len(), plain.body.len());
     assert_ne!(small.head.header("etag"), plain.head.header("etag"));
     let worker = ask(&house, "/foretop-worker-v1.js").await;

@@ -24,8 +24,11 @@ pub fn is_there() -> bool {
 
 /// All of its files.
 pub(super) fn files() -> HashMap<String, File> {
-    let is_form_of_another =
-        |path: &str| Coding::ALL.iter().any(|coding| path.strip_suffix(coding.suffix()).is_some_and(|file| bytes(file).is_some()));
+    let is_form_of_another = |path: &str| {
+        Coding::ALL
+            .iter()
+            .any(|coding| path.strip_suffix(coding.suffix()).is_some_and(|file| bytes(file).is_some()))
+    };
     let names = FILES.iter().map(|(path, _)| *path).filter(|path| !is_form_of_another(path));
     names.filter_map(|path| Some((path.to_owned(), file(path)?))).collect()
 }

@@ -47,7 +47,8 @@ impl Coding {
 impl File {
     /// The bytes that the client takes, and what has been done to them.
     pub(super) fn as_accepted(&self, headers: &HeaderMap) -> (Option<Coding>, &Bytes) {
-        let said = headers.get(header::ACCEPT_ENCODING).and_then(|said| said.to_str().ok()).unwrap_or_default();
+        let said =
+            headers.get(header::ACCEPT_ENCODING).and_then(|said| said.to_str().ok()).unwrap_or_default();
         let compressed = self.compressed.iter().find(|(coding, _)| coding.is_accepted(said));
         compressed.map_or((None, &self.bytes), |(coding, bytes)| (Some(*coding), bytes))
     }
