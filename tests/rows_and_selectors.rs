@@ -150,7 +150,11 @@ async fn a_list_of_full_rows_has_a_body_and_an_etag_of_its_own() {
     assert_eq!(row["owner"], json!({"kind": "ReplicaSet", "name": "web", "uid": "7"}));
     assert_eq!(row["labels"], json!({"app": "web"}));
     let text = plain.text();
-    let own = text.trim_end().strip_prefix(r#"{"pods":["#).and_then(|text| text.strip_suffix("}]}")).expect("a row");
+    let own = text
+        .trim_end()
+        .strip_prefix(r#"{"pods":["#)
+        .and_then(|text| text.strip_suffix("}]}"))
+        .expect("a row");
     assert!(full.text().contains(&format!("{own},\"uid\":\"")), "{} behind {own}", full.text());
 
     let etag = |answer: &Answer| answer.head.header("etag").expect("an ETag").to_owned();
@@ -164,7 +168,8 @@ async fn a_list_of_full_rows_has_a_body_and_an_etag_of_its_own() {
     assert_eq!(unchanged.status, 304);
     assert!(unchanged.header("foretop-as-of").is_some() && unchanged.header("foretop-age-ms").is_some());
     east.patch("pods", "shop", "one", &json!({"metadata": {"labels": {"app": "db"}}})).expect("a pod");
-    eventually("the label is shown", async || again("rows=full", full_etag.clone()).await.status == 200).await;
+    eventually("the label is shown", async || again("rows=full", full_etag.clone()).await.status == 200)
+        .await;
     assert_eq!(again("", plain_etag).await.status, 304, "plain rows show no labels");
     assert_eq!(listed(&house, "labelSelector=app%3Dweb").await.json(), json!({"pods": []}));
 }
@@ -174,8 +179,16 @@ async fn what_asks_for_no_rows_is_told_what_is_wrong_with_it() {
     let house = House::small().await;
     for (query, code, words) in [
         ("rows=all", "bad_rows", "rows is plain or full"),
-        ("labelSelector=app+in+web", "bad_selector", "labelSelector: at byte 8: an opening parenthesis belongs here"),
-        ("labelSelector=a%3D%22%3Cscript%3E", "bad_selector", "labelSelector: at byte 3: no label has such a value"),
+        (
+            "labelSelector=app+in+web",
+            "bad_selector",
+            "labelSelector: at byte 8: an opening parenthesis belongs here",
+        ),
+        (
+            "labelSelector=a%3D%22%3Cscript%3E",
+            "bad_selector",
+            "labelSelector: at byte 3: no label has such a value",
+        ),
     ] {
         for path in [list("pods"), house::watch("pods")] {
             let answer = get(house.address(), &format!("{path}?{query}"), &[]).await;
@@ -194,10 +207,15 @@ async fn a_selector_too_many_is_refused_until_another_is_out_of_use() {
     let one = open(&house, "labelSelector=app%3Da").await;
     let _other = open(&house, "labelSelector=app%3Db").await;
     let _same = open(&house, "labelSelector=app+in+(b)&rows=full").await;
-    let third = || async { get(house.address(), &format!("{}?labelSelector=app%3Dc", list("pods")), &[]).await };
+    let third =
+        || async { get(house.address(), &format!("{}?labelSelector=app%3Dc", list("pods")), &[]).await };
     let refused = third().await;
-    assert_eq!((refused.head.status, refused.json()["error"]["code"].as_str()), (429, Some("too_many_selectors")));
-    let mut told = Tab::open(Open::watch(house.address(), EAST, "pods", None).query("labelSelector=app%3Dc")).await;
+    assert_eq!(
+        (refused.head.status, refused.json()["error"]["code"].as_str()),
+        (429, Some("too_many_selectors"))
+    );
+    let mut told =
+        Tab::open(Open::watch(house.address(), EAST, "pods", None).query("labelSelector=app%3Dc")).await;
     told.until_end().await;
     let last = told.state.last.as_ref().map(|event| format!("{event:?}")).unwrap_or_default();
     assert!(last.contains("too_many_selectors"), "{last}");
@@ -228,7 +246,10 @@ async fn a_quiet_list_is_as_of_the_last_answered_ping_and_no_later() {
     eventually("the next watch is heard of", async || as_of(&house).await > ended).await;
     house.east().stop().await;
     let stopped = Timestamp::now();
-    eventually("it is noticed", async || fresh::feed(house.address(), EAST, "pods").await["state"] == "failed").await;
+    eventually("it is noticed", async || {
+        fresh::feed(house.address(), EAST, "pods").await["state"] == "failed"
+    })
+    .await;
     let last = as_of(&house).await;
     assert!(last <= stopped, "{last} is after the apiserver was gone, at {stopped}");
 }

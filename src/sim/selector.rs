@@ -69,8 +69,8 @@ impl Term {
 
 fn term(text: &str) -> Option<Term> {
     let unequal = text.split_once("!=").map(|pair| (pair, false));
-    let ((name, value), equal) =
-        unequal.or_else(|| text.split_once("==").or_else(|| text.split_once('=')).map(|pair| (pair, true)))?;
+    let ((name, value), equal) = unequal
+        .or_else(|| text.split_once("==").or_else(|| text.split_once('=')).map(|pair| (pair, true)))?;
     Some(Term { path: name.split('.').map(str::to_owned).collect(), value: value.to_owned(), equal })
 }
 
