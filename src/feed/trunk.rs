@@ -79,7 +79,7 @@ impl Trunk {
         let mut outlets = self.lock();
         let donated = outlets.feeds.iter().find_map(|donor| donor.donate(&feed.key));
         if let Some((rv, objects, incarnation)) = donated {
-            feed.replace(rv, objects, incarnation.as_deref());
+            feed.take_list(rv, objects, incarnation.as_deref());
             outlets.tell(&feed);
             outlets.feeds.push(feed);
         } else {
