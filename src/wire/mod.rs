@@ -6,5 +6,6 @@
 pub mod dress;
 pub mod head;
 pub mod id;
+pub mod line;
 pub mod refusal;
 pub mod sse;

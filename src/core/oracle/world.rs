@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use super::super::join::Opening;
+use super::super::join::{Bearer, Opening};
 use super::super::pass::Pass;
 use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
@@ -59,14 +59,14 @@ impl Sources for NoSources {
 
 /// An object as the cluster has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Item {
+pub struct Item {
     value: u8,
     pad: usize,
     /// When it last changed what it shows.
     changed: u64,
 }
 
-type Items = BTreeMap<(&'static str, &'static str), Item>;
+pub type Items = BTreeMap<(&'static str, &'static str), Item>;
 
 /// A small world.
 pub struct World {
@@ -77,7 +77,7 @@ pub struct World {
     pub feed: Arc<Feed>,
     ledger: Arc<Ledger>,
     kind: &'static Kind,
-    items: Items,
+    pub items: Items,
     rv: u128,
     epoch: u32,
     restored: bool,
@@ -359,7 +359,7 @@ impl World {
         socket2::SockRef::from(&ours).set_send_buffer_size(4096).expect("a small buffer");
         tab.connected(theirs);
         let opening = Opening {
-            socket: ours.into(),
+            bearer: Bearer::Socket(ours.into()),
             pass,
             version: tab.version,
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
@@ -390,7 +390,7 @@ impl World {
 
     /// Bytes that a connection was sent behind its head. `None`: it is closed.
     fn sent_by(&self, key: &GrantKey) -> Option<usize> {
-        let is_by = |pass| self.core.passes.grant(pass).key == *key;
+        let is_by = |pass| self.core.passes.grant_of(pass).is_some_and(|grant| grant.key == *key);
         if self.core.opening.values().flatten().any(|opening| is_by(opening.pass)) {
             return Some(0);
         }
@@ -399,7 +399,7 @@ impl World {
     }
 
     /// Whose tab it is.
-    fn who(index: usize) -> Identity {
+    pub fn who(index: usize) -> Identity {
         Identity {
             subject: USERS[index % 2].into(),
             email: "".into(),
@@ -528,7 +528,7 @@ pub const UNIONS: usize = 1 << NAMESPACES.len();
 /// Scopes by number: all namespaces, each one, each set.
 pub const SCOPES: usize = 1 + NAMESPACES.len() + (1 << NAMESPACES.len()) - 1;
 
-fn scope_of(number: usize) -> Scope {
+pub fn scope_of(number: usize) -> Scope {
     match number % SCOPES {
         0 => Scope::All,
         n if n <= NAMESPACES.len() => Scope::Namespace(NAMESPACES[n - 1].into()),
@@ -547,7 +547,7 @@ fn id_of(rv: u128, scope: &Scope) -> String {
 }
 
 /// What a list shows.
-fn rows(items: &Items, scope: &Scope, listing: Listing) -> Rows {
+pub fn rows(items: &Items, scope: &Scope, listing: Listing) -> Rows {
     let mut rows: Vec<_> = items
         .iter()
         .filter(|(key, _)| scope.holds(key.0))
