@@ -23,7 +23,8 @@ async fn listed(house: &House, path: &str, wrapper: &str) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_view_shows_what_a_list_shows_and_goes_on() {
     let house = House::small().await;
-    let views = [view("p", EAST, "pods"), view("n", EAST, "nodes"), view_of("none", EAST, "pods", &["nowhere"])];
+    let views =
+        [view("p", EAST, "pods"), view("n", EAST, "nodes"), view_of("none", EAST, "pods", &["nowhere"])];
     let mut line = Line::open(house.address(), "", &views).await;
     line.synced(&["p", "n", "none"]).await;
     assert_eq!(line.rows("p"), listed(&house, &list("pods"), "pods").await);
@@ -169,10 +170,17 @@ async fn bodies_and_methods_that_are_wrong_are_told_so() {
         ("/api/stream/0000000000000000000000000000000000000000/views", "", "{}", 409, "stream_elsewhere"),
     ] {
         let answer = posted(house.address(), path, lines, body).await;
-        assert_eq!((answer.head.status, answer.text().contains(words)), (status, true), "{path}: {}", answer.text());
+        assert_eq!(
+            (answer.head.status, answer.text().contains(words)),
+            (status, true),
+            "{path}: {}",
+            answer.text()
+        );
     }
     let longest = padded(&good, 256 * 1024);
-    let stream = Stream::on(Wire::with(house.address(), post("/api/stream", "", &longest)).await, Version::Http11).await;
+    let stream =
+        Stream::on(Wire::with(house.address(), post("/api/stream", "", &longest)).await, Version::Http11)
+            .await;
     assert_eq!(stream.head.status, 200);
     let get = tab::get(house.address(), "/api/stream", &[]).await;
     assert_eq!((get.head.status, get.head.header("allow")), (405, Some("POST")));
@@ -194,14 +202,14 @@ async fn one_is_one_of_its_users_streams() {
     let answer = posted(house.address(), "/api/stream", "", &opening(&[])).await;
     assert_eq!((answer.head.status, answer.head.header("retry-after")), (429, Some("5")));
     drop(line);
-    eventually("there is room again", async || {
-        posted_status(&house).await == 200
-    })
-    .await;
+    eventually("there is room again", async || posted_status(&house).await == 200).await;
 }
 
 async fn posted_status(house: &House) -> u16 {
-    Stream::on(Wire::with(house.address(), post("/api/stream", "", &opening(&[]))).await, Version::Http11).await.head.status
+    Stream::on(Wire::with(house.address(), post("/api/stream", "", &opening(&[]))).await, Version::Http11)
+        .await
+        .head
+        .status
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -226,7 +226,9 @@ impl Core {
             .slots
             .iter()
             .filter(|(_, slot)| slot.is(BLOCKED) && !slot.is(ENDING))
-            .filter(|(_, slot)| slot.progress().is_some_and(|progress| second.saturating_sub(progress) > most))
+            .filter(|(_, slot)| {
+                slot.progress().is_some_and(|progress| second.saturating_sub(progress) > most)
+            })
             .map(|(id, _)| id)
             .collect();
         for id in stalled {

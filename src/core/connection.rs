@@ -14,8 +14,8 @@ use rustix::net::Shutdown;
 
 use super::asking::ask;
 use super::begun::Place;
-use super::deadlines::Deadline;
 use super::body::Body;
+use super::deadlines::Deadline;
 use super::join::{Bearer, Opening};
 use super::list;
 use super::plan::{Manner, Permit, Plan, Refused, Stop, Thing, Wish, has_etag};

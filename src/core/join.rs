@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use super::Core;
 use super::beat::Timer;
+use super::line::LaneId;
 use super::pass::Pass;
 use super::prefix::{SegmentId, Then};
 use super::reason::Reason;
 use super::sessions::unix_ms;
-use super::line::LaneId;
 use super::slot::{
     AHEAD, At, ENDING, HAS_ROWS, Opened, RESUMED, Slot, SlotId, SlotName, Socket, TOLD, TOLD_AWAY, seconds,
 };
@@ -305,7 +305,8 @@ impl Core {
             }
             self.slots.get_mut(id).unset(TOLD);
         }
-        let stale = self.feed(feed).away && !self.slots.get(id).is(TOLD_AWAY) && !self.view(view_id).key.numbered;
+        let stale =
+            self.feed(feed).away && !self.slots.get(id).is(TOLD_AWAY) && !self.view(view_id).key.numbered;
         if stale && self.view(view_id).log.reaches(place) {
             return self.tell_newcomer_away(id, place);
         }

@@ -251,7 +251,9 @@ impl<'a> Request<'a> {
         if self.path == "/api/stream" {
             return Route::OpenLine;
         }
-        if let Some(name) = self.path.strip_prefix("/api/stream/").and_then(|rest| rest.strip_suffix("/views")) {
+        if let Some(name) =
+            self.path.strip_prefix("/api/stream/").and_then(|rest| rest.strip_suffix("/views"))
+        {
             return Route::ChangeLine { name };
         }
         let Some(rest) = self.path.strip_prefix("/api/clusters/") else { return Route::Elsewhere };

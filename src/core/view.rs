@@ -37,8 +37,18 @@ pub struct ViewKey {
 impl ViewKey {
     /// Every view that there may be of this scope of a feed.
     pub fn all_of(feed: FeedId, scope: &Scope) -> impl Iterator<Item = ViewKey> {
-        let shapes = [(Framing::Chunked, false), (Framing::Plain, false), (Framing::Chunked, true), (Framing::Plain, true)];
-        shapes.into_iter().map(move |(framing, numbered)| ViewKey { feed, scope: scope.clone(), framing, numbered })
+        let shapes = [
+            (Framing::Chunked, false),
+            (Framing::Plain, false),
+            (Framing::Chunked, true),
+            (Framing::Plain, true),
+        ];
+        shapes.into_iter().map(move |(framing, numbered)| ViewKey {
+            feed,
+            scope: scope.clone(),
+            framing,
+            numbered,
+        })
     }
 }
 

@@ -275,7 +275,8 @@ mod tests {
         assert_eq!(text, "000000ab00000000000000000000000000000007");
         assert_eq!(text.parse(), Ok(name));
         let upper = text.to_uppercase();
-        for text in ["", &text[1..], &format!("{text}0"), &upper, "+00000ab00000000000000000000000000000007"] {
+        for text in ["", &text[1..], &format!("{text}0"), &upper, "+00000ab00000000000000000000000000000007"]
+        {
             assert_eq!(text.parse::<LineName>(), Err(NoName), "{text}");
         }
     }

@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_mistake_says_where_it_is() {
-        let view = |fields: &str| format!(r#"{{"views":[{{"ref":"a","cluster":"c","kind":"pods"}},{{{fields}}}]}}"#);
+        let view =
+            |fields: &str| format!(r#"{{"views":[{{"ref":"a","cluster":"c","kind":"pods"}},{{{fields}}}]}}"#);
         let many: Vec<String> =
             (0..=MOST_VIEWS).map(|n| format!(r#"{{"ref":"{n}","cluster":"c","kind":"pods"}}"#)).collect();
         for (body, place) in [
@@ -213,7 +214,10 @@ mod tests {
             (view(r#""ref":"a","cluster":"c","kind":"pods""#), "views[1].ref: another"),
             (view(r#""ref":"","cluster":"c","kind":"pods""#), "views[1].ref: 1 to"),
             (view(r#""ref":"b\"","cluster":"c","kind":"pods""#), "views[1].ref: 1 to"),
-            (view(r#""ref":"b","cluster":"c","kind":"pods","namespaces":["a","A"]"#), "views[1].namespaces[1]: "),
+            (
+                view(r#""ref":"b","cluster":"c","kind":"pods","namespaces":["a","A"]"#),
+                "views[1].namespaces[1]: ",
+            ),
             (view(r#""ref":"b","cluster":"c","kind":"nodes","namespaces":["a"]"#), "views[1].namespaces: "),
             (format!(r#"{{"views":[{}]}}"#, many.join(",")), "views: more than"),
             (r#"{"views":[]} x"#.into(), "body: "),

@@ -12,9 +12,9 @@ use crate::core::beat::Timer;
 use crate::core::prefix::Then;
 use crate::core::reason::Reason;
 use crate::core::rights::Loss;
+use crate::core::sessions::unix_ms;
 use crate::core::slot::{At, ENDING, HELD, SlotId, SlotName};
 use crate::core::{Core, StreamLine, end, start};
-use crate::core::sessions::unix_ms;
 use crate::feed::block::Refused;
 use crate::wire::line::{self, Bye, Denied};
 use crate::wire::refusal::Refusal;
@@ -79,9 +79,11 @@ impl Core {
         let (code, reason, words) = match why {
             Refused::Forbidden => (Denied::Forbidden, Reason::Forbidden, "list and watch are forbidden"),
             Refused::Absent => (Denied::Gone, Reason::Absent, "the cluster does not know this kind"),
-            Refused::Unauthenticated => {
-                (Denied::Unavailable, Reason::Unauthenticated, "the cluster refuses this server's credentials")
-            }
+            Refused::Unauthenticated => (
+                Denied::Unavailable,
+                Reason::Unauthenticated,
+                "the cluster refuses this server's credentials",
+            ),
             Refused::Unavailable => (Denied::Unavailable, Reason::Unavailable, "the cluster does not answer"),
             // Its settings have changed: the next who asks finds it.
             Refused::Gone if is_known => (Denied::Unavailable, Reason::Gone, "the cluster is read anew"),
@@ -140,7 +142,9 @@ impl Core {
     }
 
     fn say_last(&mut self, own: SlotId, bye: Bye, reason: Reason) {
-        let Some(id) = line_of(self.slots.get(own)).filter(|_| !self.slots.get(own).is(ENDING)) else { return };
+        let Some(id) = line_of(self.slots.get(own)).filter(|_| !self.slots.get(own).is(ENDING)) else {
+            return;
+        };
         self.take_lanes(id, |core, stream| core.retire(stream.id, reason));
         let retry = self.retry_ms();
         let mut chunks = Vec::new();

@@ -9,9 +9,9 @@ use crate::access::{Asker, Grant, GrantKey, Wanted};
 use crate::audit::Origin;
 use crate::core::Core;
 use crate::core::join::{Bearer, Opening};
+use crate::core::prefix::Then;
 use crate::core::rights::{Loss, scope_by};
 use crate::core::slot::{At, ENDING, SlotId, SlotName};
-use crate::core::prefix::Then;
 use crate::feed::{FeedKey, Scope};
 use crate::identity::Identity;
 use crate::kind::{self, Kind};
@@ -149,7 +149,12 @@ pub struct Client {
 
 impl Core {
     /// Adds a lane. What can be decided now is; the rest is for the caller to ask.
-    pub(in crate::core) fn add_view(&mut self, line: SlotName, view: AskedView, client: &Client) -> Option<Undecided> {
+    pub(in crate::core) fn add_view(
+        &mut self,
+        line: SlotName,
+        view: AskedView,
+        client: &Client,
+    ) -> Option<Undecided> {
         let id = self.slots.named(line).and_then(line_of)?;
         let AskedView { name, cluster, kind, wanted, resume } = view;
         let denied = |core: &mut Core, why: Denied, words: &str| {
@@ -248,7 +253,12 @@ impl Core {
     }
 
     /// What is wrong with adding views of these names behind the removal of those: the index of the first that is there already.
-    pub(super) fn already_there(&self, line: SlotName, add: &[AskedView], remove: &[Arc<str>]) -> Option<usize> {
+    pub(super) fn already_there(
+        &self,
+        line: SlotName,
+        add: &[AskedView],
+        remove: &[Arc<str>],
+    ) -> Option<usize> {
         let lanes = &self.lines.get(self.slots.named(line).and_then(line_of)?)?.lanes;
         add.iter().position(|view| lanes.has(&view.name) && !remove.contains(&view.name))
     }

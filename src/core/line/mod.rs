@@ -27,8 +27,8 @@ use crate::wire::head::Version;
 use crate::wire::line::LineName;
 
 pub use self::lanes::LaneId;
-pub use self::open::LineWish;
 use self::lanes::Lanes;
+pub use self::open::LineWish;
 use self::words::Words;
 
 /// A line's number in its core.

@@ -90,7 +90,8 @@ impl Core {
         if name.replica != *REPLICA {
             return Err(Refusal::StreamElsewhere);
         }
-        let (_, line) = self.lines.iter().find(|(_, line)| line.name == name).ok_or(Refusal::UnknownStream)?;
+        let (_, line) =
+            self.lines.iter().find(|(_, line)| line.name == name).ok_or(Refusal::UnknownStream)?;
         let slot = self.slots.named(line.slot).ok_or(Refusal::UnknownStream)?;
         let holder = self.passes.holder(slot.pass);
         let session = |session: Option<&crate::identity::SessionRef>| session.map(|session| session.id);
@@ -138,7 +139,8 @@ impl Core {
             core = self.id,
             "line.opened"
         );
-        let watched = self.slots.get(slot.id).socket.own().is_some_and(|fd| self.epoll.add_stream(fd, slot).is_ok());
+        let watched =
+            self.slots.get(slot.id).socket.own().is_some_and(|fd| self.epoll.add_stream(fd, slot).is_ok());
         if !watched {
             self.close(slot.id, Reason::NoEpoll);
             return None;
@@ -217,7 +219,9 @@ impl Connection {
                 core.leave_place(&place);
                 return Ok(());
             }
-            let Some(line) = core.open_line(socket, place, &client.identity, manner, name) else { return Ok(()) };
+            let Some(line) = core.open_line(socket, place, &client.identity, manner, name) else {
+                return Ok(());
+            };
             add_views(&mut core, line, views, &client)
         };
         ask_for(&cell, undecided, client);

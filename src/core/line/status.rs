@@ -7,9 +7,9 @@ use crate::core::Core;
 use crate::core::prefix::{SegmentId, Then};
 use crate::core::slot::{At, RESUMED, SlotId, TOLD};
 use crate::core::view::ViewId;
+use crate::feed::State;
 use crate::feed::block::Place;
 use crate::feed::snapshot::Snapshot;
-use crate::feed::State;
 use crate::kind::Rv;
 use crate::wire::line::{self, Standing};
 
@@ -25,7 +25,12 @@ impl Core {
     }
 
     /// How a view stands, as chunks. `at`: a version that all who read it have come to.
-    pub(in crate::core) fn status_of(&mut self, id: ViewId, at: Option<Rv>, instead: Option<Standing>) -> Vec<u8> {
+    pub(in crate::core) fn status_of(
+        &mut self,
+        id: ViewId,
+        at: Option<Rv>,
+        instead: Option<Standing>,
+    ) -> Vec<u8> {
         let feed = self.view(id).key.feed;
         let followed = self.feed(feed);
         let status = followed.feed.status();
@@ -75,7 +80,10 @@ impl Core {
         let mut push = |chunk: &mut Vec<u8>| {
             dress.put_on(chunk, &mut bytes);
             chunk.clear();
-            marks.push((u32::try_from(bytes.len()).expect("a snapshot is smaller than 4 GiB"), snapshot.place));
+            marks.push((
+                u32::try_from(bytes.len()).expect("a snapshot is smaller than 4 GiB"),
+                snapshot.place,
+            ));
         };
         line::write_begin(&mut chunk, snapshot.rv, snapshot.count);
         push(&mut chunk);

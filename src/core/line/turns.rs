@@ -29,9 +29,10 @@ impl Core {
             return;
         }
         let name = self.slots.name(lane);
-        let is_sending = self.lines.get(id).is_some_and(|line| {
-            line.current == Some(name) && self.slots.get(line.slot.id).is(SENDING)
-        });
+        let is_sending = self
+            .lines
+            .get(id)
+            .is_some_and(|line| line.current == Some(name) && self.slots.get(line.slot.id).is(SENDING));
         if !is_sending {
             self.shed_lag(lane);
         }
