@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Core;
 use super::beat::Timer;
-use super::line::LaneId;
+use super::line::{self, LaneId};
 use super::pass::Pass;
 use super::prefix::{SegmentId, Then};
 use super::reason::Reason;
@@ -21,7 +21,7 @@ use crate::feed::journal::{Found, Mirror};
 use crate::feed::{Feed, FeedKey, Scope};
 use crate::wire::head::Version;
 use crate::wire::id::ResumeId;
-use crate::wire::line::{self, Reset};
+use crate::wire::line::{Reset, write_reset};
 use crate::wire::refusal::Refusal;
 use crate::wire::sse;
 
@@ -210,9 +210,11 @@ impl Core {
         let shown = status.synced && status.refused().is_none();
         let tail = followed.feed.tail();
         let scope = self.scope_of(name.id);
+        let view = self.slots.get(name.id).view;
+        let mark = self.view(view).dress.mark;
         let rv = match resume {
             // A version is a place only in the set that it was a version of.
-            Some(ResumeId::At(rv, mark)) if shown && mark == scope.mark() => rv,
+            Some(ResumeId::At(rv, named)) if shown && named == mark => rv,
             _ => {
                 self.say_view(name.id, false);
                 return self.want_snapshot(name);
@@ -276,9 +278,10 @@ impl Core {
         self.take_blocks(key.feed);
         let followed = self.feed(key.feed);
         let (end, head) = (followed.mirror.end(), followed.mirror.newest().head);
+        let mark = if key.numbered { line::mark_of(&followed.feed.key, &key.scope) } else { key.scope.mark() };
         self.next_view += 1;
         let serial = self.next_view;
-        let view = Some(View::new(key.clone(), serial, end, head));
+        let view = Some(View::new(key.clone(), mark, serial, end, head));
         let id = if let Some(id) = self.free_views.pop() {
             self.views[id as usize] = view;
             id
@@ -340,7 +343,7 @@ impl Core {
             return self.relist_because(id, r#"{"reason":"gone_410"}"#);
         }
         let mut notice = Vec::new();
-        line::write_reset(&mut notice, why);
+        write_reset(&mut notice, why);
         self.snapshot_behind(id, notice);
     }
 

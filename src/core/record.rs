@@ -120,7 +120,8 @@ impl Core {
                 let who = self.everywhere.authenticator.identify(peer, headers).ok();
                 Asked { who: who.map(|who| Who::of(who.identity(), tenants)), target: target_of(request) }
             }
-            Plan::Elsewhere
+            Plan::RefuseSaying(_)
+            | Plan::Elsewhere
             | Plan::HandOver(_)
             | Plan::Line(_)
             | Plan::Refuse(_)

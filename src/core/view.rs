@@ -13,6 +13,7 @@ use crate::feed::snapshot::Snapshot;
 use crate::feed::{Feed, Scope};
 use crate::kind::Rv;
 use crate::wire::dress::Dress;
+use crate::wire::id::Mark;
 use crate::wire::sse::{self, Framing};
 
 /// A view's number in its core.
@@ -125,11 +126,11 @@ pub struct Range {
 
 impl View {
     /// A view without streams.
-    pub fn new(key: ViewKey, serial: u64, end: Place, head: Rv) -> Self {
+    pub fn new(key: ViewKey, mark: Option<Mark>, serial: u64, end: Place, head: Rv) -> Self {
         View {
             dress: Dress {
                 framing: key.framing,
-                mark: key.scope.mark(),
+                mark,
                 number: key.numbered.then_some(serial),
             },
             key,
@@ -268,7 +269,7 @@ mod tests {
 
     fn view(members: u32, lap: Option<u32>) -> View {
         let key = ViewKey { feed: 0, scope: Scope::All, framing: Framing::Chunked, numbered: false };
-        let mut view = View::new(key, 0, 0, Rv(0));
+        let mut view = View::new(key, None, 0, 0, Rv(0));
         view.members = (0..members).collect();
         view.lap = lap;
         view

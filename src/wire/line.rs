@@ -5,9 +5,9 @@
 
 use std::fmt::{self, Write};
 use std::str::FromStr;
+use std::time::Instant;
 
-use jiff::{SignedDuration, Timestamp};
-
+use super::as_of::AsOf;
 use super::sse;
 use crate::kind::Rv;
 
@@ -166,7 +166,7 @@ impl Standing {
 
 /// Appends the first event of a stream.
 pub fn write_hello(out: &mut Vec<u8>, stream: LineName, session: &str, heartbeat_ms: u128) {
-    let now = time_text(Timestamp::now());
+    let now = AsOf::of(Instant::now()).text();
     let data = format!(
         r#"{{"protocol":{PROTOCOL},"stream":"{stream}","session":"{session}","now":"{now}","heartbeatMs":{heartbeat_ms},"liveMs":{LIVE_MS}}}"#
     );
@@ -201,14 +201,12 @@ pub fn write_reset(out: &mut Vec<u8>, why: Reset) {
     sse::write_notice(out, "reset", &format!(r#"{{"reason":"{}"}}"#, why.word()));
 }
 
-/// Appends how a view's rows stand. `at`: a version that all who read this have come to. `age`: how long ago the cluster was last heard of.
-pub fn write_status(out: &mut Vec<u8>, at: Option<Rv>, standing: Standing, age: Option<std::time::Duration>) {
+/// Appends how a view's rows stand. `at`: a version that all who read this have come to. `as_of`: when the cluster was last heard of.
+pub fn write_status(out: &mut Vec<u8>, at: Option<Rv>, standing: Standing, as_of: Option<AsOf>) {
     let mut data = format!(r#"{{"state":"{}""#, standing.word());
-    if let Some(age) = age {
-        let as_of = SignedDuration::try_from(age).ok().and_then(|age| Timestamp::now().checked_sub(age).ok());
-        let as_of = time_text(as_of.unwrap_or(Timestamp::UNIX_EPOCH));
+    if let Some(as_of) = as_of {
         // Writing to a string does not fail.
-        let _ = write!(data, r#","asOf":"{as_of}","ageMs":{}"#, age.as_millis());
+        let _ = write!(data, r#","asOf":"{}","ageMs":{}"#, as_of.text(), as_of.age.as_millis());
     }
     write_at(out, "status", at, &format!("{data}}}"));
 }
@@ -227,10 +225,6 @@ pub fn write_synced(out: &mut Vec<u8>, rv: Rv, count: usize) {
 pub fn write_resumed(out: &mut Vec<u8>, at: Option<Rv>) {
     let rv = at.map(|rv| format!(r#""rv":"{rv}","#)).unwrap_or_default();
     write_at(out, "synced", at, &format!(r#"{{{rv}"resumed":true}}"#));
-}
-
-fn time_text(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 fn write_at(out: &mut Vec<u8>, event: &str, at: Option<Rv>, data: &str) {
@@ -288,7 +282,7 @@ mod tests {
         write_view(&mut out, "a", 12, None, false);
         write_view(&mut out, "b", 13, Some(&["shop", "web"]), true);
         write_denied(&mut out, "c", Denied::Forbidden, "no");
-        write_status(&mut out, Some(Rv(7)), Standing::Live, Some(std::time::Duration::from_millis(840)));
+        write_status(&mut out, Some(Rv(7)), Standing::Live, Some(AsOf::of(Instant::now())));
         write_status(&mut out, None, Standing::Stale, None);
         write_begin(&mut out, Rv(7), 2);
         write_part(&mut out, [&b"{}"[..], b"1"].into_iter());

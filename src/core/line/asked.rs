@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::lanes::MOST_VIEWS;
 use crate::access::Wanted;
 use crate::core::request::is_namespace;
-use crate::feed::Namespaces;
+use crate::feed::{Namespaces, Selector};
 use crate::kind;
 use crate::wire::id::ResumeId;
 
@@ -29,6 +29,8 @@ pub struct AskedView {
     pub kind: Box<str>,
     /// Which namespaces.
     pub wanted: Wanted,
+    /// Which of their objects; `None`: all.
+    pub selector: Option<Arc<Selector>>,
     /// From where it goes on.
     pub resume: Option<ResumeId>,
 }
@@ -143,14 +145,13 @@ fn checked(list: &str, views: Vec<View>) -> Result<Vec<AskedView>, Mistake> {
         if !names.insert(view.name.clone()) {
             return Err(mistake(at("ref"), "another view has this ref"));
         }
-        if view.label_selector.is_some_and(|selector| !selector.trim().is_empty()) {
-            return Err(mistake(at("labelSelector"), "this server knows no selectors"));
-        }
+        let selector = Selector::parse(view.label_selector.as_deref().unwrap_or_default())
+            .map_err(|error| mistake(at("labelSelector"), error.to_string()))?;
         let resume = view.position.as_ref().and_then(|position| ResumeId::parse(position.as_bytes()));
         let wanted = wanted(&view.kind, view.namespaces.unwrap_or_default())
             .map_err(|(field, what)| mistake(at(&field), what))?;
         let (name, cluster) = (view.name.into(), view.cluster.into());
-        asked.push(AskedView { name, cluster, kind: view.kind, wanted, resume });
+        asked.push(AskedView { name, cluster, kind: view.kind, wanted, selector, resume });
     }
     Ok(asked)
 }
@@ -219,6 +220,7 @@ mod tests {
                 "views[1].namespaces[1]: ",
             ),
             (view(r#""ref":"b","cluster":"c","kind":"nodes","namespaces":["a"]"#), "views[1].namespaces: "),
+            (view(r#""ref":"b","cluster":"c","kind":"pods","labelSelector":"a in (\"""#), "views[1].labelSelector: "),
             (format!(r#"{{"views":[{}]}}"#, many.join(",")), "views: more than"),
             (r#"{"views":[]} x"#.into(), "body: "),
             ("[]".into(), "body: "),

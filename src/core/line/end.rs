@@ -112,6 +112,7 @@ impl Core {
         let code = match why {
             Refusal::OneNamespace => Denied::Forbidden,
             Refusal::UnknownCluster => Denied::NotFound,
+            Refusal::TooManySelectors => Denied::TooManySelectors,
             _ => Denied::Unavailable,
         };
         self.deny(id, lane, (code, Reason::Unavailable), why.message());

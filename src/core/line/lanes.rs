@@ -12,7 +12,7 @@ use crate::core::join::{Bearer, Opening};
 use crate::core::prefix::Then;
 use crate::core::rights::{Loss, scope_by};
 use crate::core::slot::{At, ENDING, SlotId, SlotName};
-use crate::feed::{FeedKey, Scope};
+use crate::feed::{FeedKey, Rows, Scope, Selector};
 use crate::identity::Identity;
 use crate::kind::{self, Kind};
 use crate::wire::id::ResumeId;
@@ -31,6 +31,7 @@ struct Wish {
     cluster: Arc<str>,
     kind: &'static Kind,
     wanted: Wanted,
+    selector: Option<Arc<Selector>>,
 }
 
 struct Lane {
@@ -133,8 +134,10 @@ pub struct Undecided {
     pub lane: LaneId,
     /// The question.
     pub key: GrantKey,
+    /// Which objects.
+    selector: Option<Arc<Selector>>,
     /// From where it goes on.
-    pub resume: Option<ResumeId>,
+    resume: Option<ResumeId>,
 }
 
 /// Who asks a line for lanes.
@@ -156,7 +159,7 @@ impl Core {
         client: &Client,
     ) -> Option<Undecided> {
         let id = self.slots.named(line).and_then(line_of)?;
-        let AskedView { name, cluster, kind, wanted, resume } = view;
+        let AskedView { name, cluster, kind, wanted, selector, resume } = view;
         let denied = |core: &mut Core, why: Denied, words: &str| {
             core.say_denied(id, &[name.clone()], why, words);
             None
@@ -171,7 +174,7 @@ impl Core {
         if !self.everywhere.kinds.contains(&kind) {
             return denied(self, Denied::Disabled, "this server streams no such kind");
         }
-        let wish = Wish { cluster: cluster.clone(), kind, wanted: wanted.clone() };
+        let wish = Wish { cluster: cluster.clone(), kind, wanted: wanted.clone(), selector: selector.clone() };
         let known = self.lines.get_mut(id)?;
         if let Some(stream) = known.lanes.join(&name, &wish) {
             if let Some(stream) = stream {
@@ -189,7 +192,7 @@ impl Core {
         }
         let lane = self.lines.get_mut(id)?.lanes.add(name, wish);
         let key = GrantKey { cluster, kind, asker: client.asker.clone(), wanted };
-        let undecided = Undecided { line, lane, key, resume };
+        let undecided = Undecided { line, lane, key, selector, resume };
         match self.known_grant(&undecided.key) {
             Some(grant) => {
                 self.decided(undecided, &grant, client);
@@ -215,7 +218,7 @@ impl Core {
 
     /// A lane's right is decided.
     pub(in crate::core) fn decided(&mut self, undecided: Undecided, grant: &Arc<Grant>, client: &Client) {
-        let Undecided { line, lane, resume, .. } = undecided;
+        let Undecided { line, lane, selector, resume, .. } = undecided;
         let Some(id) = self.awaited_by(line, lane) else { return };
         // Much may have come to an end since it was asked.
         if self.is_over(&client.identity) {
@@ -228,7 +231,7 @@ impl Core {
         let Some(eyes) = self.everywhere.access.eyes(&grant.key.asker, &scope) else {
             return self.refuse_lane(line, lane, Refusal::OneNamespace);
         };
-        let key = FeedKey { cluster: grant.key.cluster.clone(), kind: grant.key.kind, eyes };
+        let key = FeedKey::new(grant.key.cluster.clone(), grant.key.kind, eyes).showing(Rows::Full, selector);
         let Some(known) = self.lines.get(id) else { return };
         let (user, version) = (known.user, known.version);
         let tenant = self.passes.holder(self.slots.get(line.id).pass).tenant.clone();

@@ -21,9 +21,13 @@ mod words;
 
 use std::collections::VecDeque;
 
+use xxhash_rust::xxh3::Xxh3;
+
 use super::limiter::UserId;
 use super::slot::{At, Slot, SlotId, SlotName};
+use crate::feed::{FeedKey, Scope};
 use crate::wire::head::Version;
+use crate::wire::id::Mark;
 use crate::wire::line::LineName;
 
 pub use self::lanes::LaneId;
@@ -132,6 +136,18 @@ impl Lines {
     fn iter(&self) -> impl Iterator<Item = (LineId, &Line)> {
         (0..).zip(&self.all).filter_map(|(id, line)| Some((id, line.as_ref()?)))
     }
+}
+
+/// What the positions of a lane's view have behind the version: what they are positions of, where that is not all of the kind's objects, or those of one
+/// namespace.
+pub(super) fn mark_of(feed: &FeedKey, scope: &Scope) -> Option<Mark> {
+    let Some(selector) = &feed.selector else { return scope.mark() };
+    let mut hash = Xxh3::new();
+    hash.update(selector.to_string().as_bytes());
+    if let Some(mark) = scope.mark() {
+        hash.update(&mark.digits());
+    }
+    Some(Mark::of_hash(hash.digest()))
 }
 
 /// The line that a slot is of itself.

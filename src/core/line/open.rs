@@ -299,18 +299,11 @@ impl Core {
             head::stream(manner.version, &manner.request_id, cookies, &manner.sharing).into_bytes();
         let heartbeat = self.everywhere.streams.heartbeat.min(super::status::SAID_EVERY).as_millis();
         let mut hello = Vec::new();
-        line::write_hello(&mut hello, name, &session_tag(who), heartbeat);
+        let session = self.everywhere.authenticator.session_tag(who);
+        line::write_hello(&mut hello, name, &session, heartbeat);
         manner.version.append(&hello, &mut first);
         first
     }
-}
-
-/// What names an identity's session to its own tabs.
-fn session_tag(who: &Identity) -> String {
-    let mut hash = xxhash_rust::xxh3::Xxh3::new();
-    hash.update(who.subject.as_bytes());
-    hash.update(&who.session.as_ref().map_or(0, |session| session.id).to_le_bytes());
-    format!("{:016x}", hash.digest())
 }
 
 fn add_views(core: &mut Core, line: SlotName, views: Vec<AskedView>, client: &Client) -> Vec<Undecided> {

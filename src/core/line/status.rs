@@ -7,10 +7,10 @@ use crate::core::Core;
 use crate::core::prefix::{SegmentId, Then};
 use crate::core::slot::{At, RESUMED, SlotId, TOLD};
 use crate::core::view::ViewId;
-use crate::feed::State;
-use crate::feed::block::Place;
+use crate::feed::{self, block::Place};
 use crate::feed::snapshot::Snapshot;
 use crate::kind::Rv;
+use crate::wire::as_of::AsOf;
 use crate::wire::line::{self, Standing};
 
 /// How often it is said how a view stands, whatever the heartbeat is: more seldom, and a client could not say live in between
@@ -32,15 +32,15 @@ impl Core {
         instead: Option<Standing>,
     ) -> Vec<u8> {
         let feed = self.view(id).key.feed;
-        let followed = self.feed(feed);
-        let status = followed.feed.status();
-        let age = match status.state {
-            State::Live => Duration::ZERO,
-            _ => Duration::try_from(jiff::Timestamp::now().duration_since(status.since)).unwrap_or_default(),
+        let feed = &self.feed(feed).feed;
+        let standing = match feed.standing() {
+            feed::Standing::Live => Standing::Live,
+            feed::Standing::Stale => Standing::Stale,
+            feed::Standing::Gone => Standing::Gone,
         };
-        let standing = if followed.away { Standing::Stale } else { Standing::Live };
+        let as_of = feed.as_of().map(AsOf::of);
         let mut chunks = Vec::new();
-        line::write_status(&mut chunks, at, instead.unwrap_or(standing), Some(age));
+        line::write_status(&mut chunks, at, instead.unwrap_or(standing), as_of);
         chunks
     }
 

@@ -366,6 +366,7 @@ impl Lines {
             cluster: "c".into(),
             kind: "pods".into(),
             wanted: wanted(view.wanted),
+            selector: None,
             resume: view.position.as_deref().and_then(|position| ResumeId::parse(position.as_bytes())),
         };
         let undecided = self.world.core.add_view(line, asked, &client);
