@@ -20,7 +20,7 @@ use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
 use crate::feed::post::Post;
-use crate::feed::{Feed, FeedKey, KubeUser, Namespaces, Scope, Shared, State, Trunk};
+use crate::feed::{Feed, FeedKey, KubeUser, Namespaces, Rows as Shown, Scope, Shared, State, Trunk};
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identity, SessionRef};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
@@ -101,7 +101,12 @@ const PADS: [usize; 5] = [0, 30, 700, 3000, 20_000];
 
 impl World {
     pub fn new(events: bool, lag: usize, journal_bytes: usize) -> Self {
-        World::with(&config::Config::default(), events, lag, journal_bytes)
+        World::with(&config::Config::default(), events, Shown::Plain, lag, journal_bytes)
+    }
+
+    /// Of the rows that multiplexed streams show.
+    pub fn with_full_rows(lag: usize, journal_bytes: usize) -> Self {
+        World::with(&config::Config::default(), false, Shown::Full, lag, journal_bytes)
     }
 
     /// Where every second tab is of another tenant, and each tenant's streams are sent so many bytes per second, of which the first has none yet.
@@ -114,13 +119,13 @@ impl World {
         let tenants =
             config::Tenants { rules: vec![rule(0), rule(1)], bytes_per_second, ..config::Tenants::default() };
         let config = config::Config { tenants, ..config::Config::default() };
-        let world = World::with(&config, false, lag, journal_bytes);
+        let world = World::with(&config, false, Shown::Plain, lag, journal_bytes);
         let first = world.core.everywhere.access.tenants.all().swap_remove(0);
         first.bytes.as_ref().expect("a quota").take(Instant::now(), bytes_per_second);
         world
     }
 
-    fn with(config: &config::Config, events: bool, lag: usize, journal_bytes: usize) -> Self {
+    fn with(config: &config::Config, events: bool, shown: Shown, lag: usize, journal_bytes: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (mut prepared, posts, handles) = start::prepare(1).expect("ends of a core");
         let ledger = Ledger::new(usize::MAX);
@@ -159,7 +164,7 @@ impl World {
         let socket = listener::listen(([127, 0, 0, 1], 0).into()).expect("a listener");
         let core =
             Core::new(prepared.remove(0), socket, everywhere, handles.into(), Driver::Epoll).expect("a core");
-        let key = FeedKey::own("c".into(), kind);
+        let key = FeedKey::own("c".into(), kind).showing(shown, None);
         let feed = hub.open(&key).expect("a feed");
         let mut world = World {
             runtime,
