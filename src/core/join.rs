@@ -278,7 +278,8 @@ impl Core {
         self.take_blocks(key.feed);
         let followed = self.feed(key.feed);
         let (end, head) = (followed.mirror.end(), followed.mirror.newest().head);
-        let mark = if key.numbered { line::mark_of(&followed.feed.key, &key.scope) } else { key.scope.mark() };
+        let mark =
+            if key.numbered { line::mark_of(&followed.feed.key, &key.scope) } else { key.scope.mark() };
         self.next_view += 1;
         let serial = self.next_view;
         let view = Some(View::new(key.clone(), mark, serial, end, head));

@@ -128,11 +128,7 @@ impl View {
     /// A view without streams.
     pub fn new(key: ViewKey, mark: Option<Mark>, serial: u64, end: Place, head: Rv) -> Self {
         View {
-            dress: Dress {
-                framing: key.framing,
-                mark,
-                number: key.numbered.then_some(serial),
-            },
+            dress: Dress { framing: key.framing, mark, number: key.numbered.then_some(serial) },
             key,
             log: Log::new(end),
             members: Vec::new(),

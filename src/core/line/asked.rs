@@ -220,7 +220,10 @@ mod tests {
                 "views[1].namespaces[1]: ",
             ),
             (view(r#""ref":"b","cluster":"c","kind":"nodes","namespaces":["a"]"#), "views[1].namespaces: "),
-            (view(r#""ref":"b","cluster":"c","kind":"pods","labelSelector":"a in (\"""#), "views[1].labelSelector: "),
+            (
+                view(r#""ref":"b","cluster":"c","kind":"pods","labelSelector":"a in (\"""#),
+                "views[1].labelSelector: ",
+            ),
             (format!(r#"{{"views":[{}]}}"#, many.join(",")), "views: more than"),
             (r#"{"views":[]} x"#.into(), "body: "),
             ("[]".into(), "body: "),

@@ -174,7 +174,8 @@ impl Core {
         if !self.everywhere.kinds.contains(&kind) {
             return denied(self, Denied::Disabled, "this server streams no such kind");
         }
-        let wish = Wish { cluster: cluster.clone(), kind, wanted: wanted.clone(), selector: selector.clone() };
+        let wish =
+            Wish { cluster: cluster.clone(), kind, wanted: wanted.clone(), selector: selector.clone() };
         let known = self.lines.get_mut(id)?;
         if let Some(stream) = known.lanes.join(&name, &wish) {
             if let Some(stream) = stream {
