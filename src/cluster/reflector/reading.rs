@@ -90,7 +90,8 @@ impl Reflector {
                 (true, false) => SETTLED,
                 (true, true) => limit,
             };
-            reading.left_at = self.is_asked_to_list(&reading).then(|| reading.left_at.unwrap_or(self.leaves_at()));
+            reading.left_at =
+                self.is_asked_to_list(&reading).then(|| reading.left_at.unwrap_or(self.leaves_at()));
             let frame = match self.next(&mut opened.body, patience, reading.left_at).await {
                 Next::Frame(frame) => frame,
                 Next::Asked => continue,
