@@ -24,6 +24,8 @@ const oneStream = async (house, foretop) => {
 
 export const scenarios = {
   "fifty tabs with four live lists each are one stream": {
+    // Tabs share a few processes: fifty of their own are more than a small machine has memory for. Nothing of the test hangs on it.
+    args: ["--renderer-process-limit=4"],
     async run({ house, browser, isLong }) {
       const { foretop, tabs } = await housed({ house, browser });
       await tabs.honest(async () => {
@@ -49,9 +51,7 @@ export const scenarios = {
       const other = { ...LISTS[0], kind: "deployments" };
       const victim = await tabs.open([other]);
       await tabs.are(["live"]);
-      tabs.leave(victim);
-      const session = await tabs.context.newCDPSession(victim);
-      await session.send("Page.crash").catch(() => {});
+      await tabs.kill(victim);
       await eventually("its view is closed", async () => (await tabs.health()).views === LISTS.length || (await tabs.health()), 30_000);
       await eventually("one stream", () => oneStream(house, foretop));
       await tabs.are(["live"]);
@@ -108,10 +108,8 @@ export const scenarios = {
       await tabs.are(["live"]);
       assert.equal((await tabs.health()).home, "leader");
       await eventually("one stream", () => oneStream(house, foretop));
-      tabs.leave(first);
       await tabs.honest(async () => {
-        const session = await tabs.context.newCDPSession(first);
-        await session.send("Page.crash").catch(() => {});
+        await tabs.kill(first);
         await eventually("another leads", async () => (await tabs.health()).opened === 1 && (await oneStream(house, foretop)));
         await tabs.are(["live"]);
       });
