@@ -356,3 +356,6 @@ async fn run(hub: Weak<Hub>, mut asks: mpsc::UnboundedReceiver<Ask>) {
         hub.answer(ask);
     }
 }
+
+#[cfg(test)]
+mod tests;
