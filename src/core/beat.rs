@@ -8,7 +8,7 @@ use super::epoll::Epoll;
 use super::prefix::Then;
 use super::reason::Reason;
 use super::sessions::unix_ms;
-use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, SlotName, seconds};
+use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, SlotName, StreamState, seconds};
 use super::view::ViewId;
 use crate::kind::Rv;
 use crate::wire::sse;
@@ -198,11 +198,21 @@ impl Core {
         self.forget_grants();
         self.follow_tails();
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
-        self.counters.streams.set(self.slots.len());
-        self.count_held();
+        self.count_streams();
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());
         self.counters.connections.set(self.connections.len());
+    }
+
+    fn count_streams(&self) {
+        let mut states = [0; StreamState::ALL.len()];
+        for (_, slot) in self.slots.iter() {
+            states[slot.state() as usize] += 1;
+        }
+        self.counters.streams.set(self.slots.len());
+        for (level, count) in self.counters.states.iter().zip(states) {
+            level.set(count);
+        }
     }
 
     /// A socket that has taken no byte for very long, though there is something for it, is reset.

@@ -84,11 +84,12 @@ impl Core {
     pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
-        self.end_opening(opening, &bytes);
+        let reason = if why == Refusal::Full { Reason::Backpressure } else { Reason::Unavailable };
+        self.end_opening(opening, &bytes, reason);
     }
 
     /// Ends a stream that has had nothing but its head, with these chunks.
-    pub(super) fn end_opening(&mut self, opening: Opening, chunks: &[u8]) {
+    pub(super) fn end_opening(&mut self, opening: Opening, chunks: &[u8], reason: Reason) {
         let Opening { socket, pass, version, .. } = opening;
         let mut bytes = Vec::new();
         version.append_last(chunks, &mut bytes);
@@ -96,7 +97,7 @@ impl Core {
         // Whether or not it arrives, the connection closes.
         let _ = rustix::net::send(&socket, &bytes, flags);
         self.release(pass);
-        self.counters.closed.add(1);
+        self.counters.closed[reason as usize].add(1);
     }
 
     /// Closes a stream's socket so that the peer hears of it at once and nothing more is kept for it.
@@ -131,7 +132,7 @@ impl Core {
         self.record_closed(name, reason);
         let Some(slot) = self.slots.remove(id) else { return };
         self.release(slot.pass);
-        self.counters.closed.add(1);
+        self.counters.closed[reason as usize].add(1);
         if slot.ending.is_some() {
             // The last event is on its way: a plain close could overtake it with a reset.
             let _ = rustix::net::shutdown(&slot.socket, rustix::net::Shutdown::Write);

@@ -130,7 +130,7 @@ impl Core {
         match self.scope_by(opening.pass) {
             Ok(scope) => Some((opening, scope)),
             Err(loss) => {
-                self.end_opening(opening, &loss.event());
+                self.end_opening(opening, &loss.event(), loss.reason());
                 None
             }
         }
@@ -181,7 +181,11 @@ impl Core {
         let rv = match resume {
             // A version is a place only in the set that it was a version of.
             Some(ResumeId::At(rv, mark)) if shown && mark == scope.mark() => rv,
-            _ => return self.want_snapshot(name),
+            Some(_) => {
+                self.counters.unknown.add(1);
+                return self.want_snapshot(name);
+            }
+            None => return self.want_snapshot(name),
         };
         let end = self.feed(feed).mirror.end();
         match self.feed(feed).mirror.find(&tail, &scope, rv) {

@@ -4,7 +4,7 @@
 //! control plane through a channel that nobody waits on. The hub starts a source for each feed with demand, and ends feeds that
 //! nobody has used for the linger time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::post::{CoreId, Mail, Post};
-use super::{Feed, FeedKey, Scope, Shared};
+use super::{Counters, Feed, FeedKey, Histogram, Scope, Shared};
 use crate::wire::refusal::Refusal;
 
 /// What feeds feeds: the reflectors, or whatever takes their place.
@@ -46,6 +46,8 @@ pub struct Hub {
     shared: Shared,
     limits: Limits,
     kept: Mutex<HashSet<FeedKey>>,
+    /// What feeds that have ended have counted, by kind: a sum over all feeds never falls. Locked after `feeds`.
+    past: Mutex<HashMap<&'static str, Counters>>,
 }
 
 /// Bounds on feeds.
@@ -93,6 +95,7 @@ impl Hub {
             shared,
             limits,
             kept: Mutex::default(),
+            past: Mutex::default(),
         });
         let task = run(Arc::downgrade(&hub), received);
         (hub, task)
@@ -167,6 +170,7 @@ impl Hub {
             let stays = &*key.cluster != cluster;
             if !stays {
                 entry.feed.end();
+                self.remember(&entry.feed);
             }
             stays
         });
@@ -186,6 +190,31 @@ impl Hub {
     #[must_use]
     pub fn count(&self) -> usize {
         self.directory.load().len()
+    }
+
+    /// What all feeds of a kind have counted, those that have ended among them, by kind.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<&'static str, Counters> {
+        let feeds = self.lock();
+        let mut counts: BTreeMap<&str, Counters> = BTreeMap::new();
+        for (kind, past) in self.lock_past().iter() {
+            counts.entry(kind).or_default().take_in(past);
+        }
+        for entry in feeds.values() {
+            counts.entry(entry.feed.key.kind.name).or_default().take_in(&entry.feed.counters);
+        }
+        counts
+    }
+
+    /// The feed is about to be forgotten.
+    fn remember(&self, feed: &Feed) {
+        self.lock_past().entry(feed.key.kind.name).or_default().take_in(&feed.counters);
+    }
+
+    /// How late what apiservers told of new objects came, measured by the objects' own time of creation.
+    #[must_use]
+    pub fn lateness(&self) -> &Histogram {
+        &self.shared.lateness
     }
 
     fn ask(&self, ask: Ask) {
@@ -231,6 +260,7 @@ impl Hub {
             if !stays {
                 // A core that took the feed from the directory a moment ago is told, and asks anew.
                 entry.feed.end();
+                self.remember(&entry.feed);
                 tracing::info!(cluster = %key.cluster, kind = key.kind.name, "feed.ended");
             }
             stays
@@ -265,6 +295,10 @@ impl Hub {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<FeedKey, Entry>> {
         self.feeds.lock().expect("nothing panics while it holds the hub's lock")
+    }
+
+    fn lock_past(&self) -> MutexGuard<'_, HashMap<&'static str, Counters>> {
+        self.past.lock().expect("nothing panics while it holds this lock")
     }
 
     fn lock_kept(&self) -> MutexGuard<'_, HashSet<FeedKey>> {

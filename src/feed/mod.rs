@@ -10,6 +10,7 @@
 mod answers;
 pub mod block;
 mod counters;
+mod histogram;
 pub mod hub;
 pub mod journal;
 mod key;
@@ -32,6 +33,7 @@ use jiff::Timestamp;
 
 use self::block::{Block, Content};
 pub use self::counters::{Counter, Counters};
+pub use self::histogram::Histogram;
 use self::journal::{Bounds, Journal, Tail};
 pub use self::key::{Eyes, FeedKey, KubeUser};
 use self::ledger::{Charge, Ledger, Thing};
@@ -61,6 +63,7 @@ pub struct Feed {
     ledger: Arc<Ledger>,
     bounds: Bounds,
     away_after: Duration,
+    lateness: Arc<Histogram>,
 }
 
 /// What only the feed's writer and the snapshot makers touch.
@@ -117,6 +120,8 @@ pub struct Shared {
     pub journal: config::Journal,
     /// After how long without upstream each stream is told.
     pub away_after: Duration,
+    /// How late watches told of new objects, over all feeds.
+    pub lateness: Arc<Histogram>,
 }
 
 impl Shared {
@@ -129,6 +134,7 @@ impl Shared {
             ledger: Ledger::new(usize::MAX),
             journal: config::Journal::default(),
             away_after: feeds.away_after,
+            lateness: Arc::default(),
         }
     }
 }
@@ -167,6 +173,7 @@ impl Feed {
             ledger: shared.ledger.clone(),
             bounds: Bounds { age: shared.journal.age, bytes: shared.journal.max_bytes },
             away_after: shared.away_after,
+            lateness: shared.lateness.clone(),
         })
     }
 

@@ -29,7 +29,7 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-pub use self::certificate::TlsError;
+pub use self::certificate::{TlsError, not_after};
 use self::certificate::{Files, names};
 use self::pump::Pump;
 use crate::config::{Config, Tls};
