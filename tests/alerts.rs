@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use foretop::config::{AuthMode, Config};
+use foretop::config::{AuthMode, AuthorizationMode, Config};
 use foretop::sim::{Command, Fault};
 use house::wire::Stream;
 use house::{House, config, eventually, list, watch};
@@ -24,6 +24,8 @@ fn at_root(path: &str) -> PathBuf {
 fn read(path: &str) -> String {
     std::fs::read_to_string(at_root(path)).expect("a file of the repository")
 }
+
+const TROUBLE: &str = "foretop_cluster_trouble_seconds";
 
 /// The names of the alerts, in their order.
 fn alerts() -> Vec<String> {
@@ -81,18 +83,24 @@ async fn scrape(house: &House) -> String {
     tab::get(house.managed(), "/metrics", &[]).await.text()
 }
 
-/// A server's figures, with its fault planted after the first of two looks and counted at the second.
-async fn planted<F: Future<Output = ()>>(house: &House, plant: F, shows: &str) -> Scraped {
+/// A server's figures, with its fault planted after the first of two looks; at the second all of these have grown.
+async fn planted<F: Future<Output = ()>>(house: &House, plant: F, shows: &[&str]) -> Scraped {
     let before = scrape(house).await;
     plant.await;
-    eventually(shows, async || value_sum(&scrape(house).await, shows) > value_sum(&before, shows)).await;
+    for series in shows {
+        eventually(series, async || value_sum(&scrape(house).await, series) > value_sum(&before, series))
+            .await;
+    }
     Scraped { before, after: scrape(house).await }
 }
 
 /// The samples of a text, by series.
 fn samples(text: &str) -> BTreeMap<&str, f64> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| line.rsplit_once(' ')).map(|(series, value)| (series, value.parse().expect("a number"))).collect()
+    lines
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(series, value)| (series, value.parse().expect("a number")))
+        .collect()
 }
 
 /// The sum of the samples whose series begin so.
@@ -109,19 +117,26 @@ fn is_counted(series: &str) -> bool {
 /// much in each minute as they did by the fault. `expected` fire at the end of it, and nothing before.
 fn rule_test(scraped: &Scraped, expected: &[&str]) -> String {
     let (before, after) = (samples(&scraped.before), samples(&scraped.after));
-    let mut test = "rule_files: [foretop.yaml]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n".to_owned();
+    let mut test =
+        "rule_files: [foretop.yaml]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n"
+            .to_owned();
     for (series, now) in &after {
         let then = before.get(series).copied();
         let first = then.map_or_else(|| "_x9".to_owned(), |then| format!("{then}+0x9"));
         let step = if is_counted(series) { now - then.unwrap_or(0.0) } else { 0.0 };
-        writeln!(test, "      - {{series: '{series}', values: '{first} {now}+{step}x60'}}").expect("a String");
+        writeln!(test, "      - {{series: '{series}', values: '{first} {now}+{step}x60'}}")
+            .expect("a String");
     }
     let firing = r#"group by (alertname) (ALERTS{alertstate="firing"})"#;
     let samples: Vec<String> =
         expected.iter().map(|alert| format!("{{labels: '{{alertname=\"{alert}\"}}', value: 1}}")).collect();
     for (at, samples) in [("9m", String::new()), ("58m", samples.join(", "))] {
         let at_first = if at == "9m" { "    promql_expr_test:\n" } else { "" };
-        writeln!(test, "{at_first}      - expr: {firing}\n        eval_time: {at}\n        exp_samples: [{samples}]").expect("a String");
+        writeln!(
+            test,
+            "{at_first}      - expr: {firing}\n        eval_time: {at}\n        exp_samples: [{samples}]"
+        )
+        .expect("a String");
     }
     test
 }
@@ -149,20 +164,28 @@ async fn a_cluster_that_goes_away_and_one_that_refuses_are_alerts() {
     let Some(promtool) = Promtool::find() else { return };
     let (house, _stream) = watched(&config()).await;
     let east = house.east();
-    let trouble = "foretop_cluster_trouble_seconds";
-    let away = planted(&house, async {
-        east.command(Command::Refuse { seconds: None });
-        east.command(Command::DropConnections);
-    }, trouble)
+    let lost = r#"foretop_upstream_requests_total{verb="watch",code="none"}"#;
+    let away = planted(
+        &house,
+        async {
+            east.command(Command::Refuse { seconds: None });
+            east.command(Command::DropConnections);
+        },
+        &[lost, TROUBLE],
+    )
     .await;
     fires(&promtool, &away, &["ForetopClusterAway", "ForetopUpstreamErrors"]);
 
     let (house, _stream) = watched(&config()).await;
     let east = house.east();
-    let refused = planted(&house, async {
-        east.faults().add(Fault::Forbidden.on("pods"));
-        east.command(Command::DropConnections);
-    }, trouble)
+    let refused = planted(
+        &house,
+        async {
+            east.faults().add(Fault::Forbidden.on("pods"));
+            east.command(Command::DropConnections);
+        },
+        &[r#"foretop_feeds{state="forbidden"}"#],
+    )
     .await;
     fires(&promtool, &refused, &["ForetopClusterRefuses"]);
 }
@@ -172,11 +195,17 @@ async fn lines_that_are_no_events_are_an_alert() {
     let Some(promtool) = Promtool::find() else { return };
     let (house, _stream) = watched(&config()).await;
     let east = house.east();
-    let garbage = planted(&house, async {
-        east.faults().add(Fault::Garbage.on("pods"));
-        east.command(Command::EndWatches { resource: None });
-    }, "foretop_upstream_bad_lines_total")
+    let mut garbage = planted(
+        &house,
+        async {
+            east.faults().add(Fault::Garbage.on("pods"));
+            east.command(Command::EndWatches { resource: None });
+        },
+        &["foretop_upstream_bad_lines_total"],
+    )
     .await;
+    eventually("the watch is mended", async || value_sum(&scrape(&house).await, TROUBLE) == 0.0).await;
+    garbage.after = scrape(&house).await;
     fires(&promtool, &garbage, &["ForetopBadLines"]);
 }
 
@@ -187,10 +216,14 @@ async fn a_server_that_is_full_is_an_alert() {
     config.streams.per_core = 1;
     config.server.cores = 1;
     let (house, _stream) = watched(&config).await;
-    let full = planted(&house, async {
-        let refused = tab::get(house.address(), &watch("pods"), &[]).await;
-        assert_eq!(refused.head.status, 503);
-    }, r#"foretop_requests_refused_total{code="full"}"#)
+    let full = planted(
+        &house,
+        async {
+            let refused = tab::get(house.address(), &watch("pods"), &[]).await;
+            assert_eq!(refused.head.status, 503);
+        },
+        &[r#"foretop_requests_refused_total{code="full"}"#],
+    )
     .await;
     fires(&promtool, &full, &["ForetopFull"]);
 }
@@ -201,13 +234,18 @@ async fn rights_that_nobody_tells_of_are_an_alert() {
     let mut config = config();
     config.auth.mode = AuthMode::Header;
     config.auth.header.trusted_peers = vec!["127.0.0.1".parse().unwrap()];
+    config.authorization.mode = AuthorizationMode::Raw;
     let house = House::small_with(&config).await;
     eventually("readiness", async || value_sum(&scrape(&house).await, "foretop_ready") > 0.0).await;
-    let unsaid = planted(&house, async {
-        house.east().faults().add(Fault::Internal.on("subjectaccessreviews"));
-        let headers = [("X-Forwarded-User", "ann"), ("X-Forwarded-Groups", "ops")];
-        assert_eq!(tab::get(house.address(), &list("pods"), &headers).await.head.status, 503);
-    }, r#"foretop_access_questions_total{answer="unsaid"}"#)
+    let unsaid = planted(
+        &house,
+        async {
+            house.east().faults().add(Fault::Internal.on("subjectaccessreviews"));
+            let headers = [("X-Forwarded-User", "ann"), ("X-Forwarded-Groups", "ops")];
+            assert_eq!(tab::get(house.address(), &list("pods"), &headers).await.head.status, 503);
+        },
+        &[r#"foretop_access_questions_total{answer="unsaid"}"#],
+    )
     .await;
     fires(&promtool, &unsaid, &["ForetopRightsUnanswered", "ForetopUpstreamErrors"]);
 }
@@ -218,10 +256,14 @@ async fn an_audit_on_a_full_disk_is_an_alert() {
     let mut config = config();
     config.audit.file = Some("/dev/full".into());
     let (house, _stream) = watched(&config).await;
-    let lost = planted(&house, async {
-        let mut stream = Stream::open(house.address(), &watch("pods"), "").await;
-        stream.events(1).await;
-    }, r#"foretop_audit_records_total{outcome="lost"}"#)
+    let lost = planted(
+        &house,
+        async {
+            let mut stream = Stream::open(house.address(), &watch("pods"), "").await;
+            stream.events(1).await;
+        },
+        &[r#"foretop_audit_records_total{outcome="lost"}"#],
+    )
     .await;
     fires(&promtool, &lost, &["ForetopAuditLost"]);
 }
@@ -239,9 +281,14 @@ async fn an_issuer_without_keys_is_an_alert() {
     let house = House::small_with(&config).await;
     eventually("readiness", async || value_sum(&scrape(&house).await, "foretop_ready") > 0.0).await;
     let without = planted(&house, async {
-        let headers = [("Authorization", "Bearer e30.e30.e30")];
+        let header = serde_json::json!({"alg": "ES256", "kid": "k"});
+        let claims = serde_json::json!({
+            "iss": issuer.name(), "aud": "foretop", "sub": "ann", "iat": issuer::now(), "exp": issuer::now() + 600,
+        });
+        let token = issuer::Key::ec().token(&header, &claims);
+        let headers = [("Authorization", &*format!("Bearer {token}"))];
         assert_eq!(tab::get(house.address(), &list("pods"), &headers).await.head.status, 503);
-    }, r#"foretop_requests_refused_total{code="no_keys"}"#)
+    }, &[r#"foretop_requests_refused_total{code="no_keys"}"#])
     .await;
     fires(&promtool, &without, &["ForetopNoKeys"]);
 }

@@ -59,8 +59,11 @@ fn spec(url: &str, user: &Value) -> ClusterSpec {
 
 /// The one finding of this check that is not fine, which names all of these.
 fn names(report: &Report, check: &str, verdict: Verdict, words: &[&str]) -> Finding {
-    let found: Vec<&Finding> =
-        report.findings.iter().filter(|finding| finding.check == check && finding.verdict == verdict).collect();
+    let found: Vec<&Finding> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.check == check && finding.verdict == verdict)
+        .collect();
     let named = found.iter().find(|finding| words.iter().all(|word| finding.to_string().contains(word)));
     let named = named.unwrap_or_else(|| panic!("no {check} with {words:?}:\n{report}"));
     assert!(named.fix.as_ref().is_some_and(|fix| !fix.is_empty()), "{named}");
@@ -80,7 +83,18 @@ async fn what_is_well_is_said_to_be() {
     let through = front(house.server.address, Manner::Passing).await;
     visit.url = Some(format!("http://{through}").parse().expect("a URL"));
     let report = examine(&visit).await;
-    for check in ["registry", "apiserver", "clock", "watch", "rights", "memory", "descriptors", "tls", "front", "stream"] {
+    for check in [
+        "registry",
+        "apiserver",
+        "clock",
+        "watch",
+        "rights",
+        "memory",
+        "descriptors",
+        "tls",
+        "front",
+        "stream",
+    ] {
         is_fine(&report, check);
     }
     assert_eq!(report.errors, 0, "{report}");
@@ -89,7 +103,8 @@ async fn what_is_well_is_said_to_be() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_apiserver_that_is_not_there() {
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
-    let report = examine(&visit(&settings(), vec![ClusterSpec::from_url(EAST, &format!("http://{closed}"))])).await;
+    let report =
+        examine(&visit(&settings(), vec![ClusterSpec::from_url(EAST, &format!("http://{closed}"))])).await;
     names(&report, "apiserver", Verdict::Broken, &["cluster east", "not reached", "firewalls"]);
 }
 
@@ -142,7 +157,12 @@ async fn rights_that_are_missing_for_the_mode() {
     config.authorization.mode = AuthorizationMode::Raw;
     let (_nodes, spec) = without("watch", "nodes").await;
     let report = examine(&visit(&config, vec![spec])).await;
-    names(&report, "rights", Verdict::Broken, &["no right to watch nodes", "resources: [nodes], verbs: [watch]"]);
+    names(
+        &report,
+        "rights",
+        Verdict::Broken,
+        &["no right to watch nodes", "resources: [nodes], verbs: [watch]"],
+    );
 
     let (_reviews, spec) = without("create", "subjectaccessreviews").await;
     let report = examine(&visit(&config, vec![spec.clone()])).await;
@@ -154,7 +174,12 @@ async fn rights_that_are_missing_for_the_mode() {
     config.access.upstream = AccessUpstream::Impersonate;
     let (_groups, spec) = without("impersonate", "groups").await;
     let report = examine(&visit(&config, vec![spec])).await;
-    names(&report, "rights", Verdict::Broken, &["no right to impersonate groups", "deploy/rbac/impersonate.yaml"]);
+    names(
+        &report,
+        "rights",
+        Verdict::Broken,
+        &["no right to impersonate groups", "deploy/rbac/impersonate.yaml"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,7 +203,9 @@ async fn answers(date: &'static str, body: &'static str) -> SocketAddr {
             let mut head = vec![0; 4096];
             let _ = socket.read(&mut head).await;
             let length = body.len();
-            let answer = format!("HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
             let _ = socket.write_all(answer.as_bytes()).await;
         }
     });
@@ -188,14 +215,16 @@ async fn answers(date: &'static str, body: &'static str) -> SocketAddr {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_is_another() {
     let old = answers("Sun, 06 Nov 1994 08:49:37 GMT", r#"{"gitVersion":"v1.33.0"}"#).await;
-    let report = examine(&visit(&settings(), vec![ClusterSpec::from_url(EAST, &format!("http://{old}"))])).await;
+    let report =
+        examine(&visit(&settings(), vec![ClusterSpec::from_url(EAST, &format!("http://{old}"))])).await;
     names(&report, "clock", Verdict::Broken, &["ahead of the apiserver's", "NTP"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn something_that_is_no_apiserver() {
     let other = answers("Sun, 06 Nov 1994 08:49:37 GMT", "<html>").await;
-    let report = examine(&visit(&settings(), vec![ClusterSpec::from_url(EAST, &format!("http://{other}"))])).await;
+    let report =
+        examine(&visit(&settings(), vec![ClusterSpec::from_url(EAST, &format!("http://{other}"))])).await;
     names(&report, "apiserver", Verdict::Broken, &["no apiserver"]);
 }
 
@@ -273,15 +302,24 @@ async fn an_identity_provider_that_is_another_or_has_no_keys() {
     issuer.serve(&[issuer::Key::ec().jwk("k")]);
     is_fine(&examine(&visit(&config, Vec::new())).await, "identity");
     config.auth.bearer.issuer = format!("{}/", issuer.name());
-    names(&examine(&visit(&config, Vec::new())).await, "identity", Verdict::Broken, &["another issuer's", "last slash"]);
+    names(
+        &examine(&visit(&config, Vec::new())).await,
+        "identity",
+        Verdict::Broken,
+        &["another issuer's", "last slash"],
+    );
 }
 
 #[test]
 fn memory_and_descriptors_that_are_too_few_for_the_settings() {
-    let settings = "auth: {mode: dev}\nmemory: {limit: 4096GiB}\nstreams: {perCore: 1000000}\n";
+    let settings = "auth: {mode: dev}\nmemory: {limit: 4096GiB}\nserver: {cores: 64}\n";
     let (status, said) = run(&["doctor", "--config", "foretop.yaml"], &[("foretop.yaml", settings)]);
     assert_eq!(status.code(), Some(1), "{said}");
-    for text in ["error   this machine (memory): `memory.limit` is 4194304 MiB", "warning this process (descriptors):", "fix: raise the limit"] {
+    for text in [
+        "error   this machine (memory): `memory.limit` is 4194304 MiB",
+        "warning this process (descriptors):",
+        "fix: raise the limit",
+    ] {
         assert!(said.contains(text), "{text}: {said}");
     }
 }
@@ -292,7 +330,11 @@ fn mistakes_in_the_settings_are_findings_and_json_is_json() {
     let (status, said) = run(&["doctor", "--config", "foretop.yaml", "--json"], &files);
     assert_eq!(status.code(), Some(1));
     let report: Value = serde_json::from_str(&said).expect("JSON");
-    assert_eq!((&report["errors"], &report["findings"][0]["check"]), (&1.into(), &"settings".into()), "{said}");
+    assert_eq!(
+        (&report["errors"], &report["findings"][0]["check"]),
+        (&1.into(), &"settings".into()),
+        "{said}"
+    );
     assert!(report["findings"][0]["what"].as_str().expect("a text").contains("streams.perUser"), "{said}");
 }
 

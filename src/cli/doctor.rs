@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use foretop::cluster::{Registry, ClusterSpec};
+use foretop::cluster::{ClusterSpec, Registry};
 use foretop::config::{self, Config, Mistake, Mistakes};
 use foretop::doctor::{self, Finding, Report, Visit};
 use http::header::{HeaderName, HeaderValue};
@@ -59,14 +59,16 @@ fn visit(line: &Doctor) -> Result<Visit, Mistakes> {
 fn clusters(config: &Config) -> Result<Vec<Arc<ClusterSpec>>, Mistakes> {
     let Some(path) = &config.clusters_file else { return Ok(Vec::new()) };
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Mistakes(vec![Mistake::unreadable(name.clone(), &error)]))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Mistakes(vec![Mistake::unreadable(name.clone(), &error)]))?;
     Ok(Registry::parse_for(&config.tenants, &name, &text)?.clusters)
 }
 
 /// A field per line: `Name: value`. What is wrong with a line is told without it.
 fn headers(path: &Path) -> Result<Vec<(HeaderName, HeaderValue)>, Mistakes> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Mistakes(vec![Mistake::unreadable(name.clone(), &error)]))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Mistakes(vec![Mistake::unreadable(name.clone(), &error)]))?;
     let field = |line: &str| {
         let (name, value) = line.split_once(':')?;
         let mut value = HeaderValue::from_str(value.trim()).ok()?;

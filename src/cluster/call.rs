@@ -154,8 +154,7 @@ impl Cluster {
     /// No answer.
     pub async fn date(&self) -> Result<Option<Timestamp>, CallError> {
         let call = Call::get(Verb::Get, "/version", self.settings.answer_timeout);
-        let (response, _) =
-            self.answered(&call, |access| Ok(access.unary.clone()), |client| client).await?;
+        let (response, _) = self.answered(&call, |access| Ok(access.unary.clone()), |client| client).await?;
         let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
         Ok(date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp()))
     }

@@ -15,7 +15,8 @@ const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// The certificate that Foretop itself shows.
 pub(super) fn of_file(path: &Path) -> Vec<Finding> {
     let fix = "put a certificate and those that lead to its root there, in PEM";
-    let chain: Vec<CertificateDer<'_>> = match CertificateDer::pem_file_iter(path).and_then(Iterator::collect) {
+    let chain: Vec<CertificateDer<'_>> = match CertificateDer::pem_file_iter(path).and_then(Iterator::collect)
+    {
         Ok(chain) => chain,
         Err(error) => {
             return vec![Finding::broken(format!("it cannot be read: {error}"), fix)];
@@ -40,7 +41,10 @@ pub(super) fn of_chain(chain: &[CertificateDer<'_>], now: Timestamp) -> Finding 
         return Finding::broken(format!("the certificate has expired, on {day}"), fix);
     }
     if left < SOON {
-        return Finding::doubtful(format!("the certificate expires in {} days, on {day}", left.as_hours() / 24), fix);
+        return Finding::doubtful(
+            format!("the certificate expires in {} days, on {day}", left.as_hours() / 24),
+            fix,
+        );
     }
     Finding::fine(format!("the certificate is good until {day}"))
 }

@@ -25,7 +25,9 @@ fn judge(before: Timestamp, theirs: Timestamp, after: Timestamp) -> Finding {
     let side = if ahead > behind { "behind" } else { "ahead of" };
     let fix = "have both machines follow a time server (NTP)";
     if off >= BROKEN {
-        let what = format!("the clock here is {off:#} {side} the apiserver's: tokens and certificates are misjudged");
+        let what = format!(
+            "the clock here is {off:#} {side} the apiserver's: tokens and certificates are misjudged"
+        );
         return Finding::broken(what, fix);
     }
     if off >= DOUBTFUL {

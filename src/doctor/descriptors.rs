@@ -28,8 +28,12 @@ fn judge(limit: u64, wanted: u64) -> Finding {
     if limit >= wanted {
         return Finding::fine(format!("{limit} may be open, and no more than {wanted} are wanted"));
     }
-    let what = format!("{limit} may be open, but the settings let {wanted} be wanted: before their ceilings nobody is accepted any more");
-    let fix = format!("raise the limit to {wanted} (LimitNOFILE, `ulimit -n`, the runtime's default), or lower `streams.perCore` and `server.connectionsPerCore`");
+    let what = format!(
+        "{limit} may be open, but the settings let {wanted} be wanted: before their ceilings nobody is accepted any more"
+    );
+    let fix = format!(
+        "raise the limit to {wanted} (LimitNOFILE, `ulimit -n`, the runtime's default), or lower `streams.perCore` and `server.connectionsPerCore`"
+    );
     Finding::doubtful(what, fix)
 }
 

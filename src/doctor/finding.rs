@@ -51,7 +51,8 @@ impl Finding {
     /// A mistake in the settings, which says itself what would be right.
     #[must_use]
     pub fn of_settings(mistake: &str) -> Self {
-        Finding::broken(mistake, "mend the settings: nothing else is looked at before").of("settings", "the settings")
+        Finding::broken(mistake, "mend the settings: nothing else is looked at before")
+            .of("settings", "the settings")
     }
 
     pub(super) fn fine(what: impl Into<String>) -> Self {

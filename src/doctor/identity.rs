@@ -41,7 +41,10 @@ pub(super) fn checks(config: &Arc<Config>) -> Vec<Check> {
     if auth.bearer.is_on() {
         checks.push(of_issuer(auth.bearer.clone()));
     }
-    if auth.mode == AuthMode::Header && auth.header.trusted_peers.is_empty() && auth.header.trusted_names.is_empty() {
+    if auth.mode == AuthMode::Header
+        && auth.header.trusted_peers.is_empty()
+        && auth.header.trusted_names.is_empty()
+    {
         let found = Finding::broken(
             "nobody may say who a user is, so nobody gets in",
             "put the proxy's addresses into `auth.header.trustedPeers`, or its certificate's names into `trustedNames`",
@@ -67,7 +70,9 @@ fn of_issuer(settings: BearerAuth) -> Check {
 
 fn fix(error: &KeysError) -> &'static str {
     match error {
-        KeysError::Call(CallError::Unreachable(why)) if why.contains("certificate") || why.contains("UnknownIssuer") => {
+        KeysError::Call(CallError::Unreachable(why))
+            if why.contains("certificate") || why.contains("UnknownIssuer") =>
+        {
             "give the authority that signed its certificate (`auth.oidc.caFile`, `auth.bearer.caFile`; the chart: `trust`)"
         }
         KeysError::Call(CallError::Unreachable(_)) => {
@@ -78,7 +83,9 @@ fn fix(error: &KeysError) -> &'static str {
         }
         KeysError::OtherIssuer => "write the issuer exactly as its metadata has it, to the last slash",
         KeysError::Unsafe => "have the provider publish its keys at an https URL",
-        KeysError::Set(_) => "have the provider sign by an algorithm of `auth.bearer.algorithms`, or allow the one that it signs by",
+        KeysError::Set(_) => {
+            "have the provider sign by an algorithm of `auth.bearer.algorithms`, or allow the one that it signs by"
+        }
         KeysError::Call(CallError::TooLong) => "what answers there is no identity provider",
     }
 }

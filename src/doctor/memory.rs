@@ -37,13 +37,21 @@ fn total(meminfo: &str) -> Option<u64> {
 fn judge(limit: u64, there: u64, whose: &str) -> Finding {
     let (limit_mib, there_mib) = (limit >> 20, there >> 20);
     let needs = limit + limit / BESIDE;
-    let fix = format!("set `memory.limit` to {}MiB or less, or give the process {} MiB", (there - there / (BESIDE + 1)) >> 20, needs >> 20);
+    let fix = format!(
+        "set `memory.limit` to {}MiB or less, or give the process {} MiB",
+        (there - there / (BESIDE + 1)) >> 20,
+        needs >> 20
+    );
     if limit >= there {
-        let what = format!("`memory.limit` is {limit_mib} MiB, and {whose} has {there_mib} MiB: it is killed before it refuses anybody");
+        let what = format!(
+            "`memory.limit` is {limit_mib} MiB, and {whose} has {there_mib} MiB: it is killed before it refuses anybody"
+        );
         return Finding::broken(what, fix);
     }
     if needs > there {
-        let what = format!("`memory.limit` is {limit_mib} MiB, which leaves too little of the {there_mib} MiB of {whose} for the rest of the process");
+        let what = format!(
+            "`memory.limit` is {limit_mib} MiB, which leaves too little of the {there_mib} MiB of {whose} for the rest of the process"
+        );
         return Finding::doubtful(what, fix);
     }
     Finding::fine(format!("`memory.limit` of {limit_mib} MiB within the {there_mib} MiB of {whose}"))

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod clock;
+mod descriptors;
 mod finding;
 mod identity;
 mod memory;
@@ -16,7 +17,6 @@ mod rights;
 mod stream;
 mod uring;
 mod watching;
-mod descriptors;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -104,7 +104,11 @@ pub async fn examine(visit: &Visit) -> Report {
 fn checks(visit: &Visit) -> Vec<Check> {
     let config = &visit.config;
     let mut checks = vec![
-        Check::new("registry", "the registry of clusters", registry::check(visit.clusters.clone(), config.clone())),
+        Check::new(
+            "registry",
+            "the registry of clusters",
+            std::future::ready(registry::check(&visit.clusters, config)),
+        ),
         Check::new("io_uring", "this machine", std::future::ready(uring::check())),
         Check::new("descriptors", "this process", std::future::ready(descriptors::check(config))),
         Check::new("memory", "this machine", std::future::ready(memory::check(config))),
@@ -114,7 +118,9 @@ fn checks(visit: &Visit) -> Vec<Check> {
     }
     if let Some(path) = &config.server.tls.cert_file {
         let path = path.clone();
-        checks.push(Check::new("certificate", path.display().to_string(), async move { certificate::of_file(&path) }));
+        checks.push(Check::new("certificate", path.display().to_string(), async move {
+            certificate::of_file(&path)
+        }));
     }
     checks.extend(identity::checks(config));
     if let Some(url) = &visit.url {
@@ -134,7 +140,9 @@ fn of_cluster(visit: &Visit, spec: &Arc<ClusterSpec>) -> Vec<Check> {
     }
     let cluster = match Cluster::connect(spec.clone(), Arc::new(config.upstream.clone())) {
         Ok(cluster) => cluster,
-        Err(error) => return vec![Check::new("apiserver", of, std::future::ready(vec![reach::unusable(&error)]))],
+        Err(error) => {
+            return vec![Check::new("apiserver", of, std::future::ready(vec![reach::unusable(&error)]))];
+        }
     };
     vec![Check::new("apiserver", of, reach::check(cluster, config.clone()))]
 }

@@ -108,7 +108,10 @@ async fn front(visit: &Visit, url: &Uri) -> Vec<Finding> {
         Ok(answer) => answer,
         Err(error) => {
             let what = format!("no answer: {}", told(&error));
-            return vec![Finding::broken(what, "look at DNS, at the load balancer, and at what stands before Foretop")];
+            return vec![Finding::broken(
+                what,
+                "look at DNS, at the load balancer, and at what stands before Foretop",
+            )];
         }
     };
     vec![judge(answer.status().as_u16(), visit, url)]
@@ -123,14 +126,19 @@ fn judge(status: u16, visit: &Visit, url: &Uri) -> Finding {
         }
         502..=504 => {
             let what = format!("the proxy does not reach a Foretop that is ready ({status})");
-            return Finding::broken(what, "look whether one is ready (`/readyz` of a pod says why not), and at the way from the proxy to it");
+            return Finding::broken(
+                what,
+                "look whether one is ready (`/readyz` of a pod says why not), and at the way from the proxy to it",
+            );
         }
         301 | 302 | 303 | 307 | 308 => {
             let fix = "let `/readyz`, `/healthz` and `/api` pass to Foretop; sign-in is its own business, or the proxy's by `auth_request`";
             return Finding::doubtful(format!("something in front redirects ({status})"), fix);
         }
         other => {
-            let what = format!("`/readyz` is answered with {other}: this is no Foretop, or the path is changed on the way");
+            let what = format!(
+                "`/readyz` is answered with {other}: this is no Foretop, or the path is changed on the way"
+            );
             return Finding::broken(what, "have the proxy pass all paths below / on as they are");
         }
     }
@@ -138,7 +146,9 @@ fn judge(status: u16, visit: &Visit, url: &Uri) -> Finding {
     let is_it = |origin: &crate::config::Origin| {
         let port = url.port_u16().unwrap_or(if origin.secure { 443 } else { 80 });
         let host = url.host().and_then(|host| host.parse::<HostName>().ok());
-        origin.secure == (url.scheme_str() == Some("https")) && origin.port == port && host.as_ref() == Some(&origin.host)
+        origin.secure == (url.scheme_str() == Some("https"))
+            && origin.port == port
+            && host.as_ref() == Some(&origin.host)
     };
     match named {
         Some(origin) if !is_it(origin) => Finding::doubtful(

@@ -28,12 +28,7 @@ pub(super) async fn check(cluster: Arc<Cluster>, config: Arc<Config>) -> Vec<Fin
     let version = version.as_ref().and_then(|version| version.get("gitVersion")?.as_str());
     let first = match (answer.status, version) {
         (200, Some(version)) => Finding::fine(crate::cluster::plain(version)),
-        (401, _) => {
-            return vec![Finding::broken(
-                "it refuses these credentials (401)",
-                "renew the kubeconfig's token or client certificate; an exec plugin may need the rights of a cloud account",
-            )];
-        }
+        (401, _) => return vec![refused()],
         // What is not said of the version may still be said of everything else.
         (403, _) => Finding::fine("it answers, and does not tell its version"),
         (200, None) => {
@@ -57,6 +52,14 @@ pub(super) async fn check(cluster: Arc<Cluster>, config: Arc<Config>) -> Vec<Fin
     [vec![first], clock, watching, rights].concat()
 }
 
+/// An apiserver that does not take Foretop for anybody.
+pub(super) fn refused() -> Finding {
+    Finding::broken(
+        "it refuses these credentials (401)",
+        "renew the kubeconfig's token or client certificate; an exec plugin may need the rights of a cloud account",
+    )
+}
+
 fn unreached(error: &CallError) -> Finding {
     let fix = match error {
         CallError::Credentials(_) => {
@@ -74,7 +77,9 @@ fn unreached(error: &CallError) -> Finding {
         CallError::TimedOut { .. } => {
             "packets get lost on the way, or the apiserver is overloaded: try `curl -k SERVER/version` from here"
         }
-        CallError::Request(_) | CallError::TooLong { .. } => "look at the kubeconfig: its `server` is not an apiserver's",
+        CallError::Request(_) | CallError::TooLong { .. } => {
+            "look at the kubeconfig: its `server` is not an apiserver's"
+        }
     };
     Finding::broken(format!("it is not reached: {error}"), fix)
 }

@@ -3,8 +3,8 @@
 use http::HeaderMap;
 use serde_json::json;
 
-use super::Finding;
-use crate::cluster::Cluster;
+use super::{Finding, reach};
+use crate::cluster::{CallError, Cluster};
 use crate::config::{AccessUpstream, AuthorizationMode, Config};
 
 /// The path at which an account asks about itself.
@@ -18,6 +18,17 @@ struct Right {
     resource: &'static str,
     /// `None`: Foretop does its work without it.
     need: Option<&'static str>,
+}
+
+/// Why an apiserver does not say whether there is a right.
+#[derive(Debug, thiserror::Error)]
+enum Unsaid {
+    /// It is not reached.
+    #[error(transparent)]
+    Unreached(#[from] CallError),
+    /// It answers something else.
+    #[error("it answers {0}")]
+    Refused(u16),
 }
 
 /// The rights that these settings need in each cluster.
@@ -66,9 +77,13 @@ pub(super) async fn check(cluster: &Cluster, config: &Config) -> Vec<Finding> {
                 Some(need) => missing.push((right, need)),
                 None => lesser.push(right.resource),
             },
+            Err(Unsaid::Refused(401)) => return vec![reach::refused()],
             Err(why) => {
                 let fix = "every authenticated account may ask about itself (ClusterRole system:basic-user): look at the apiserver's authorization";
-                return vec![Finding::broken(format!("it does not say what this account may do: {why}"), fix).by("rights")];
+                return vec![
+                    Finding::broken(format!("it does not say what this account may do: {why}"), fix)
+                        .by("rights"),
+                ];
             }
         }
     }
@@ -92,24 +107,32 @@ fn told(missing: &[(&Right, &str)]) -> Vec<Finding> {
         let (verbs, group, resource) = (verbs.join(" and "), first.group, first.resource);
         let file = if first.verb == "impersonate" { "impersonate" } else { "pooled" };
         let what = format!("no right to {verbs} {resource}: {need}");
-        let rule = format!("{{apiGroups: [\"{group}\"], resources: [{resource}], verbs: [{}]}}", verbs.replace(" and ", ", "));
-        findings.push(Finding::broken(what, format!("grant this account {rule} (deploy/rbac/{file}.yaml), or leave the kind out of `watch.kinds`")));
+        let rule = format!(
+            "{{apiGroups: [\"{group}\"], resources: [{resource}], verbs: [{}]}}",
+            verbs.replace(" and ", ", ")
+        );
+        findings.push(Finding::broken(
+            what,
+            format!(
+                "grant this account {rule} (deploy/rbac/{file}.yaml), or leave the kind out of `watch.kinds`"
+            ),
+        ));
     }
     findings
 }
 
-async fn has(cluster: &Cluster, right: &Right) -> Result<bool, String> {
+async fn has(cluster: &Cluster, right: &Right) -> Result<bool, Unsaid> {
     let attributes = json!({"verb": right.verb, "group": right.group, "resource": right.resource});
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes},
     });
     let answer = cluster.post_json(REVIEWS, HeaderMap::new(), review.to_string().into()).await;
-    let answer = answer.map_err(|error| error.to_string())?;
+    let answer = answer?;
     let said = serde_json::from_slice::<serde_json::Value>(&answer.body).ok();
     let allowed = said.as_ref().and_then(|said| said["status"]["allowed"].as_bool());
     match (answer.status, allowed) {
         (201, Some(allowed)) => Ok(allowed),
-        (status, _) => Err(format!("it answers {status}")),
+        (status, _) => Err(Unsaid::Refused(status)),
     }
 }
 

@@ -48,15 +48,26 @@ async fn follow(visit: &Visit, url: &str, heartbeat: Duration) -> Finding {
     let mut answer = match answered {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
-            return Finding::broken(format!("no stream: {}", told(&error)), "look at what the other checks of this URL say");
+            return Finding::broken(
+                format!("no stream: {}", told(&error)),
+                "look at what the other checks of this URL say",
+            );
         }
-        Err(_) => return Finding::broken(format!("not a byte within {FIRST:?}: something in front holds it back"), NO_BUFFER),
+        Err(_) => {
+            return Finding::broken(
+                format!("not a byte within {FIRST:?}: something in front holds it back"),
+                NO_BUFFER,
+            );
+        }
     };
     if let Some(refused) = refusal(answer.status().as_u16(), !visit.headers.is_empty()) {
         return refused;
     }
     if let Some(coding) = answer.headers().get("content-encoding") {
-        let what = format!("something in front compresses it ({})", crate::cluster::plain(&String::from_utf8_lossy(coding.as_bytes())));
+        let what = format!(
+            "something in front compresses it ({})",
+            crate::cluster::plain(&String::from_utf8_lossy(coding.as_bytes()))
+        );
         return Finding::broken(what, NO_BUFFER);
     }
     let mut seen = Seen::default();
@@ -68,13 +79,21 @@ async fn follow(visit: &Visit, url: &str, heartbeat: Duration) -> Finding {
             Ok(Ok(None)) => return ended(&seen, began.elapsed(), "it was ended"),
             Ok(Err(error)) => return ended(&seen, began.elapsed(), &told(&error)),
             Err(_) if seen.bytes => break,
-            Err(_) => return Finding::broken(format!("nothing behind the head within {FIRST:?}: something in front holds it back"), NO_BUFFER),
+            Err(_) => {
+                return Finding::broken(
+                    format!("nothing behind the head within {FIRST:?}: something in front holds it back"),
+                    NO_BUFFER,
+                );
+            }
         }
     }
     if seen.heartbeat {
         return Finding::fine(format!("first byte at once, and alive after {:?}", began.elapsed()));
     }
-    Finding::broken(format!("no heartbeat within {:?}: something in front holds small pieces back", began.elapsed()), NO_BUFFER)
+    Finding::broken(
+        format!("no heartbeat within {:?}: something in front holds small pieces back", began.elapsed()),
+        NO_BUFFER,
+    )
 }
 
 /// What a stream has brought so far.
@@ -100,7 +119,8 @@ impl Seen {
                 continue;
             }
             self.heartbeat |= self.line == b": ping";
-            self.says_end |= matches!(&*self.line, b"event: error" | b"event: server_shutdown" | b"event: auth_expired");
+            self.says_end |=
+                matches!(&*self.line, b"event: error" | b"event: server_shutdown" | b"event: auth_expired");
             self.line.clear();
         }
     }
@@ -109,7 +129,8 @@ impl Seen {
 fn ended(seen: &Seen, after: Duration, how: &str) -> Finding {
     let after = Duration::from_millis(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
     if seen.says_end {
-        let fix = "look at the log of Foretop for `watch_stream.closed`; if it was shutting down, run this again";
+        let fix =
+            "look at the log of Foretop for `watch_stream.closed`; if it was shutting down, run this again";
         return Finding::broken(format!("Foretop ended it after {after:?}"), fix);
     }
     Finding::broken(format!("it was cut after {after:?} ({how}), which Foretop does not do"), NO_END)
@@ -127,7 +148,10 @@ fn refusal(status: u16, signed_in: bool) -> Option<Finding> {
             "the header fields of `--header-file` are not taken (401)",
             "give those of a session that is good now; a proxy may take `Authorization` or `Cookie` away",
         )),
-        403 => Some(Finding::doubtful("not tried: this user may not list namespaces", "give the header fields of somebody who may")),
+        403 => Some(Finding::doubtful(
+            "not tried: this user may not list namespaces",
+            "give the header fields of somebody who may",
+        )),
         429 | 503 => Some(Finding::broken(
             format!("it is refused ({status})"),
             "look at the limits (`streams.perUser`, `streams.perCore`, `memory.limit`) and whether the cluster is followed",

@@ -20,10 +20,13 @@ pub(super) fn check() -> Vec<Finding> {
 fn judge(made: io::Result<()>, switch: Option<&str>) -> Finding {
     let Err(error) = made else { return Finding::fine("io_uring") };
     let (why, fix) = match (error.raw_os_error(), switch) {
-        (_, Some("1" | "2")) => {
-            ("the kernel's switch is off (kernel.io_uring_disabled)", "set it to 0 on the node, if you want io_uring there")
+        (_, Some("1" | "2")) => (
+            "the kernel's switch is off (kernel.io_uring_disabled)",
+            "set it to 0 on the node, if you want io_uring there",
+        ),
+        (Some(libc::ENOSYS), _) => {
+            ("this kernel, or its sandbox, has none", "use Linux 5.15 or newer; gVisor has none")
         }
-        (Some(libc::ENOSYS), _) => ("this kernel, or its sandbox, has none", "use Linux 5.15 or newer; gVisor has none"),
         (Some(libc::EPERM | libc::EACCES), _) => (
             "a seccomp profile does not allow it",
             "use the profile deploy/seccomp/foretop.json (docs/operations.md#io_uring)",

@@ -11,7 +11,8 @@ const SECONDS: u32 = 2;
 pub(super) async fn check(cluster: &Cluster, config: &Config) -> Vec<Finding> {
     let Some(kind) = smallest(config) else { return Vec::new() };
     let path = kind.api.path(None);
-    let query = "watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+    let query =
+        "watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
     let answer = cluster.get_raw(&format!("{path}?{query}&timeoutSeconds={SECONDS}")).await;
     // What keeps it from answering at all, others find; a list longer than an answer may be says nothing of bookmarks.
     let Ok(answer) = answer else { return Vec::new() };
@@ -21,7 +22,12 @@ pub(super) async fn check(cluster: &Cluster, config: &Config) -> Vec<Finding> {
 /// The kind of which there is least, as a rule.
 fn smallest(config: &Config) -> Option<&'static Kind> {
     let kinds = &config.watch.kinds;
-    kinds.iter().copied().find(|kind| kind.name == "namespaces").or(kinds.first().copied()).or(kind::by_name("namespaces"))
+    kinds
+        .iter()
+        .copied()
+        .find(|kind| kind.name == "namespaces")
+        .or(kinds.first().copied())
+        .or(kind::by_name("namespaces"))
 }
 
 fn judge(answer: &Answer) -> Option<Finding> {
@@ -40,7 +46,10 @@ fn judge(answer: &Answer) -> Option<Finding> {
         serde_json::from_slice::<serde_json::Value>(line).is_ok_and(|event| event["type"] == kind)
     };
     if lines().any(|line| says(&line, "ERROR")) {
-        return Some(Finding::doubtful("it sends no initial events on a watch: each first sync is a LIST", fix));
+        return Some(Finding::doubtful(
+            "it sends no initial events on a watch: each first sync is a LIST",
+            fix,
+        ));
     }
     let ends = |line: &[u8]| {
         let event = serde_json::from_slice::<serde_json::Value>(line).unwrap_or_default();

@@ -80,7 +80,9 @@ mod tests {
     fn a_row_says_when_its_object_was_created_and_no_text_in_it_does() {
         let created = |json: &str| Row::fixed(json.as_bytes().to_vec()).created();
         let time = "2026-05-01T12:00:00Z";
-        let row = format!(r#"{{"name":"a","message":"\"createdAt\":\"2001-01-01T00:00:00Z\"","createdAt":"{time}"}}"#);
+        let row = format!(
+            r#"{{"name":"a","message":"\"createdAt\":\"2001-01-01T00:00:00Z\"","createdAt":"{time}"}}"#
+        );
         assert_eq!(created(&row), Some(time.parse().unwrap()));
         for row in [r#"{"name":"a"}"#, r#"{"createdAt":"soon"}"#, r#"{"createdAt":""}"#, r#"{"createdAt":"#] {
             assert_eq!(created(row), None, "{row}");

@@ -166,7 +166,8 @@ pub fn not_after(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
     let end_entity = webpki::EndEntityCert::try_from(certificate).ok()?;
     // Judged at a time at which no certificate is good any more, by nobody: its own dates are looked at first.
     let never = UnixTime::since_unix_epoch(Duration::from_hours(24 * 365 * 10_000));
-    let judged = end_entity.verify_for_usage(&[], &[], &[], never, webpki::KeyUsage::server_auth(), None, None);
+    let judged =
+        end_entity.verify_for_usage(&[], &[], &[], never, webpki::KeyUsage::server_auth(), None, None);
     match judged.err()? {
         webpki::Error::CertExpired { not_after, .. } => {
             Timestamp::from_second(i64::try_from(not_after.as_secs()).ok()?).ok()

@@ -334,7 +334,8 @@ mod tests {
     #[test]
     fn all_of_them_are_all_that_have_a_code() {
         let source = include_str!("refusal.rs");
-        let codes = source.split("const fn code").nth(1).expect("the codes").split("/// What a person").next();
+        let codes =
+            source.split("const fn code").nth(1).expect("the codes").split("/// What a person").next();
         let named = codes.unwrap_or_default().matches("=> \"").count();
         let mut known: Vec<&str> = Refusal::ALL.iter().map(|why| why.code()).collect();
         known.dedup();

@@ -38,7 +38,9 @@ async fn pass(client: TcpStream, to: SocketAddr, manner: Manner) {
     let mut piece = vec![0; 16 * 1024];
     loop {
         let patience = if let Manner::Cutting(after) = manner { after } else { Duration::from_hours(1) };
-        let Ok(Ok(read @ 1..)) = tokio::time::timeout(patience, from_server.read(&mut piece)).await else { break };
+        let Ok(Ok(read @ 1..)) = tokio::time::timeout(patience, from_server.read(&mut piece)).await else {
+            break;
+        };
         if matches!(manner, Manner::Buffering) && !is_short_answer(&piece[..read]) {
             kept.extend_from_slice(&piece[..read]);
             continue;

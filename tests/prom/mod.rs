@@ -15,7 +15,8 @@ pub struct Promtool(());
 impl Promtool {
     /// `None`, said aloud, where it is not installed.
     pub fn find() -> Option<Promtool> {
-        let found = Command::new("promtool").arg("--version").output().is_ok_and(|output| output.status.success());
+        let found =
+            Command::new("promtool").arg("--version").output().is_ok_and(|output| output.status.success());
         if !found {
             println!("skipped: no promtool here (apt-get install prometheus)");
         }
@@ -38,7 +39,8 @@ impl Promtool {
 
     /// Runs it in a folder.
     pub fn within(&self, folder: &Path, arguments: &[&str]) -> (bool, String) {
-        let output = Command::new("promtool").current_dir(folder).args(arguments).output().expect("promtool runs");
+        let output =
+            Command::new("promtool").current_dir(folder).args(arguments).output().expect("promtool runs");
         (output.status.success(), text(&output))
     }
 }
@@ -50,10 +52,13 @@ fn text(output: &std::process::Output) -> String {
 /// Fails where a text names a metric of ours that there is not.
 pub fn all_exist(whose: &str, text: &str) {
     let known: BTreeSet<String> = metrics::names().collect();
-    let is_of_name = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == ':';
+    let is_of_name =
+        |character: char| character.is_ascii_alphanumeric() || character == '_' || character == ':';
     let words: BTreeSet<&str> = text.split(|character| !is_of_name(character)).collect();
-    let named: Vec<&str> =
-        words.into_iter().filter(|word| word.starts_with("foretop_") || word.starts_with("process_")).collect();
+    let named: Vec<&str> = words
+        .into_iter()
+        .filter(|word| word.starts_with("foretop_") || word.starts_with("process_"))
+        .collect();
     assert!(!named.is_empty(), "{whose} names no metric");
     for name in named {
         let family = ["_bucket", "_count", "_sum"].iter().find_map(|suffix| name.strip_suffix(suffix));

@@ -10,7 +10,11 @@ pub fn page() -> String {
     let mut page = String::new();
     for section in SECTIONS {
         // Writing to a String cannot fail.
-        let _ = write!(page, "\n## {}\n\n| Metric | Type | Labels | What it tells |\n|---|---|---|---|\n", section.heading);
+        let _ = write!(
+            page,
+            "\n## {}\n\n| Metric | Type | Labels | What it tells |\n|---|---|---|---|\n",
+            section.heading
+        );
         for metric in section.metrics {
             let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
             let (labels, help) = (labels.join(", "), metric.help);

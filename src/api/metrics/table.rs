@@ -81,8 +81,7 @@ impl Out<'_> {
         encoder: &mut DescriptorEncoder<'_>,
         scene: &Scene,
     ) -> Result<(), std::fmt::Error> {
-        let family =
-            encoder.encode_descriptor(metric.name, metric.help, None, metric.kind.of_library())?;
+        let family = encoder.encode_descriptor(metric.name, metric.help, None, metric.kind.of_library())?;
         let mut out = Out { metric, family, written: Ok(()) };
         (metric.read)(scene, &mut out);
         out.written
@@ -111,9 +110,7 @@ impl Out<'_> {
         let buckets: Vec<(f64, u64)> = histogram.buckets().collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
         let sum = histogram.sum().as_secs_f64();
-        self.sample(values, |mut encoder| {
-            encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
-        });
+        self.sample(values, |mut encoder| encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None));
     }
 
     fn sample(
