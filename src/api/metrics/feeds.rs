@@ -1,4 +1,4 @@
-//! What feeds count: summed over clusters, by kind, so that labels stay few whatever the number of clusters.
+//! What feeds count: summed over clusters, by what they show, so that labels stay few whatever the number of clusters.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,17 @@ use jiff::Timestamp;
 
 use super::Scene;
 use super::table::{Metric, Out, Type};
+use crate::feed::hub::Shown;
 use crate::feed::{Counter, Counters, State};
 
 /// Most clusters that are named, those first that have been in trouble for longest.
 pub(super) const MOST_TROUBLED: usize = 100;
 
-/// By kind, as its feeds have counted it.
-macro_rules! each_kind {
+/// Events of one source are counted by each of its feeds: of the same kind there is one per sort of rows, and per selector.
+const SHOWN: &[&str] = &["kind", "rows", "selector"];
+
+/// By what feeds show, as they have counted it.
+macro_rules! each_shown {
     ($field:ident) => {
         |scene, out| each(scene, out, |feed| &feed.$field)
     };
@@ -23,7 +27,7 @@ pub(super) const METRICS: &[Metric] = &[
         name: "foretop_feeds",
         kind: Type::Gauge,
         labels: &["state"],
-        help: "Feeds (one per cluster and kind that somebody looks at), by how their reflector does: ok, syncing, failed (the apiserver is not reached), unauthenticated, forbidden or absent.",
+        help: "Feeds (one per cluster, kind, sort of rows and selector that somebody looks at), by how their reflector does: ok, syncing, failed (the apiserver is not reached), unauthenticated, forbidden or absent.",
         read: |scene, out| {
             for word in State::WORDS {
                 let count = scene.feeds.iter().filter(|feed| feed.state().word() == word).count();
@@ -41,15 +45,15 @@ pub(super) const METRICS: &[Metric] = &[
     Metric {
         name: "foretop_feed_rows",
         kind: Type::Gauge,
-        labels: &["kind"],
+        labels: SHOWN,
         help: "Rows held.",
         read: |scene, out| {
-            let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+            let mut rows: BTreeMap<Shown, u64> = BTreeMap::new();
             for feed in &scene.feeds {
-                *rows.entry(feed.key.kind.name).or_default() += feed.figures().rows as u64;
+                *rows.entry(Shown::of(&feed.key)).or_default() += feed.figures().rows as u64;
             }
-            for (kind, rows) in rows {
-                out.count(&[kind], rows);
+            for (Shown { kind, rows, selector }, held) in rows {
+                out.count(&[kind, rows, selector], held);
             }
         },
     },
@@ -63,64 +67,64 @@ pub(super) const METRICS: &[Metric] = &[
     Metric {
         name: "foretop_feed_events",
         kind: Type::Counter,
-        labels: &["kind"],
-        help: "Events that watches delivered.",
-        read: each_kind!(events_in),
+        labels: SHOWN,
+        help: "Events that watches delivered, once for each feed: those of `rows=\"plain\",selector=\"none\"` (what a kind's own streams and lists show), of `full` rows, and of rows that a selector narrows.",
+        read: each_shown!(events_in),
     },
     Metric {
         name: "foretop_feed_events_suppressed",
         kind: Type::Counter,
-        labels: &["kind"],
+        labels: SHOWN,
         help: "Of these, those that changed no row, and were sent to nobody.",
-        read: each_kind!(suppressed),
+        read: each_shown!(suppressed),
     },
     Metric {
         name: "foretop_feed_encodings",
         kind: Type::Counter,
-        labels: &["kind"],
+        labels: SHOWN,
         help: "Frames encoded: events less suppressed ones, and differences of relists; whatever the number of tabs.",
-        read: each_kind!(encodings),
+        read: each_shown!(encodings),
     },
     Metric {
         name: "foretop_feed_lists",
         kind: Type::Counter,
-        labels: &["kind"],
+        labels: SHOWN,
         help: "Whole lists taken from apiservers. After the first of a feed each one is a relist.",
-        read: each_kind!(lists),
+        read: each_shown!(lists),
     },
     Metric {
         name: "foretop_feed_diffed",
         kind: Type::Counter,
-        labels: &["kind"],
+        labels: SHOWN,
         help: "Frames that relists came to, by comparison.",
-        read: each_kind!(diffed),
+        read: each_shown!(diffed),
     },
     Metric {
         name: "foretop_feed_resets",
         kind: Type::Counter,
-        labels: &["kind"],
+        labels: SHOWN,
         help: "Times that a feed's versions began anew (a restored etcd, another cluster), and every tab got a snapshot.",
-        read: each_kind!(resets),
+        read: each_shown!(resets),
     },
     Metric {
         name: "foretop_feed_bookmarks",
         kind: Type::Counter,
-        labels: &["kind"],
+        labels: SHOWN,
         help: "Bookmarks that watches delivered.",
-        read: each_kind!(bookmarks),
+        read: each_shown!(bookmarks),
     },
     Metric {
         name: "foretop_feed_snapshots",
         kind: Type::Counter,
-        labels: &["kind"],
+        labels: SHOWN,
         help: "Snapshots encoded. How many streams got one: `foretop_snapshots_sent_total`.",
-        read: each_kind!(snapshots),
+        read: each_shown!(snapshots),
     },
 ];
 
 fn each(scene: &Scene, out: &mut Out<'_>, count: impl Fn(&Counters) -> &Counter) {
-    for (kind, counters) in &scene.by_kind {
-        out.count(&[kind], count(counters).get());
+    for (Shown { kind, rows, selector }, counters) in &scene.by_shown {
+        out.count(&[kind, rows, selector], count(counters).get());
     }
 }
 

@@ -28,14 +28,15 @@ pub use self::page::{names, page};
 use self::table::{Out, SECTIONS};
 use super::Api;
 use crate::cluster;
+use crate::feed::hub::Shown;
 use crate::feed::{Counters, Feed};
 
 /// All that is read for one answer.
 struct Scene {
     api: Arc<Api>,
     feeds: Vec<Arc<Feed>>,
-    /// Of all feeds that ever were, by kind.
-    by_kind: BTreeMap<&'static str, Counters>,
+    /// Of all feeds that ever were.
+    by_shown: BTreeMap<Shown, Counters>,
     /// Of all clusters that ever were.
     asked: cluster::Counters,
     standing: crate::access::Standing,
@@ -45,7 +46,7 @@ impl Scene {
     fn new(api: Arc<Api>) -> Self {
         Scene {
             feeds: api.hub.feeds(),
-            by_kind: api.hub.counts(),
+            by_shown: api.hub.counts(),
             asked: api.clusters.counts(),
             standing: api.access.standing(),
             api,
