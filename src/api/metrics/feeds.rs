@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Scene;
 use super::table::{Metric, Out, Type};
 use crate::feed::hub::Shown;
-use crate::feed::{Counter, Counters, State};
+use crate::feed::{Counter, Counters, Eyes, State};
 
 /// Most clusters that are named, those first that have been in trouble for longest.
 pub(super) const MOST_TROUBLED: usize = 100;
@@ -133,7 +133,9 @@ fn troubles(scene: &Scene, out: &mut Out<'_>) {
     let mut longest: BTreeMap<&str, (f64, &'static str)> = BTreeMap::new();
     for feed in &scene.feeds {
         let status = feed.status();
-        if matches!(status.state, State::Live | State::Absent) {
+        // What a user of their own watch may not see is no trouble of the cluster's.
+        let is_theirs = feed.key.eyes != Eyes::Own && status.state == State::Forbidden;
+        if is_theirs || matches!(status.state, State::Live | State::Absent) {
             continue;
         }
         let seconds = now.duration_since(status.since).as_secs_f64().max(0.0);

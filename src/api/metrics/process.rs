@@ -63,6 +63,13 @@ pub(super) const METRICS: &[Metric] = &[
         },
     },
     Metric {
+        name: "foretop_log_suppressed",
+        kind: Type::Counter,
+        labels: &[],
+        help: "Lines that were left out of the log, since their event came more than `log.perSecond` times in a second.",
+        read: |_, out| out.count(&[], crate::log::suppressed()),
+    },
+    Metric {
         name: "foretop_thread_cpu_seconds",
         kind: Type::Counter,
         labels: &["thread"],
