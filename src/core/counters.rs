@@ -29,7 +29,11 @@ impl Level {
 pub struct CoreCounters {
     /// Open streams.
     pub streams: Level,
-    /// Of these, in each state, in the order of [`StreamState::ALL`].
+    /// Of these, multiplexed ones.
+    pub lines: Level,
+    /// Views that they show.
+    pub lanes: Level,
+    /// Streams in each state, in the order of [`StreamState::ALL`].
     pub states: [Level; StreamState::ALL.len()],
     /// Views with streams.
     pub views: Level,

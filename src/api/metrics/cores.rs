@@ -29,6 +29,20 @@ pub(super) const STREAMS: &[Metric] = &[
         },
     },
     Metric {
+        name: "foretop_streams_multiplexed",
+        kind: Type::Gauge,
+        labels: &["core"],
+        help: "Of these, multiplexed ones, which show several views each.",
+        read: each_core!(|core| core.lines.get()),
+    },
+    Metric {
+        name: "foretop_multiplexed_views",
+        kind: Type::Gauge,
+        labels: &["core"],
+        help: "Views that multiplexed streams show, over all of them.",
+        read: each_core!(|core| core.lanes.get()),
+    },
+    Metric {
         name: "foretop_views",
         kind: Type::Gauge,
         labels: &["core"],
