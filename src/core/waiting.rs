@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Core;
 use super::beat::Timer;
 use super::prefix::Then;
-use super::slot::{At, HAS_ROWS, RESUMED, SlotId, SlotName, TOLD};
+use super::slot::{At, ENDING, HAS_ROWS, RESUMED, SlotId, SlotName, TOLD};
 use super::view::{HeldSnapshot, ViewId, ViewKey};
 use crate::feed::block::Refused;
 use crate::feed::snapshot::Snapshot;
@@ -105,7 +105,7 @@ impl Core {
 
     /// Whether a stream that has waited for a snapshot still does.
     fn waits(&self, name: SlotName) -> bool {
-        self.slots.named(name).is_some_and(|slot| match slot.at {
+        self.slots.named(name).filter(|slot| !slot.is(ENDING)).is_some_and(|slot| match slot.at {
             At::Waiting => true,
             At::Prefix(segment, _) => self.prefixes.then(segment) == Then::Wait,
             At::Log(_) | At::Behind(_) | At::Pausing | At::Line(_) => false,

@@ -58,12 +58,15 @@ impl Core {
         }
     }
 
-    /// Ends a lane's stream, behind the rest of the frame that it has got in part.
+    /// Ends a lane's stream, behind the rest of the frame that it has got in part; where there is none, as soon as the core is at its clock: amid a feed's
+    /// blocks a stream that ends is not closed, lest its view and the feed go with it.
     fn retire(&mut self, id: SlotId, reason: Reason) {
-        if !self.owes_rest(id) {
-            return self.close(id, reason);
+        if self.owes_rest(id) {
+            self.put_in_way(id, Vec::new(), Then::Close);
+        } else {
+            self.stand_nowhere(id);
+            self.timers.at(Instant::now(), Timer::Close(self.slots.name(id)));
         }
-        self.put_in_way(id, Vec::new(), Then::Close);
         let slot = self.slots.get_mut(id);
         slot.set(ENDING);
         slot.ending = Some(reason);

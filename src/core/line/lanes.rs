@@ -295,6 +295,11 @@ impl Core {
         if self.owes_rest(id) {
             return self.put_in_way(id, Vec::new(), Then::Snapshot);
         }
+        self.stand_nowhere(id);
+    }
+
+    /// The lane stands nowhere, with nothing to send.
+    pub(super) fn stand_nowhere(&mut self, id: SlotId) {
         let slot = self.slots.get(id);
         let view = slot.view;
         match slot.at {

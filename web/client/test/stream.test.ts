@@ -11,6 +11,7 @@ const spec = { cluster: "east", kind: "pods" };
 
 beforeEach(() => {
   vi.useFakeTimers();
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
   server = new FakeServer();
   server.put("east", "pods", pod("a"));
   server.put("east", "pods", pod("b"));
@@ -19,6 +20,7 @@ beforeEach(() => {
 
 afterEach(() => {
   client.close();
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
@@ -240,6 +242,17 @@ describe("what a list says of itself", () => {
     await passes(100);
     expect(watching.state.phase).toBe("stale");
     expect(client.health.link).toBe("open");
+  });
+
+  it("is never live as of nobody knows when", async () => {
+    const { watching } = watch();
+    await passes(300);
+    server.open[0]?.say("status", "1", { state: "stale" });
+    await passes(100);
+    expect(watching.state.phase).toBe("stale");
+    server.open[0]?.say("status", "1", { state: "live" });
+    await passes(26_000);
+    expect(watching.state.phase).not.toBe("live");
   });
 
   it("gives up a stream on which nothing comes any more", async () => {
