@@ -115,7 +115,8 @@ mod tests {
     fn what_is_left_out_is_counted() {
         let lines = std::sync::Arc::default();
         let throttle = Throttle { began: Instant::now(), ..Throttle::new(1) };
-        let subscriber = tracing_subscriber::registry().with(Lines(std::sync::Arc::clone(&lines)).with_filter(throttle));
+        let subscriber =
+            tracing_subscriber::registry().with(Lines(std::sync::Arc::clone(&lines)).with_filter(throttle));
         let before = suppressed();
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..100 {

@@ -41,7 +41,10 @@ fn arguments(text: &str) -> &str {
 
 /// Whether it is an event's name, such as `server.started`.
 fn is_name(word: &str) -> bool {
-    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
     word.contains('.') && word.split('.').all(is_part)
 }
 
@@ -68,7 +71,8 @@ fn written() -> BTreeMap<String, BTreeSet<String>> {
                 continue;
             }
             let arguments = arguments(rest);
-            let event = name(arguments).unwrap_or_else(|| panic!("{}: no event in {arguments}", path.display()));
+            let event =
+                name(arguments).unwrap_or_else(|| panic!("{}: no event in {arguments}", path.display()));
             events.entry(event.to_owned()).or_default().insert(level.to_owned());
         }
     }
@@ -82,7 +86,8 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
     for row in page.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         for event in cells[1].split(", ") {
-            let before = events.insert(event.trim_matches('`').to_owned(), BTreeSet::from([cells[2].to_owned()]));
+            let before =
+                events.insert(event.trim_matches('`').to_owned(), BTreeSet::from([cells[2].to_owned()]));
             assert!(before.is_none(), "{event} stands there twice");
         }
     }

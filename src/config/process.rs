@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::grammar::{Filter, Whole, Size, Switch, Time};
+use super::grammar::{Filter, Size, Switch, Time, Whole};
 use super::table::{Section, Table};
 use super::{GIB, HOUR, MIB, MINUTE};
 
