@@ -51,7 +51,11 @@ fn feeds_of_one_kind_share_a_source_which_ends_with_the_last() {
     hub.open(&key("services", Rows::Plain, "")).expect("a feed");
     assert_eq!(sources.running(), 2, "each kind has its own");
     let shown: Vec<_> = hub.feeds().iter().map(|feed| (feed.key.kind.name, feed.key.rows)).collect();
-    assert_eq!((shown[0], shown[1]), (("pods", Rows::Plain), ("pods", Rows::Full)), "the plain one comes first");
+    assert_eq!(
+        (shown[0], shown[1]),
+        (("pods", Rows::Plain), ("pods", Rows::Full)),
+        "the plain one comes first"
+    );
     let of_source = hub.find_of_source(&key("pods", Rows::Full, "b")).expect("it runs");
     assert_eq!(of_source.key.kind.name, "pods");
 
