@@ -142,6 +142,8 @@ struct Reflector {
     /// The newest version that the sink has.
     position: Option<Rv>,
     opened: Option<Instant>,
+    /// When a watch was last left for a list that a feed asked for.
+    left: Option<Instant>,
     /// What the sink was last told.
     told: Option<State>,
 }
@@ -159,7 +161,7 @@ impl Reflector {
     fn new(cluster: Arc<Cluster>, sink: Arc<dyn Sink>, look: Look, settings: Arc<config::Upstream>) -> Self {
         let position = sink.cursor();
         let course = Course::new(position.is_some());
-        Reflector { cluster, sink, look, settings, course, position, opened: None, told: None }
+        Reflector { cluster, sink, look, settings, course, position, opened: None, left: None, told: None }
     }
 
     async fn follow(&mut self) -> Infallible {

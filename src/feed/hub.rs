@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::post::{CoreId, Mail, Post};
-use super::{Feed, FeedKey, Scope, Shared, Trunk};
+use super::{Feed, FeedKey, Heard, Scope, Shared, Trunk};
 use crate::wire::refusal::Refusal;
 
 /// What feeds feeds: the reflectors, or whatever takes their place.
@@ -186,33 +186,40 @@ impl Hub {
             entry.idle_since = None;
             return Ok(entry.feed.clone());
         }
+        self.start(&mut feeds, key, |heard| Feed::of_source(key.clone(), &self.shared, heard))
+    }
+
+    /// Puts a feed, of which there is none yet, on its source, which is started if need be.
+    fn start(
+        &self,
+        feeds: &mut Feeds,
+        key: &FeedKey,
+        make: impl FnOnce(Arc<Heard>) -> Arc<Feed>,
+    ) -> Result<Arc<Feed>, Refusal> {
         if feeds.entries.len() >= self.limits.feeds || self.shared.ledger.is_full() {
             return Err(Refusal::Full);
         }
         if !feeds.make_room_for(key, self.limits.selectors) {
             return Err(Refusal::TooManySelectors);
         }
-        let (feed, source) = self.start(&mut feeds, key)?;
+        let runs = feeds.sources.get(&key.source()).and_then(Weak::upgrade);
+        let trunk = runs.as_ref().map_or_else(|| Trunk::new(key), |source| source.trunk.clone());
+        let feed = make(trunk.heard.clone());
+        trunk.join(feed.clone());
+        let source = match runs {
+            Some(source) => source,
+            None => {
+                let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
+                let source = Arc::new(Source { trunk, _running: running });
+                feeds.sources.insert(key.source(), Arc::downgrade(&source));
+                source
+            }
+        };
         tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.started");
         let entry = Entry { feed: feed.clone(), source, idle_since: None, lists_seen: 0 };
         feeds.entries.insert(key.clone(), entry);
-        self.publish(&feeds);
+        self.publish(feeds);
         Ok(feed)
-    }
-
-    /// A feed on its source, which is started if need be.
-    fn start(&self, feeds: &mut Feeds, key: &FeedKey) -> Result<(Arc<Feed>, Arc<Source>), Refusal> {
-        let runs = feeds.sources.get(&key.source()).and_then(Weak::upgrade);
-        let trunk = runs.as_ref().map_or_else(|| Trunk::new(key), |source| source.trunk.clone());
-        let feed = Feed::of_source(key.clone(), &self.shared, trunk.heard.clone());
-        trunk.join(feed.clone());
-        if let Some(source) = runs {
-            return Ok((feed, source));
-        }
-        let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
-        let source = Arc::new(Source { trunk, _running: running });
-        feeds.sources.insert(key.source(), Arc::downgrade(&source));
-        Ok((feed, source))
     }
 
     /// Ends every feed of a cluster that has left the registry, or whose settings have changed.
