@@ -7,6 +7,7 @@ pub mod as_of;
 pub mod dress;
 pub mod head;
 pub mod id;
+pub mod line;
 pub mod refusal;
 pub mod selector;
 pub mod sse;
