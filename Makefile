@@ -56,7 +56,7 @@ e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), a r
 chart: ## The Helm chart: golden files, refusals, a real apiserver's word on it, and Foretop behind nginx and HAProxy (needs Go, nginx, haproxy).
 	tests/chart/run.sh
 
-image: ## The container image from a static release build, tried and left as an OCI layout in target/image, with its bill of materials.
+image: console ## The container image from a static release build, tried and left as an OCI layout in target/image, with its bill of materials.
 	target=$$(rustc -vV | sed -n 's/^host: //p') && binary=target/$$target/release/foretop && \
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --release --bin foretop --target $$target && \
 	strip --strip-debug -o target/foretop-static $$binary && tests/container/run.sh target/foretop-static && rm -rf target/image && \
