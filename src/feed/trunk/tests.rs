@@ -424,7 +424,11 @@ fn feeds_with_rows_of_before_go_on_from_them() {
     let (full, plain) = (before.seen[&1].feed.clone(), before.seen[&0].feed.clone());
     let trunk = Trunk::new(&key(0));
     trunk.join(full.clone());
-    assert_eq!((trunk.cursor(), trunk.asks.list()), (Some(Rv(100)), false), "the source begins where it stands");
+    assert_eq!(
+        (trunk.cursor(), trunk.asks.list()),
+        (Some(Rv(100)), false),
+        "the source begins where it stands"
+    );
     assert!(trunk.asks.details());
     trunk.join(plain.clone());
     assert!(!trunk.asks.list());
