@@ -29,7 +29,8 @@
 //!    place* ([`core::prefix`], [`core::catchup`], [`feed::journal`]). [`core::end`] ends it.
 //! 6. All else moves, socket and all, to [`api`] on the control plane.
 //!
-//! [`audit`] records who saw what; [`feed::hub`] knows which feeds there are and starts and ends them; [`serve`] puts the parts together, and drains them; [`config`] is one
+//! [`audit`] records who saw what; [`feed::hub`] knows which feeds there are and starts and ends them; [`serve`] puts the parts together, and drains them; [`saved`] carries feeds over a
+//! restart, and [`siblings`] says what other replicas serve; [`config`] is one
 //! typed tree; [`sim`] simulates apiservers for the demo, the tests and load runs.
 //!
 //! Dependencies point one way: `core` and `cluster` know `feed`; `feed` knows `kind` and `wire`; `kind` knows nothing of the rest.
@@ -56,7 +57,9 @@ pub mod core;
 pub mod feed;
 pub mod identity;
 pub mod kind;
+pub mod saved;
 pub mod serve;
+pub mod siblings;
 pub mod sim;
 pub mod tls;
 pub mod wire;

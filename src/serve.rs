@@ -1,5 +1,7 @@
 //! Puts the parts together: clusters, hub, cores and control plane; and takes them apart in order.
 
+mod warm;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,16 +18,19 @@ use crate::api::{self, Api};
 use crate::audit::Audit;
 use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
 use crate::config::{Config, Mistakes};
+use crate::core::counters::{CoreCounters, Level};
 use crate::core::listener::listen;
 use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::post::Post;
-use crate::feed::{FeedKey, Shared};
+use crate::feed::Shared;
 use crate::identity::origin::Origins;
 use crate::identity::revocation::Hear;
+use crate::identity::seal::KeyError;
 use crate::identity::{AuthError, Authenticator, Revoked};
+use crate::saved::Shelf;
 use crate::tls::{Listening, TlsError};
 
 /// Why a server does not start.
@@ -61,6 +66,9 @@ pub enum ServeError {
     /// Nobody could be identified as the settings say.
     #[error("{0}")]
     Auth(#[from] AuthError),
+    /// Feeds cannot be sealed as the settings say.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The audit's file cannot be opened.
     #[error("cannot write the audit to `audit.file`: {0}")]
     Audit(#[source] io::Error),
@@ -74,6 +82,12 @@ pub enum ServeError {
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
 }
+
+/// Time beyond the drain window for streams that take their last event no sooner than allowed; levels are set once a second.
+const LAST_STREAMS: Duration = Duration::from_secs(3);
+
+/// Time for lists that are on their way when the last stream has ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Time for the audit's last records to be written.
 const LAST_RECORDS: Duration = Duration::from_secs(2);
@@ -99,6 +113,7 @@ pub struct Server {
     api: Arc<Api>,
     tls: Option<Listening>,
     audit: Audit,
+    shelf: Option<Arc<Shelf>>,
     drain: crate::config::Drain,
 }
 
@@ -133,6 +148,9 @@ impl Server {
         };
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
+        let shelf = Shelf::new(config)?.map(Arc::new);
+        // Before anybody can come: who comes back finds the journal that it knew.
+        let restored = shelf.as_ref().map_or_else(Vec::new, |shelf| shelf.restore(&hub));
         let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
         if let Some(bearer) = authenticator.bearer() {
@@ -201,27 +219,11 @@ impl Server {
             api,
             tls,
             audit,
+            shelf,
             drain: config.drain.clone(),
         };
-        server.prewarm(config);
+        server.become_ready(config, restored);
         Ok(server)
-    }
-
-    fn prewarm(&self, config: &Config) {
-        let specs = self.clusters.specs();
-        let keys: Vec<FeedKey> = config
-            .watch
-            .prewarm
-            .iter()
-            .flat_map(|(cluster, kind)| {
-                let matching = specs.iter().filter(move |spec| cluster == "*" || **cluster == *spec.name);
-                matching.map(move |spec| FeedKey::own(spec.name.clone(), kind))
-            })
-            .collect();
-        for key in &keys {
-            self.hub.keep(key);
-        }
-        tokio::spawn(self.api.clone().become_ready(keys, config.feeds.ready_after));
     }
 
     /// Ends what there is of a cluster.
@@ -264,17 +266,23 @@ impl Server {
         }
         let until = Instant::now() + self.drain.window;
         self.tell(|| Command::Drain(until));
-        let streams = || self.cores.iter().map(|core| core.counters.streams.get()).sum::<u64>();
-        // Streams that take their last event no sooner than allowed; the levels are set once a second.
-        let last = until + Duration::from_secs(3);
-        while Instant::now() < last && (streams() > 0 || Instant::now() < until) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            if streams() == 0 {
-                break;
-            }
-        }
-        tracing::info!(streams = streams(), "server.drained");
+        let each = |level: fn(&CoreCounters) -> &Level| self.cores.iter().map(move |core| level(&core.counters).get());
+        wait_until(until + LAST_STREAMS, || each(|core| &core.going).all(|going| going == 1)).await;
+        wait_until(until + LAST_STREAMS, || each(|core| &core.streams).sum::<u64>() == 0).await;
+        wait_until(Instant::now() + LAST_ANSWERS, || each(|core| &core.connections).sum::<u64>() == 0).await;
+        tracing::info!(streams = each(|core| &core.streams).sum::<u64>(), "server.drained");
+        self.save().await;
         self.audit.flush(LAST_RECORDS);
+    }
+
+    /// Saves the feeds, where they are to survive a restart.
+    async fn save(&self) {
+        let Some(shelf) = self.shelf.clone() else { return };
+        let feeds = self.hub.feeds();
+        let saving = tokio::task::spawn_blocking(move || shelf.save(&feeds));
+        if let Err(error) = saving.await {
+            tracing::error!(%error, "state.not_saved: every feed will start cold");
+        }
     }
 
     fn tell(&self, command: impl Fn() -> Command) {
@@ -295,6 +303,13 @@ impl Hear for TellCores {
             // Only a core that is gone does not hear it.
             let _ = core.tell(Command::Revoked(what.clone()));
         }
+    }
+}
+
+/// Waits until it is so, or until then.
+async fn wait_until(last: Instant, is_so: impl Fn() -> bool) {
+    while !is_so() && Instant::now() < last {
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

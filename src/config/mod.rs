@@ -69,7 +69,7 @@ pub use streams::{Refusal, Streams};
 pub use tenants::{DEFAULT_TENANT, TenantRule, Tenants};
 pub use tls::Tls;
 pub use upstream::Upstream;
-pub use watch::Watch;
+pub use watch::{Place, Watch};
 
 use grammar::OptionalPath;
 use table::{Section, Table};

@@ -198,8 +198,13 @@ impl Core {
         self.forget_grants();
         self.follow_tails();
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
-        self.counters.streams.set(self.slots.len());
+        self.set_levels();
         self.count_held();
+    }
+
+    /// Says how much there is of what comes and goes.
+    pub(super) fn set_levels(&self) {
+        self.counters.streams.set(self.slots.len());
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());
         self.counters.connections.set(self.connections.len());

@@ -125,8 +125,14 @@ impl Core {
         self.lists_opened(key, why);
     }
 
-    /// What a stream may show that has waited for its feed. `None`: what was decided then no longer holds, and it has ended.
+    /// What a stream may show that has waited for its feed. `None`: what was decided then no longer holds, or this server goes, and it has
+    /// ended.
     fn still_allowed(&mut self, opening: Opening) -> Option<(Opening, Scope)> {
+        if self.lame {
+            let words = self.shutdown();
+            self.end_opening(opening, &words);
+            return None;
+        }
         match self.scope_by(opening.pass) {
             Ok(scope) => Some((opening, scope)),
             Err(loss) => {

@@ -48,7 +48,7 @@ impl Core {
     }
 
     /// Whether a stream has got all there is, and its client an id that says so. While the source is away, coming back would change nothing.
-    fn stands_at_end(&self, slot: &Slot) -> bool {
+    pub(super) fn stands_at_end(&self, slot: &Slot) -> bool {
         let At::Log(cursor) = slot.at else { return false };
         if slot.is(BLOCKED | HELD | ENDING | AHEAD) {
             return false;

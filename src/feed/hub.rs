@@ -4,6 +4,8 @@
 //! control plane through a channel that nobody waits on. The hub starts a source for each feed with demand, and ends feeds that
 //! nobody has used for the linger time.
 
+mod warm;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,6 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::post::{CoreId, Mail, Post};
+use super::saved::Restores;
 use super::{Feed, FeedKey, Scope, Shared};
 use crate::wire::refusal::Refusal;
 
@@ -39,6 +42,8 @@ pub type Directory = HashMap<FeedKey, Arc<Feed>>;
 
 /// Which feeds there are, and what cores want of them.
 pub struct Hub {
+    /// What came of restoring feeds that were saved.
+    pub restores: Restores,
     directory: ArcSwap<Directory>,
     feeds: Mutex<HashMap<FeedKey, Entry>>,
     asks: mpsc::UnboundedSender<Ask>,
@@ -46,6 +51,8 @@ pub struct Hub {
     shared: Shared,
     limits: Limits,
     kept: Mutex<HashSet<FeedKey>>,
+    /// What siblings serve, as they last said.
+    siblings: Mutex<HashSet<FeedKey>>,
 }
 
 /// Bounds on feeds.
@@ -86,6 +93,7 @@ impl Hub {
     ) -> (Arc<Self>, impl Future<Output = ()> + Send) {
         let (asks, received) = mpsc::unbounded_channel();
         let hub = Arc::new(Hub {
+            restores: Restores::default(),
             directory: ArcSwap::default(),
             feeds: Mutex::default(),
             asks,
@@ -93,6 +101,7 @@ impl Hub {
             shared,
             limits,
             kept: Mutex::default(),
+            siblings: Mutex::default(),
         });
         let task = run(Arc::downgrade(&hub), received);
         (hub, task)
@@ -131,13 +140,6 @@ impl Hub {
         self.ask(Ask::Specimen(core, feed, scope));
     }
 
-    /// Starts a feed that never lingers away.
-    pub fn keep(&self, key: &FeedKey) {
-        self.lock_kept().insert(key.clone());
-        // Where that fails, the first who asks for it starts it.
-        let _ = self.open(key);
-    }
-
     /// The feed, started if need be.
     ///
     /// # Errors
@@ -148,15 +150,24 @@ impl Hub {
             entry.idle_since = None;
             return Ok(entry.feed.clone());
         }
+        self.start(&mut feeds, Feed::new(key.clone(), &self.shared), None)
+    }
+
+    /// Starts a feed that there is none of its key of yet.
+    fn start(
+        &self,
+        feeds: &mut HashMap<FeedKey, Entry>,
+        feed: Arc<Feed>,
+        idle_since: Option<Instant>,
+    ) -> Result<Arc<Feed>, Refusal> {
         if feeds.len() >= self.limits.feeds || self.shared.ledger.is_full() {
             return Err(Refusal::Full);
         }
-        let feed = Feed::new(key.clone(), &self.shared);
         let source = self.sources.start(feed.clone()).ok_or(Refusal::Unavailable)?;
-        tracing::info!(cluster = %key.cluster, kind = key.kind.name, "feed.started");
-        let entry = Entry { feed: feed.clone(), _source: Some(source), idle_since: None, lists_seen: 0 };
-        feeds.insert(key.clone(), entry);
-        self.publish(&feeds);
+        tracing::info!(cluster = %feed.key.cluster, kind = feed.key.kind.name, "feed.started");
+        let entry = Entry { feed: feed.clone(), _source: Some(source), idle_since, lists_seen: 0 };
+        feeds.insert(feed.key.clone(), entry);
+        self.publish(feeds);
         Ok(feed)
     }
 
@@ -171,6 +182,7 @@ impl Hub {
             stays
         });
         self.lock_kept().retain(|key| &*key.cluster != cluster);
+        self.lock_siblings().retain(|key| &*key.cluster != cluster);
         self.publish(&feeds);
     }
 
@@ -218,6 +230,7 @@ impl Hub {
         let mut feeds = self.lock();
         let before = feeds.len();
         let kept = self.lock_kept().clone();
+        let siblings = self.lock_siblings().clone();
         feeds.retain(|key, entry| {
             let lists = entry.feed.uses.0.load(Relaxed);
             let used = kept.contains(key) || entry.feed.is_followed() || lists != entry.lists_seen;
@@ -227,7 +240,7 @@ impl Hub {
                 return true;
             }
             let idle = now.saturating_duration_since(*entry.idle_since.get_or_insert(now));
-            let stays = idle < self.limits.linger;
+            let stays = idle < self.limits.linger || siblings.contains(key);
             if !stays {
                 // A core that took the feed from the directory a moment ago is told, and asks anew.
                 entry.feed.end();

@@ -16,6 +16,7 @@ mod key;
 pub mod ledger;
 pub mod post;
 mod replica;
+pub mod saved;
 mod scope;
 pub mod snapshot;
 mod state;

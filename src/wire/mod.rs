@@ -4,6 +4,7 @@
 //! a text made here.
 
 pub mod dress;
+pub mod fields;
 pub mod head;
 pub mod id;
 pub mod refusal;

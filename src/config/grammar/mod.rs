@@ -18,7 +18,7 @@ pub(crate) use tenants::TenantRules;
 pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
 pub use url::is_safe_url;
-pub(crate) use url::{Issuer, OptionalUrl};
+pub(crate) use url::{Issuer, OptionalUrl, Places};
 pub(crate) use word::{
     Address, AddressOrOff, AnyText, Choice, Choices, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch,
     Text,
