@@ -1,23 +1,26 @@
 //! Puts the parts together: clusters, hub, cores and control plane; and takes them apart in order.
 
+mod reload;
 mod warm;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::access::Access;
 use crate::access::rbac::Rbac;
 use crate::api::console::files::{Console, ConsoleError};
 use crate::api::{self, Api};
 use crate::audit::Audit;
-use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
-use crate::config::{Config, Mistakes};
+use crate::cluster::{Changes, ClusterSpec, Clusters, RegistryFile};
+use crate::config::{Config, Drain, Mistakes};
 use crate::core::counters::{CoreCounters, Level};
 use crate::core::listener::listen;
 use crate::core::start::{Driver, prepare, start};
@@ -32,6 +35,8 @@ use crate::identity::seal::KeyError;
 use crate::identity::{AuthError, Authenticator, Revoked};
 use crate::saved::Shelf;
 use crate::tls::{Listening, TlsError};
+
+pub use reload::{RELOADED, Settings};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +119,8 @@ pub struct Server {
     tls: Option<Listening>,
     audit: Audit,
     shelf: Option<Arc<Shelf>>,
-    drain: crate::config::Drain,
+    drain: ArcSwap<Drain>,
+    siblings: Mutex<Option<AbortHandle>>,
 }
 
 impl Server {
@@ -220,7 +226,8 @@ impl Server {
             tls,
             audit,
             shelf,
-            drain: config.drain.clone(),
+            drain: ArcSwap::from_pointee(config.drain.clone()),
+            siblings: Mutex::default(),
         };
         server.become_ready(config, restored);
         Ok(server)
@@ -260,11 +267,12 @@ impl Server {
         tracing::info!("server.draining");
         self.api.set_draining();
         self.tell(|| Command::Lame);
-        tokio::time::sleep(self.drain.lame).await;
+        let drain = self.drain.load_full();
+        tokio::time::sleep(drain.lame).await;
         if let Some(tls) = &self.tls {
             tls.close();
         }
-        let until = Instant::now() + self.drain.window;
+        let until = Instant::now() + drain.window;
         self.tell(|| Command::Drain(until));
         let each = |level: fn(&CoreCounters) -> &Level| self.cores.iter().map(move |core| level(&core.counters).get());
         wait_until(until + LAST_STREAMS, || each(|core| &core.going).all(|going| going == 1)).await;
@@ -325,41 +333,23 @@ fn listen_to_managers(address: SocketAddr) -> Result<TcpListener, ServeError> {
 ///
 /// # Errors
 /// What keeps it from starting.
-pub async fn run(config: Config) -> Result<(), ServeError> {
-    let Some(path) = config.clusters_file.clone() else {
+pub async fn run(config: Config, settings: Settings) -> Result<(), ServeError> {
+    let mut registry = None;
+    let mut specs = Vec::new();
+    if let Some(path) = config.clusters_file.clone() {
+        let mut file = RegistryFile::new(path).for_tenants(config.tenants.clone());
+        if let Some(Err(mistakes)) = file.look().await {
+            return Err(ServeError::Registry(mistakes));
+        }
+        specs = file.registry().clusters.iter().map(|spec| ClusterSpec::clone(spec)).collect();
+        registry = Some(file);
+    } else {
         tracing::warn!("clusters.none: `clustersFile` is not set, so there is no cluster to serve");
-        let server = Server::start(&config, Vec::new())?;
-        return until_signalled(&server).await;
-    };
-    let mut file = RegistryFile::new(path).for_tenants(config.tenants.clone());
-    if let Some(Err(mistakes)) = file.look().await {
-        return Err(ServeError::Registry(mistakes));
     }
-    let specs = file.registry().clusters.iter().map(|spec| ClusterSpec::clone(spec)).collect();
     let server = Server::start(&config, specs)?;
     tokio::select! {
-        never = follow_registry(&server, file, &config) => match never {},
+        never = reload::follow(&server, registry, settings, config) => match never? {},
         ended = until_signalled(&server) => ended,
-    }
-}
-
-/// Follows the registry file; a bad one keeps the registry as it is, and is told once.
-async fn follow_registry(
-    server: &Server,
-    mut file: RegistryFile,
-    config: &Config,
-) -> std::convert::Infallible {
-    loop {
-        tokio::time::sleep(cluster::reload::EVERY).await;
-        match file.look().await {
-            None => {}
-            Some(Ok(changes)) => server.apply(changes, &file.registry().clusters, config),
-            Some(Err(mistakes)) => {
-                for mistake in mistakes.0 {
-                    tracing::error!("clusters.bad_file: the old registry stays: {mistake}");
-                }
-            }
-        }
     }
 }
 

@@ -22,11 +22,7 @@ impl Server {
     /// Says ready once all that is to be warm is so, or was tried for `feeds.readyAfter`; and stays ready.
     pub(super) fn become_ready(&self, config: &Config, restored: Vec<FeedKey>) {
         let mut warm: HashSet<FeedKey> = restored.into_iter().chain(self.prewarm(config)).collect();
-        let first = Siblings::new(config, self.hub.clone()).map(|siblings| {
-            let (tell, told) = oneshot::channel();
-            tokio::spawn(siblings.follow(tell));
-            told
-        });
+        let first = self.follow_siblings(config);
         let (api, hub, longest) = (self.api.clone(), self.hub.clone(), config.feeds.ready_after);
         tokio::spawn(async move {
             let in_time = tokio::time::timeout(longest, async {
@@ -44,6 +40,21 @@ impl Server {
             }
             api.set_ready();
         });
+    }
+
+    /// Follows what the siblings of the settings serve, in place of those before. Returns what they say first; `None`: there are none.
+    pub(super) fn follow_siblings(&self, config: &Config) -> Option<oneshot::Receiver<HashSet<FeedKey>>> {
+        let mut following = self.siblings.lock().expect("nothing panics while it holds this lock");
+        if let Some(before) = following.take() {
+            before.abort();
+        }
+        let Some(siblings) = Siblings::new(config, self.hub.clone()) else {
+            self.hub.follow_siblings(HashSet::new());
+            return None;
+        };
+        let (tell, told) = oneshot::channel();
+        *following = Some(tokio::spawn(siblings.follow(tell)).abort_handle());
+        Some(told)
     }
 
     /// Keeps the feeds that the settings name, of the clusters that there are.

@@ -37,6 +37,10 @@ pub(crate) trait Grammar<T> {
     }
     /// The value as it would be written.
     fn show(&self, value: &T) -> String;
+    /// What tells the value from others.
+    fn digest(&self, value: &T) -> String {
+        self.show(value)
+    }
     /// The value, or everything that is wrong with what was given.
     fn read(&self, given: &Node) -> Result<T, Vec<Wrong>>;
 }
