@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::grammar::{OptionalPath, Size};
 use super::table::{Section, Table};
-use super::{GIB, MIB};
+use super::GIB;
 
 /// What has to survive a restart.
 #[derive(Clone, Debug)]
@@ -12,12 +12,12 @@ pub struct State {
     /// A directory of this process alone.
     pub dir: Option<PathBuf>,
     /// Bytes that saved feeds may take in it; 0: none are saved.
-    pub feed_bytes: u64,
+    pub feed_bytes: usize,
 }
 
 impl Default for State {
     fn default() -> Self {
-        State { dir: None, feed_bytes: 512 * MIB }
+        State { dir: None, feed_bytes: 512 << 20 }
     }
 }
 

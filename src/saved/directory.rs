@@ -40,11 +40,11 @@ impl Directory {
     ///
     /// # Errors
     /// [`Cold::Unreadable`], [`Cold::TooLong`].
-    pub fn read(&self, path: &Path, most: u64) -> Result<Vec<u8>, Cold> {
+    pub fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>, Cold> {
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(|_| Cold::Unreadable)?;
-        file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|_| Cold::Unreadable)?;
-        if bytes.len() as u64 > most { Err(Cold::TooLong) } else { Ok(bytes) }
+        file.take((most as u64).saturating_add(1)).read_to_end(&mut bytes).map_err(|_| Cold::Unreadable)?;
+        if bytes.len() > most { Err(Cold::TooLong) } else { Ok(bytes) }
     }
 
     /// Writes a feed's file beside the one that there may be, and puts it in its place. It is there for good only after [`Directory::settle`].

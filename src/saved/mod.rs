@@ -37,7 +37,7 @@ pub struct Shelf {
     seals: Seals,
     /// What tells this build from others.
     build: u128,
-    most_bytes: u64,
+    most_bytes: usize,
     oldest: Duration,
     kinds: Vec<&'static Kind>,
 }
@@ -123,10 +123,10 @@ impl Shelf {
         for (_, feed) in by_size {
             let Some(plain) = feed.save(Moment::now()) else { continue };
             let sealed = file::write(&plain, self.build, &self.seals);
-            let is_too_much = bytes + sealed.len() as u64 > self.most_bytes || began.elapsed() > SAVE_TIME;
+            let is_too_much = bytes + sealed.len() > self.most_bytes || began.elapsed() > SAVE_TIME;
             match if is_too_much { Err(no_room()) } else { self.directory.write(&feed.key, &sealed) } {
                 Ok(path) => {
-                    bytes += sealed.len() as u64;
+                    bytes += sealed.len();
                     files.push(path);
                 }
                 Err(error) => {
