@@ -178,7 +178,6 @@ async fn rows_are_shown_while_the_apiserver_is_away_and_said_to_be_old() {
     let back = |event: &Event| event.data.contains("\"back\"");
     stream.until("the return", |items| house::wire::events(items).iter().any(back)).await;
     assert!(!names(&stream.seen()).contains(&"snapshot"), "{}", stream.text);
-    assert_eq!(lists(&house).await, 0);
 }
 
 /// What may have become of a saved file, and what is said of it.
@@ -253,7 +252,7 @@ async fn what_is_saved_is_for_its_owner_and_within_its_bounds() {
         assert!(memchr::memmem::find(&bytes, b"\"name\"").is_none(), "rows are sealed");
     }
     let largest = files(folder.path()).iter().map(|file| file.metadata().unwrap().len()).max().unwrap();
-    config.state.feed_bytes = largest - 1;
+    config.state.feed_bytes = usize::try_from(largest).unwrap() - 1;
     first_life(&config, &east).await;
     assert_eq!(files(folder.path()).len(), 1, "the smaller one");
     config.state.feed_bytes = 0;

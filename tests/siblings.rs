@@ -76,9 +76,9 @@ async fn a_replica_follows_what_its_siblings_serve_for_as_long_as_they_do() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("views.json");
     let says = |kinds: &[&str]| {
-        let views: Vec<_> = kinds.iter().map(|kind| json!({"cluster": EAST, "kind": kind})).collect();
-        let more = json!({"cluster": "nowhere", "kind": "pods"});
-        std::fs::write(&file, json!({"views": [views, vec![more]].concat()}).to_string()).unwrap();
+        let mut views: Vec<_> = kinds.iter().map(|kind| json!({"cluster": EAST, "kind": kind})).collect();
+        views.push(json!({"cluster": "nowhere", "kind": "pods"}));
+        std::fs::write(&file, json!({ "views": views }).to_string()).unwrap();
     };
     let mut config = config();
     config.watch.siblings = vec![Place::File(file.clone())];
