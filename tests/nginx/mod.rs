@@ -32,9 +32,9 @@ impl Nginx {
         let folder = tempfile::tempdir().expect("a folder");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let servers: Vec<_> =
-            replicas.iter().map(|replica| format!("server {replica} max_fails=1 fail_timeout=2s;")).collect();
+            replicas.iter().map(|replica| format!("server {replica} max_fails=0;")).collect();
         let site = CONFIGURATION
-            .replace("server 127.0.0.1:8080 max_fails=1 fail_timeout=2s;", &servers.join("\n"))
+            .replace("server 127.0.0.1:8080 max_fails=0;", &servers.join("\n"))
             .replace("listen 80;", &format!("listen {address};"));
         assert!(replicas.iter().all(|replica| site.contains(&replica.to_string())), "the configuration has changed");
         let at = folder.path().display();
@@ -60,6 +60,9 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("nginx says:\n{}", self.complaints());
+        }
         // So that its workers end with it.
         let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM);
         let _ = self.child.wait();
