@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use foretop::sim::{Cluster, Options};
+use foretop::sim::{Cluster, Options, Tuning};
 use house::process::Process;
 use house::{EAST, eventually, list};
 use nginx::{Nginx, free_port};
@@ -37,9 +37,10 @@ impl Replica {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (address, managed, at) = (address(ports.0), address(ports.1), folder.display());
         let settings = format!(
-            "auth: {{mode: dev, session: {{keys: [\"{at}/key\"]}}}}\n\
+            "auth: {{mode: dev, dev: {{groups: [operators]}}, session: {{keys: [\"{at}/key\"]}}}}\n\
              server: {{listen: \"{address}\", cores: 2, trustedProxies: [127.0.0.0/8]}}\n\
              manage: {{listen: \"{managed}\"}}\n\
+             access: {{adminGroups: [operators]}}\n\
              streams: {{perUser: 0, retry: {{min: 1s, max: 2s}}}}\n\
              drain: {{lame: 1s, window: {}ms}}\n\
              state: {{dir: \"{at}/{}\"}}\n\
@@ -123,9 +124,27 @@ async fn lists(address: SocketAddr, mut stop: watch::Receiver<bool>) -> u64 {
     }
 }
 
-/// What the tabs show, in turns.
-const VIEWS: [(&str, Option<&str>); 4] =
-    [("pods", None), ("pods", Some("kube-system")), ("deployments", None), ("nodes", None)];
+/// A kind, and a namespace or all.
+type View = (&'static str, Option<String>);
+
+/// What the tabs show, in turns: busy views, a part of one, and one where nothing happens.
+fn views(east: &Cluster) -> [View; 4] {
+    let (namespace, _) = east.names("pods").expect("a resource").swap_remove(0);
+    [("pods", None), ("pods", Some(namespace)), ("deployments", None), ("nodes", None)]
+}
+
+/// Waits until both replicas know their feeds beyond this version: then the journal of either reaches back to all that the other has told.
+async fn stand_beyond(replicas: &[Replica], version: u64) {
+    for replica in replicas {
+        for kind in ["pods", "deployments", "nodes"] {
+            eventually(kind, async || {
+                let line = fresh::feed(replica.address, EAST, kind).await;
+                line["rv"].as_str().and_then(|rv| rv.parse::<u64>().ok()).is_some_and(|rv| rv > version)
+            })
+            .await;
+        }
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_tab_loses_anything_while_replicas_are_restarted_one_after_another() {
@@ -133,7 +152,11 @@ async fn no_tab_loses_anything_while_replicas_are_restarted_one_after_another() 
     let churn = u32::try_from(fresh::from_env("FORETOP_ROLLING_CHURN", 20)).expect("a small number");
     // As long as it takes to end so many one after another.
     let window = Duration::from_secs(2).max(Duration::from_millis(4 * tabs as u64));
-    let east = Cluster::start(Options { churn: f64::from(churn), ..house::cluster(EAST, 100) }).await.unwrap();
+    // An apiserver says each minute how far its watches have come; here nobody waits so long.
+    let tuning = Tuning { bookmark_interval: Duration::from_secs(1), ..Tuning::default() };
+    let options = Options { churn: f64::from(churn), tuning, ..house::cluster(EAST, 100) };
+    let east = Cluster::start(options).await.unwrap();
+    let views = views(&east);
     let kubeconfig = Cluster::kubeconfig(&[&east]);
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("key"), "some forty random bytes, which are none here").unwrap();
@@ -152,10 +175,10 @@ async fn no_tab_loses_anything_while_replicas_are_restarted_one_after_another() 
     let seen = Arc::new(Seen::default());
     let mut living = JoinSet::new();
     for number in 0..tabs {
-        let (kind, namespace) = VIEWS[number % VIEWS.len()];
-        let mut tab = Tab::open(Open::watch(nginx.address, EAST, kind, namespace)).await;
+        let (kind, namespace) = &views[number % views.len()];
+        let mut tab = Tab::open(Open::watch(nginx.address, EAST, kind, namespace.as_deref())).await;
         tab.until("a snapshot", |state| state.count("snapshot") == 1).await;
-        living.spawn(live(number % VIEWS.len(), tab, stopped.clone(), seen.clone()));
+        living.spawn(live(number % views.len(), tab, stopped.clone(), seen.clone()));
     }
     // Both follow what either serves.
     for replica in &replicas {
@@ -165,13 +188,14 @@ async fn no_tab_loses_anything_while_replicas_are_restarted_one_after_another() 
     let listing = tokio::spawn(lists(nginx.address, stopped.clone()));
     let began = Instant::now();
     for _ in 0..fresh::from_env("FORETOP_ROLLING_ROUNDS", 1) {
-        for replica in &mut replicas {
-            replica.restart().await;
+        for one in 0..replicas.len() {
+            stand_beyond(&replicas, east.rv()).await;
+            replicas[one].restart().await;
         }
     }
     let took = began.elapsed();
     east.pause_churn(true);
-    let listed = all_equal(&east, stop, living).await;
+    let listed = all_equal(&east, &views, stop, living).await;
     let answered = listing.await.expect("each list is answered");
     println!(
         "{tabs} tabs, {} streams told to come back, {answered} lists, in {took:.1?}; events by name: {listed:?}\n{}",
@@ -187,10 +211,15 @@ async fn no_tab_loses_anything_while_replicas_are_restarted_one_after_another() 
 }
 
 /// Fails unless every tab comes to show what the cluster, which is quiet now, holds. Returns what they were told, by the names of events.
-async fn all_equal(east: &Cluster, stop: watch::Sender<bool>, living: JoinSet<(usize, Tab)>) -> BTreeMap<String, u64> {
+async fn all_equal(
+    east: &Cluster,
+    views: &[View],
+    stop: watch::Sender<bool>,
+    living: JoinSet<(usize, Tab)>,
+) -> BTreeMap<String, u64> {
     let mut wanted = Vec::new();
-    for (kind, namespace) in VIEWS {
-        wanted.push(fresh::list(east, kind, namespace).await);
+    for (kind, namespace) in views {
+        wanted.push(fresh::list(east, kind, namespace.as_deref()).await);
     }
     stop.send(true).expect("tabs that live");
     let tabs = house::patient("the tabs", living.join_all()).await;
