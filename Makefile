@@ -7,13 +7,20 @@ FUZZ_SECONDS ?= 30
 LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
 LOAD_REPORTS ?= target/loadtest
 
-.PHONY: help demo test test-sockets test-tls test-long e2e chart image fuzz lint deny bench instructions loadtest loadtest-smoke
+.PHONY: help demo console test test-sockets test-tls test-long e2e chart image fuzz lint deny bench instructions loadtest loadtest-smoke
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Builds, and serves simulated clusters on http://localhost:8080.
+demo: console ## Builds, and serves simulated clusters and the console on http://localhost:8080.
 	$(CARGO) run --release -- demo
+
+console: ## Builds the console, which the next build of the binary takes in (needs Node 20 and npm; without them it is left out).
+	@if command -v npm >/dev/null; then \
+		cd web && npm ci --ignore-scripts && npm run build; \
+	else \
+		echo "There is no npm: the binary is built without the console (Debian: apt-get install npm)."; \
+	fi
 
 test: ## Unit, property and end-to-end tests against simulated apiservers. FORETOP_FIXTURES adds golden rows.
 	$(CARGO) test --workspace

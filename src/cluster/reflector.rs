@@ -23,7 +23,7 @@ use super::eyes::Look;
 use super::status::{self, outcome_of_initial_events};
 use super::step::{Act, Course, Outcome, Step, Wait};
 use crate::config;
-use crate::feed::{Feed, FeedKey, State};
+use crate::feed::{Asks, Feed, FeedKey, Heard, State, Trunk};
 use crate::kind::{Change, Object, Rv};
 
 /// Between the opening of two watches.
@@ -51,6 +51,48 @@ pub trait Sink: Send + Sync + 'static {
     fn apply(&self, changes: &mut Vec<Change>);
     /// Says how following it goes.
     fn set_state(&self, state: State);
+    /// What it asks beside being followed, where it asks anything.
+    fn asks(&self) -> Option<&Asks> {
+        None
+    }
+    /// Where it is noted when the apiserver was heard of, where anybody wants to know.
+    fn heard(&self) -> Option<&Heard> {
+        None
+    }
+}
+
+impl Sink for Trunk {
+    fn key(&self) -> &FeedKey {
+        &self.key
+    }
+
+    fn cursor(&self) -> Option<Rv> {
+        self.cursor()
+    }
+
+    fn incarnation(&self) -> Option<String> {
+        self.incarnation()
+    }
+
+    fn replace(&self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>) {
+        self.replace(rv, objects, incarnation);
+    }
+
+    fn apply(&self, changes: &mut Vec<Change>) {
+        self.apply(changes);
+    }
+
+    fn set_state(&self, state: State) {
+        self.set_state(state);
+    }
+
+    fn asks(&self) -> Option<&Asks> {
+        Some(&self.asks)
+    }
+
+    fn heard(&self) -> Option<&Heard> {
+        Some(&self.heard)
+    }
 }
 
 impl Sink for Feed {
@@ -122,6 +164,8 @@ struct Reflector {
 struct Initial {
     objects: BTreeMap<(Box<str>, Box<str>), Object>,
     incarnation: Option<Arc<str>>,
+    /// Whether objects are decoded with their details.
+    detailed: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -267,7 +311,13 @@ impl Reflector {
     async fn begin_sync(&self) -> Initial {
         let permit = Arc::clone(&self.cluster.relists).acquire_owned().await;
         let permit = permit.expect("this semaphore is never closed");
-        Initial { objects: BTreeMap::new(), incarnation: self.cluster.incarnation().await, _permit: permit }
+        let incarnation = self.cluster.incarnation().await;
+        Initial { objects: BTreeMap::new(), incarnation, detailed: self.wants_details(), _permit: permit }
+    }
+
+    /// Whether objects are to be decoded with their details.
+    fn wants_details(&self) -> bool {
+        self.sink.asks().is_some_and(Asks::details)
     }
 
     async fn open(&mut self, path: &str, initial: Option<Initial>, limit: Duration) -> Outcome {
@@ -297,8 +347,28 @@ impl Reflector {
         self.is_live();
     }
 
-    fn replace(&mut self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>) {
-        self.sink.replace(rv, objects, incarnation);
+    /// Hands over a whole list; `note` says as of when it is. Rows that there are become no younger before they are replaced; the first
+    /// ones are as of some time as soon as there are any.
+    fn replace(
+        &mut self,
+        rv: Rv,
+        objects: Vec<Object>,
+        incarnation: Option<&str>,
+        note: impl FnOnce(&Heard),
+    ) {
+        let sink = Arc::clone(&self.sink);
+        let note = || {
+            if let Some(heard) = sink.heard() {
+                note(heard);
+            }
+        };
+        if self.position.is_none() {
+            note();
+            sink.replace(rv, objects, incarnation);
+        } else {
+            sink.replace(rv, objects, incarnation);
+            note();
+        }
         self.cluster.counters.syncs.fetch_add(1, Relaxed);
         self.position = Some(rv);
         self.course.synced();

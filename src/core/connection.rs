@@ -81,6 +81,7 @@ impl Connection {
             let Some((plan, manner)) = self.plan() else { return self.end() };
             let keep = match plan {
                 Plan::Refuse(why) => self.refuse(why, &manner).await,
+                Plan::RefuseSaying(refused) => self.refuse_saying(&refused, &manner).await,
                 Plan::RefuseStream(why, version) => {
                     self.refuse_as_stream(&why.into(), version, &manner).await;
                     false
@@ -243,7 +244,8 @@ impl Connection {
         }
         let scope = scope_by(&grant)?;
         let eyes = access.eyes(&grant.key.asker, &scope).ok_or(Refusal::OneNamespace)?;
-        let key = FeedKey { cluster: Arc::clone(&grant.key.cluster), kind: grant.key.kind, eyes };
+        let key = FeedKey::new(Arc::clone(&grant.key.cluster), grant.key.kind, eyes)
+            .showing(wish.shown.rows, wish.shown.selector);
         Ok(Permit { key, scope, grant, verified })
     }
 
@@ -253,8 +255,10 @@ impl Connection {
         (etags, without_body): (&[u8], bool),
         manner: &Manner,
     ) -> bool {
-        let further = permit.further(manner);
-        let listed = list::list(&self.core, permit.key, permit.scope.clone()).await;
+        // Before the rows are read: what is heard meanwhile may have changed them.
+        let before = self.as_of(&permit.key);
+        let listed = list::list(&self.core, permit.key.clone(), permit.scope.clone()).await;
+        let further = permit.further_as_of(manner, before.or_else(|| self.as_of(&permit.key)));
         // What was decided may be another thing now that the list is here.
         let allowed = scope_by(&permit.grant)
             .and_then(|scope| if scope == permit.scope { Ok(()) } else { Err(Loss::Unavailable) });
@@ -301,6 +305,11 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// As of when a feed's rows are, where there are any.
+    fn as_of(&self, key: &FeedKey) -> Option<Instant> {
+        self.core.get().everywhere.hub.find(key)?.as_of()
     }
 
     async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {

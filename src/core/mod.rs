@@ -6,7 +6,7 @@
 //! One turn of a core ([`turn`]): take what epoll has (mail, clock, connections, sockets that closed or became writable), then send one batch;
 //! and again through the runtime's park, where the tasks that read request heads run.
 //!
-//! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`begun`]: while a stream's right is being decided; [`request`] parses it, [`plan`] decides,
+//! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`begun`]: while a stream's right is being decided; [`request`] parses it, [`plan`] decides (`shown`: which rows are meant),
 //!   [`list`] answers lists, [`join`] opens streams; [`waiting`]: for a snapshot.
 //! - [`asking`]: what the control plane is asked; [`grants`]: what it has decided; [`pass`]: by what right a stream is open;
 //!   [`record`]: what is recorded of it.
@@ -50,6 +50,7 @@ mod rights;
 pub mod ring;
 mod rotation;
 pub mod sessions;
+mod shown;
 pub mod slot;
 pub mod socket;
 pub mod specimen;

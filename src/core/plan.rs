@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Core;
 use super::begun::Place;
@@ -12,6 +13,7 @@ use super::record::Asked;
 use super::request::{self, Request, Route};
 use super::rights::Loss;
 use super::sessions::unix_ms;
+use super::shown::Shown;
 use crate::access::{Exceeded, Grant, Wanted};
 use crate::audit::Origin;
 use crate::config;
@@ -19,6 +21,7 @@ use crate::feed::{FeedKey, Namespaces, Scope};
 use crate::identity::origin::Sharing;
 use crate::identity::{Identified, Identity, Peer, Verified, forwarded};
 use crate::kind::{self, Kind};
+use crate::wire::as_of::AsOf;
 use crate::wire::head::{self, After, Version};
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
@@ -26,6 +29,7 @@ use crate::wire::refusal::Refusal;
 /// What is to be done about a request. Owned, since the buffer it was read from moves.
 pub(super) enum Plan {
     Refuse(Refusal),
+    RefuseSaying(Refused),
     RefuseStream(Refusal, Version),
     Wish(Box<Wish>),
     Elsewhere,
@@ -37,6 +41,7 @@ pub(super) struct Wish {
     pub cluster: Arc<str>,
     pub kind: &'static Kind,
     pub wanted: Wanted,
+    pub shown: Shown,
     pub version: Version,
     pub thing: Thing,
     pub who: Identified,
@@ -116,6 +121,15 @@ impl Permit {
                 manner.sharing.iter().cloned().chain([("Foretop-Scope", part)]).collect()
             }
             _ => manner.sharing.clone(),
+        }
+    }
+
+    /// The same, and as of when the rows are, where that is known.
+    pub fn further_as_of(&self, manner: &Manner, as_of: Option<Instant>) -> Sharing {
+        let further = self.further(manner);
+        match as_of {
+            None => further,
+            Some(at) => further.iter().cloned().chain(AsOf::of(at).fields()).collect(),
         }
     }
 }
@@ -243,6 +257,10 @@ impl Core {
             let why = Refusal::BadNamespace;
             return if is_watch { Plan::RefuseStream(why, request.version) } else { Plan::Refuse(why) };
         };
+        let shown = match Shown::of(request) {
+            Ok(shown) => shown,
+            Err(refused) => return Plan::RefuseSaying(refused),
+        };
         let thing = if is_watch {
             Thing::Watch { resume: request.resume_id() }
         } else {
@@ -250,7 +268,7 @@ impl Core {
             Thing::List { etags, without_body: !is_get }
         };
         let (cluster, version) = (Arc::from(&*cluster), request.version);
-        Plan::Wish(Box::new(Wish { cluster, kind, wanted, version, thing, who }))
+        Plan::Wish(Box::new(Wish { cluster, kind, wanted, shown, version, thing, who }))
     }
 
     /// The core on which a user's streams live.

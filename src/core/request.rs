@@ -230,6 +230,14 @@ impl<'a> Request<'a> {
         values.map(unescape)
     }
 
+    /// The first value of a parameter in the query, if it is not empty.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<Cow<'a, str>> {
+        let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.find(|(known, value)| *known == name && !value.is_empty())?;
+        Some(unescape(value))
+    }
+
     /// What is asked for.
     #[must_use]
     pub fn route(&self) -> Route<'a> {

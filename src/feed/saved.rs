@@ -15,7 +15,7 @@ use super::block::Block;
 use super::journal::{Journal, Past};
 use super::ledger::Thing;
 use super::replica::Replica;
-use super::{Feed, FeedKey, Shared, State};
+use super::{Feed, FeedKey, Heard, Shared, State};
 use crate::kind::{self, Kind, Rv};
 use crate::wire::fields::{Rest, put_number, put_text, put_wide};
 pub use cold::{Cold, Restores};
@@ -116,8 +116,8 @@ impl Feed {
 
     /// The feed that was saved. Its source goes on from where it stood; until that is heard of, it counts as away.
     #[must_use]
-    pub fn restored(saved: Saved, shared: &Shared) -> Arc<Self> {
-        let feed = Feed::new(saved.key(), shared);
+    pub fn restored(saved: Saved, shared: &Shared, heard: Arc<Heard>) -> Arc<Self> {
+        let feed = Feed::of_source(saved.key(), shared, heard);
         let Saved { epoch, head, away_since, past, blocks, replica, .. } = saved;
         let mut writer = feed.lock();
         writer.journal = Journal::of(past, blocks, shared.ledger.charge(Thing::Journals, 0));

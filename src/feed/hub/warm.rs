@@ -22,14 +22,14 @@ impl Hub {
     /// Has a feed go on that was saved by the process before. It lingers as any other.
     ///
     /// # Errors
-    /// As [`Hub::open`], and where there is such a feed already.
+    /// As [`Hub::open`], and where its source runs already.
     pub fn restore(&self, saved: Saved) -> Result<Arc<Feed>, Refusal> {
         let mut feeds = self.lock();
-        if feeds.contains_key(&saved.key()) {
+        let key = saved.key();
+        if feeds.sources.contains_key(&key.source()) {
             return Err(Refusal::Full);
         }
-        let feed = Feed::restored(saved, &self.shared);
-        self.start(&mut feeds, feed, None)
+        self.add(&mut feeds, &key, Some(saved), None)
     }
 
     /// Starts the feeds that siblings serve, and keeps them as long as they are among those of the newest call: a tab that moves here then
@@ -41,9 +41,9 @@ impl Hub {
         let idle_since = now.checked_sub(self.limits.linger).unwrap_or(now);
         let mut feeds = self.lock();
         for key in keys {
-            if !feeds.contains_key(&key) {
+            if !feeds.entries.contains_key(&key) {
                 // Where that fails, the first who asks for it starts it.
-                let _ = self.start(&mut feeds, Feed::new(key, &self.shared), Some(idle_since));
+                let _ = self.add(&mut feeds, &key, None, Some(idle_since));
             }
         }
     }
@@ -59,7 +59,7 @@ impl Hub {
             kept.contains(key)
                 || idle_since.is_none_or(|since| now.saturating_duration_since(since) < self.limits.linger)
         };
-        let used = feeds.iter().filter(|(key, entry)| is_used(key, entry.idle_since)).map(|(key, _)| key);
+        let used = feeds.entries.iter().filter(|(key, entry)| is_used(key, entry.idle_since)).map(|(key, _)| key);
         let own = used.filter(|key| **key == FeedKey::own(key.cluster.clone(), key.kind));
         let mut views: Vec<FeedKey> = own.cloned().collect();
         views.sort_by(|one, other| (&one.cluster, one.kind.name).cmp(&(&other.cluster, other.kind.name)));
@@ -77,7 +77,7 @@ mod tests {
 
     use super::super::{Limits, Running, Sources};
     use super::*;
-    use crate::feed::Shared;
+    use crate::feed::{Shared, Trunk};
     use crate::kind;
 
     /// Feeds that nothing comes to.
@@ -88,7 +88,7 @@ mod tests {
             true
         }
 
-        fn start(&self, _: Arc<Feed>) -> Option<Running> {
+        fn start(&self, _: Arc<Trunk>) -> Option<Running> {
             Some(Running(Box::new(())))
         }
     }
@@ -96,7 +96,7 @@ mod tests {
     const LINGER: Duration = Duration::from_secs(60);
 
     fn hub() -> Arc<Hub> {
-        let limits = Limits { linger: LINGER, feeds: 10, journal_total: usize::MAX };
+        let limits = Limits { linger: LINGER, feeds: 10, selectors: 10, journal_total: usize::MAX };
         Hub::new(Arc::new(Quiet), Shared::without_cores(), limits).0
     }
 

@@ -29,7 +29,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 fn object(namespace: usize, name: u8, row: u8, rv: u128) -> Object {
     let json = format!(r#"{{"name":"{name}","row":{row}}}"#);
     let (namespace, name) = (NAMESPACES[namespace].into(), name.to_string().into());
-    Object { namespace, name, rv: Rv(rv), row: Row::fixed(json.into_bytes()) }
+    Object { namespace, name, rv: Rv(rv), row: Row::fixed(json.into_bytes()), details: None }
 }
 
 fn shared() -> Shared {
@@ -98,7 +98,7 @@ proptest! {
         let (now, first) = (Moment::now(), feed(&before));
         let saved = Saved::read(&first.save(now).expect("it is synced"), now).expect("as it was written");
         prop_assert_eq!(&saved.key(), &first.key);
-        let second = Feed::restored(saved, &shared());
+        let second = Feed::restored(saved, &shared(), Arc::default());
         let end = 12 + 2 * before.len() as u128;
         for (step, act) in after.iter().enumerate() {
             play(&first, act, end + 2 * step as u128);
@@ -128,7 +128,7 @@ proptest! {
         let mut changed = bytes.clone();
         changed[at.index(bytes.len())] = byte;
         if let Some(saved) = Saved::read(&changed, now) {
-            let feed = Feed::restored(saved, &shared());
+            let feed = Feed::restored(saved, &shared(), Arc::default());
             let head = feed.cursor().expect("it is synced");
             let _ = told(&feed, &Scope::All, head);
             feed.apply(&mut vec![Change::Put(object(0, 0, 9, head.0.saturating_add(1)))]);
@@ -148,7 +148,7 @@ fn time_passes_while_nobody_runs() {
     for (time, is_told) in [(away_after / 2, false), (away_after, true)] {
         let saved = Saved::read(&bytes, later(now, time)).expect("as it was written");
         assert_eq!(saved.age, time);
-        let feed = Feed::restored(saved, &shared());
+        let feed = Feed::restored(saved, &shared(), Arc::default());
         feed.tick(now.instant);
         let tail = feed.tail();
         assert_eq!(Mirror::new(&tail).told_away(tail.away), is_told, "{time:?}");
@@ -157,7 +157,7 @@ fn time_passes_while_nobody_runs() {
         assert!(!Mirror::new(&tail).told_away(tail.away));
     }
     let old = later(now, config::Journal::default().age + Duration::from_secs(1));
-    let feed = Feed::restored(Saved::read(&bytes, old).expect("as it was written"), &shared());
+    let feed = Feed::restored(Saved::read(&bytes, old).expect("as it was written"), &shared(), Arc::default());
     feed.tick(now.instant);
     assert_eq!(told(&feed, &Scope::All, Rv(10)).0, Found::Older, "frames are evicted at the age that they have");
 }
