@@ -14,8 +14,9 @@ use rustix::net::Shutdown;
 
 use super::asking::ask;
 use super::begun::Place;
+use super::body::Body;
 use super::deadlines::Deadline;
-use super::join::Opening;
+use super::join::{Bearer, Opening};
 use super::list;
 use super::plan::{Manner, Permit, Plan, Refused, Stop, Thing, Wish, has_etag};
 use super::request::{self, Parsed};
@@ -25,7 +26,7 @@ use super::{Cell, Command, Moved};
 use crate::access::GrantKey;
 use crate::config;
 use crate::feed::FeedKey;
-use crate::identity::{Identified, Peer};
+use crate::identity::{Identified, Peer, Verified};
 use crate::wire::head::{self, After, ListFields, Version};
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
@@ -93,6 +94,13 @@ impl Connection {
                     }
                     None => return,
                 },
+                Plan::Line(wish) => match self.fulfil_line(*wish, &manner).await {
+                    Some((connection, keep)) => {
+                        self = *connection;
+                        keep
+                    }
+                    None => return,
+                },
                 Plan::Elsewhere => return self.move_elsewhere(),
                 Plan::HandOver(core) => return self.hand_over(core),
             };
@@ -128,21 +136,51 @@ impl Connection {
                 let time = head.saturating_sub(began.get_or_insert(now).elapsed());
                 self.deadline.set(time, Shutdown::Read);
             }
-            let mut buffer = std::mem::take(&mut self.read);
-            buffer.reserve(if buffer.is_empty() { 1024 } else { 4096 });
-            // Reads behind what is there already.
-            let filled = buffer.len();
-            let free = buffer.capacity() - filled;
-            let (result, piece) = self.stream.read(Vec::with_capacity(free)).await;
-            buffer.extend_from_slice(&piece);
-            self.read = buffer;
-            self.deadline.clear();
-            match result {
-                Ok(0) | Err(_) if self.deadline.passed.get() && !self.read.is_empty() => {
+            if !self.read_more().await {
+                if self.deadline.passed.get() && !self.read.is_empty() {
                     return Next::Refused(Refusal::Timeout);
                 }
-                Ok(0) | Err(_) => return Next::Gone,
-                Ok(_) => {}
+                return Next::Gone;
+            }
+        }
+    }
+
+    /// Reads behind what is there already, within the time that is set. Returns whether anything came.
+    async fn read_more(&mut self) -> bool {
+        let mut buffer = std::mem::take(&mut self.read);
+        buffer.reserve(if buffer.is_empty() { 1024 } else { 4096 });
+        let free = buffer.capacity() - buffer.len();
+        let (result, piece) = self.stream.read(Vec::with_capacity(free)).await;
+        buffer.extend_from_slice(&piece);
+        self.read = buffer;
+        self.deadline.clear();
+        matches!(result, Ok(1..))
+    }
+
+    /// Reads a body, which is taken out of what was read.
+    ///
+    /// # Errors
+    /// It is no body, too long, or not here in time.
+    pub(super) async fn read_body(
+        &mut self,
+        manner: &Manner,
+        mut body: Body,
+        mut expects_continue: bool,
+    ) -> Result<Vec<u8>, Refusal> {
+        let began = Instant::now();
+        loop {
+            let used = body.take(&self.read[manner.length..])?;
+            self.read.drain(manner.length..manner.length + used);
+            if body.is_whole() {
+                return Ok(body.into_bytes());
+            }
+            if std::mem::take(&mut expects_continue) && !self.write(head::CONTINUE.to_vec()).await {
+                return Err(Refusal::Timeout);
+            }
+            let time = self.core.get().everywhere.server.head_timeout;
+            self.deadline.set(time.saturating_sub(began.elapsed()), Shutdown::Read);
+            if !self.read_more().await {
+                return Err(Refusal::Timeout);
             }
         }
     }
@@ -207,17 +245,22 @@ impl Connection {
         self.core.get().everywhere.streams.refusal == config::Refusal::Event
     }
 
-    /// Whether they may. The core goes on while the control plane asks.
-    async fn permit(&mut self, wish: Wish, manner: &Manner) -> Result<Permit, Stop> {
-        let is_watch = wish.is_watch();
-        let verified = match wish.who {
-            Identified::As(verified) => verified,
+    /// Who it is, asked of the provider where that has to be.
+    pub(super) async fn verify(&self, who: Identified) -> Result<Verified, Refusal> {
+        match who {
+            Identified::As(verified) => Ok(verified),
             Identified::Stale(stale) => {
                 let authenticator = self.core.get().everywhere.authenticator.clone();
                 let refreshed = ask(&self.core, authenticator.refresh(stale)).await;
-                refreshed.unwrap_or(Err(Refusal::Unauthenticated))?
+                refreshed.unwrap_or(Err(Refusal::Unauthenticated))
             }
-        };
+        }
+    }
+
+    /// Whether they may. The core goes on while the control plane asks.
+    async fn permit(&mut self, wish: Wish, manner: &Manner) -> Result<Permit, Stop> {
+        let is_watch = wish.is_watch();
+        let verified = self.verify(wish.who).await?;
         let access = self.core.get().everywhere.access.clone();
         // A refreshed session may have other groups.
         if !access.admits(&verified.identity, &wish.cluster) {
@@ -312,11 +355,11 @@ impl Connection {
         self.core.get().everywhere.hub.find(key)?.as_of()
     }
 
-    async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
+    pub(super) async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
         self.refuse_saying(&why.into(), manner).await
     }
 
-    async fn refuse_saying(&mut self, refused: &Refused, manner: &Manner) -> bool {
+    pub(super) async fn refuse_saying(&mut self, refused: &Refused, manner: &Manner) -> bool {
         let Refused { why, words } = refused;
         self.core.get().refused(*why, manner);
         let after = if why.closes() { After::Close } else { manner.after() };
@@ -375,7 +418,7 @@ impl Connection {
     }
 
     /// Gives the socket away.
-    fn into_socket(self) -> (Rc<Cell>, OwnedFd, Peer, Vec<u8>) {
+    pub(super) fn into_socket(self) -> (Rc<Cell>, OwnedFd, Peer, Vec<u8>) {
         self.core.get().forget(&self.deadline, &self.peer);
         (self.core, socket::take(self.stream), self.peer, self.read)
     }
@@ -415,7 +458,7 @@ impl Connection {
         let mut core = core.get();
         let pass = core.seat(place, who, &permit.grant);
         core.set_options(&socket);
-        let opening = Opening { socket, pass, version: manner.version, resume, from };
+        let opening = Opening { bearer: Bearer::Socket(socket), pass, version: manner.version, resume, from };
         core.open(permit.key, opening, &first);
         Ok(())
     }

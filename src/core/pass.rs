@@ -25,9 +25,12 @@ pub type GrantId = u32;
 pub struct Pass {
     /// Whose.
     pub holder: HolderId,
-    /// By which decision.
+    /// By which decision. A line's own pass has none: its lanes have.
     pub grant: GrantId,
 }
+
+/// What a line's own pass has for its decision.
+const NO_GRANT: GrantId = GrantId::MAX;
 
 /// Whose streams: a user by one session, or by another proof.
 pub struct Holder {
@@ -84,6 +87,14 @@ pub struct Passes {
 impl Passes {
     /// One more stream by this right.
     pub fn acquire(&mut self, user: UserId, tenant: Arc<Tenant>, who: &Identity, grant: Arc<Grant>) -> Pass {
+        let Pass { holder, .. } = self.acquire_line(user, tenant, who);
+        let id = self.grants.acquire(grant.key.clone(), || grant.clone());
+        self.renew(id, grant);
+        Pass { holder, grant: id }
+    }
+
+    /// One more line of somebody.
+    pub fn acquire_line(&mut self, user: UserId, tenant: Arc<Tenant>, who: &Identity) -> Pass {
         let holder = Holder {
             user,
             tenant,
@@ -93,20 +104,17 @@ impl Passes {
             since: unix_ms() / 1000,
         };
         let holder = self.holders.acquire(holder.key(), || holder);
-        let id = self.grants.acquire(grant.key.clone(), || grant.clone());
-        self.renew(id, grant);
-        Pass { holder, grant: id }
+        Pass { holder, grant: NO_GRANT }
     }
 
-    /// One less. Returns whose it was.
-    pub fn release(&mut self, pass: Pass) -> UserId {
-        let holder = self.holder(pass);
-        let (user, key) = (holder.user, holder.key());
-        holder.tenant.close();
+    /// One less.
+    pub fn release(&mut self, pass: Pass) {
+        let key = self.holder(pass).key();
         self.holders.release(pass.holder, &key);
-        let key = self.grant(pass).key.clone();
-        self.grants.release(pass.grant, &key);
-        user
+        if pass.grant != NO_GRANT {
+            let key = self.grant(pass).key.clone();
+            self.grants.release(pass.grant, &key);
+        }
     }
 
     /// Whose a pass is.
@@ -119,6 +127,12 @@ impl Passes {
     #[must_use]
     pub fn grant(&self, pass: Pass) -> &Arc<Grant> {
         self.grants.get(pass.grant)
+    }
+
+    /// The decision that a pass rests on, unless it is a line's own.
+    #[cfg(test)]
+    pub(super) fn grant_of(&self, pass: Pass) -> Option<&Arc<Grant>> {
+        (pass.grant != NO_GRANT).then(|| self.grant(pass))
     }
 
     /// Every holder.

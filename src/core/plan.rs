@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use super::Core;
 use super::begun::Place;
+use super::join::Bearer;
+use super::line::LineWish;
 use super::pass::Pass;
 use super::record::Asked;
 use super::request::{self, Request, Route};
@@ -32,6 +34,7 @@ pub(super) enum Plan {
     RefuseSaying(Refused),
     RefuseStream(Refusal, Version),
     Wish(Box<Wish>),
+    Line(Box<LineWish>),
     Elsewhere,
     HandOver(usize),
 }
@@ -166,7 +169,7 @@ impl Manner {
             accepts_json: request.accepts_json(),
             without_body: request.method == "HEAD",
             // A body that is not read would be taken for the next request. A server that goes has the next request asked elsewhere.
-            keep_alive: request.keep_alive && !request.has_body && !core.lame,
+            keep_alive: request.keep_alive && request.body.is_none() && !core.lame,
             length: request.length,
             sharing: Sharing::default(),
             client: forwarded::client(
@@ -210,6 +213,8 @@ impl Core {
     pub(super) fn plan(&mut self, request: &Request<'_>, peer: &Peer, manner: &mut Manner) -> Plan {
         let (cluster, kind, is_watch) = match request.route() {
             Route::Elsewhere => return Plan::Elsewhere,
+            Route::OpenLine => return self.plan_line(None, request, peer, manner),
+            Route::ChangeLine { name } => return self.plan_line(Some(name), request, peer, manner),
             Route::List { cluster, kind } => (cluster, kind, false),
             Route::Watch { cluster, kind } => (cluster, kind, true),
         };
@@ -238,7 +243,7 @@ impl Core {
         if !is_get && (is_watch || request.method != "HEAD") {
             return Plan::Refuse(Refusal::MethodNotAllowed { head: !is_watch });
         }
-        if request.has_body {
+        if request.body.is_some() {
             return Plan::Refuse(Refusal::BodyTooLarge);
         }
         let home = self.home(who.identity());
@@ -272,7 +277,7 @@ impl Core {
     }
 
     /// The core on which a user's streams live.
-    fn home(&self, who: &Identity) -> usize {
+    pub(super) fn home(&self, who: &Identity) -> usize {
         let hash = xxhash_rust::xxh3::xxh3_64(who.subject.as_bytes());
         usize::try_from(hash % self.cores.len() as u64).expect("smaller than the number of cores")
     }
@@ -306,8 +311,19 @@ impl Core {
 
     /// One stream less by this right.
     pub(super) fn release(&mut self, pass: Pass) {
-        let user = self.passes.release(pass);
+        let holder = self.passes.holder(pass);
+        let user = holder.user;
+        holder.tenant.close();
+        self.passes.release(pass);
         self.limiter.release(user);
+    }
+
+    /// One stream less by this right; a lane counts for its line.
+    pub(super) fn release_from(&mut self, bearer: &Bearer, pass: Pass) {
+        match bearer {
+            Bearer::Socket(_) => self.release(pass),
+            Bearer::Lane(..) => self.passes.release(pass),
+        }
     }
 
     /// So that lag shows in the stream's place and not in the kernel's memory.

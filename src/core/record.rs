@@ -123,6 +123,7 @@ impl Core {
             Plan::RefuseSaying(_)
             | Plan::Elsewhere
             | Plan::HandOver(_)
+            | Plan::Line(_)
             | Plan::Refuse(_)
             | Plan::RefuseStream(..) => return None,
         };

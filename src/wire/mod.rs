@@ -8,6 +8,7 @@ pub mod dress;
 pub mod fields;
 pub mod head;
 pub mod id;
+pub mod line;
 pub mod refusal;
 pub mod selector;
 pub mod sse;
