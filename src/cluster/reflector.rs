@@ -156,6 +156,8 @@ struct Reflector {
     /// The incarnation that the position is of, where the cluster has yet to say that it is still the same.
     unproven: Option<String>,
     opened: Option<Instant>,
+    /// When a watch was last left for a list that a feed asked for.
+    left: Option<Instant>,
     /// What the sink was last told.
     told: Option<State>,
 }
@@ -174,7 +176,7 @@ impl Reflector {
         let position = sink.cursor();
         let course = Course::new(position.is_some());
         let unproven = sink.incarnation().filter(|_| position.is_some());
-        Reflector { cluster, sink, look, settings, course, position, unproven, opened: None, told: None }
+        Reflector { cluster, sink, look, settings, course, position, unproven, opened: None, left: None, told: None }
     }
 
     async fn follow(&mut self) -> Infallible {

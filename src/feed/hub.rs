@@ -16,8 +16,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::post::{CoreId, Mail, Post};
-use super::saved::{Restores, Saved};
-use super::{Feed, FeedKey, Scope, Shared, Trunk};
+use super::saved::Restores;
+use super::{Feed, FeedKey, Heard, Scope, Shared, Trunk};
 use crate::wire::refusal::Refusal;
 
 /// What feeds feeds: the reflectors, or whatever takes their place.
@@ -187,16 +187,16 @@ impl Hub {
             entry.idle_since = None;
             return Ok(entry.feed.clone());
         }
-        self.add(&mut feeds, key, None, None)
+        self.start(&mut feeds, key, None, |heard| Feed::of_source(key.clone(), &self.shared, heard))
     }
 
-    /// Adds a feed that there is none of its key of yet; where it was saved, as it was then.
-    fn add(
+    /// Puts a feed, of which there is none yet, on its source, which is started if need be.
+    fn start(
         &self,
         feeds: &mut Feeds,
         key: &FeedKey,
-        saved: Option<Saved>,
         idle_since: Option<Instant>,
+        make: impl FnOnce(Arc<Heard>) -> Arc<Feed>,
     ) -> Result<Arc<Feed>, Refusal> {
         if feeds.entries.len() >= self.limits.feeds || self.shared.ledger.is_full() {
             return Err(Refusal::Full);
@@ -204,39 +204,24 @@ impl Hub {
         if !feeds.make_room_for(key, self.limits.selectors) {
             return Err(Refusal::TooManySelectors);
         }
-        let (feed, source) = self.start(feeds, key, saved)?;
+        let runs = feeds.sources.get(&key.source()).and_then(Weak::upgrade);
+        let trunk = runs.as_ref().map_or_else(|| Trunk::new(key), |source| source.trunk.clone());
+        let feed = make(trunk.heard.clone());
+        trunk.join(feed.clone());
+        let source = match runs {
+            Some(source) => source,
+            None => {
+                let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
+                let source = Arc::new(Source { trunk, _running: running });
+                feeds.sources.insert(key.source(), Arc::downgrade(&source));
+                source
+            }
+        };
         tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.started");
         let entry = Entry { feed: feed.clone(), source, idle_since, lists_seen: 0 };
         feeds.entries.insert(key.clone(), entry);
         self.publish(feeds);
         Ok(feed)
-    }
-
-    /// A feed on its source, which is started if need be.
-    fn start(
-        &self,
-        feeds: &mut Feeds,
-        key: &FeedKey,
-        saved: Option<Saved>,
-    ) -> Result<(Arc<Feed>, Arc<Source>), Refusal> {
-        let runs = feeds.sources.get(&key.source()).and_then(Weak::upgrade);
-        let trunk = runs.as_ref().map_or_else(|| Trunk::new(key), |source| source.trunk.clone());
-        let feed = if let Some(saved) = saved {
-            let feed = Feed::restored(saved, &self.shared, trunk.heard.clone());
-            trunk.join_restored(feed.clone());
-            feed
-        } else {
-            let feed = Feed::of_source(key.clone(), &self.shared, trunk.heard.clone());
-            trunk.join(feed.clone());
-            feed
-        };
-        if let Some(source) = runs {
-            return Ok((feed, source));
-        }
-        let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
-        let source = Arc::new(Source { trunk, _running: running });
-        feeds.sources.insert(key.source(), Arc::downgrade(&source));
-        Ok((feed, source))
     }
 
     /// Ends every feed of a cluster that has left the registry, or whose settings have changed.

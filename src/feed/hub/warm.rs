@@ -29,7 +29,7 @@ impl Hub {
         if feeds.sources.contains_key(&key.source()) {
             return Err(Refusal::Full);
         }
-        self.add(&mut feeds, &key, Some(saved), None)
+        self.start(&mut feeds, &key, None, |heard| Feed::restored(saved, &self.shared, heard))
     }
 
     /// Starts the feeds that siblings serve, and keeps them as long as they are among those of the newest call: a tab that moves here then
@@ -43,7 +43,8 @@ impl Hub {
         for key in keys {
             if !feeds.entries.contains_key(&key) {
                 // Where that fails, the first who asks for it starts it.
-                let _ = self.add(&mut feeds, &key, None, Some(idle_since));
+                let make = |heard| Feed::of_source(key.clone(), &self.shared, heard);
+                let _ = self.start(&mut feeds, &key, Some(idle_since), make);
             }
         }
     }

@@ -31,8 +31,8 @@ export function Notice({ state, kind, cluster, asked }: NoticeProps) {
   const which = shown.length <= 6 ? shown.join(", ") : `${shown.slice(0, 5).join(", ")} and ${shown.length - 5} more`;
   return (
     <Bar tone="part">
-      Part of the cluster: you may list {kind.title.toLowerCase()} in {shown.length === 1 ? "one namespace" : `${shown.length} namespaces`} (
-      {which}), and others may hold more.
+      A part of the cluster: you may list {kind.title.toLowerCase()} in {shown.length === 1 ? "one namespace" : `${shown.length} namespaces`} ({which}).
+      Others may hold more.
     </Bar>
   );
 }
