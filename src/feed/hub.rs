@@ -208,14 +208,13 @@ impl Hub {
         let trunk = runs.as_ref().map_or_else(|| Trunk::new(key), |source| source.trunk.clone());
         let feed = make(trunk.heard.clone());
         trunk.join(feed.clone());
-        let source = match runs {
-            Some(source) => source,
-            None => {
-                let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
-                let source = Arc::new(Source { trunk, _running: running });
-                feeds.sources.insert(key.source(), Arc::downgrade(&source));
-                source
-            }
+        let source = if let Some(source) = runs {
+            source
+        } else {
+            let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
+            let source = Arc::new(Source { trunk, _running: running });
+            feeds.sources.insert(key.source(), Arc::downgrade(&source));
+            source
         };
         tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.started");
         let entry = Entry { feed: feed.clone(), source, idle_since, lists_seen: 0 };
