@@ -25,10 +25,10 @@ use crate::core::counters::{CoreCounters, Level};
 use crate::core::listener::listen;
 use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
+use crate::feed::Shared;
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::post::Post;
-use crate::feed::Shared;
 use crate::identity::origin::Origins;
 use crate::identity::revocation::Hear;
 use crate::identity::seal::KeyError;
@@ -275,7 +275,9 @@ impl Server {
         }
         let until = Instant::now() + drain.window;
         self.tell(|| Command::Drain(until));
-        let each = |level: fn(&CoreCounters) -> &Level| self.cores.iter().map(move |core| level(&core.counters).get());
+        let each = |level: fn(&CoreCounters) -> &Level| {
+            self.cores.iter().map(move |core| level(&core.counters).get())
+        };
         wait_until(until + LAST_STREAMS, || each(|core| &core.going).all(|going| going == 1)).await;
         wait_until(until + LAST_STREAMS, || each(|core| &core.streams).sum::<u64>() == 0).await;
         wait_until(Instant::now() + LAST_ANSWERS, || each(|core| &core.connections).sum::<u64>() == 0).await;

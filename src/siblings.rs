@@ -51,7 +51,8 @@ impl Views {
     /// Of these feeds.
     #[must_use]
     pub fn of(feeds: &[FeedKey]) -> Self {
-        let view = |key: &FeedKey| ServedView { cluster: key.cluster.to_string(), kind: key.kind.name.to_owned() };
+        let view =
+            |key: &FeedKey| ServedView { cluster: key.cluster.to_string(), kind: key.kind.name.to_owned() };
         Views { views: feeds.iter().map(view).collect() }
     }
 }
@@ -160,7 +161,8 @@ impl Siblings {
 
     fn served(&self, now: Instant) -> HashSet<FeedKey> {
         let said = self.siblings.iter().filter_map(|sibling| sibling.said.as_ref());
-        let young = said.filter(|(_, at)| now.saturating_duration_since(*at) <= self.remembered.max(self.every * 2));
+        let young =
+            said.filter(|(_, at)| now.saturating_duration_since(*at) <= self.remembered.max(self.every * 2));
         young.flat_map(|(keys, _)| keys.iter().cloned()).collect()
     }
 }

@@ -81,7 +81,11 @@ async fn a_server_that_goes_says_so_in_order() {
     assert!(first_end.try_recv().is_err(), "streams that are open stay so for now");
     kept.send(get(&list("pods"), "")).await;
     let answer = kept.answer().await;
-    assert_eq!((answer.head.status, answer.head.header("connection")), (200, Some("close")), "the next one goes elsewhere");
+    assert_eq!(
+        (answer.head.status, answer.head.header("connection")),
+        (200, Some("close")),
+        "the next one goes elsewhere"
+    );
     assert!(idle.is_silent_for(Duration::ZERO).await, "who asks nothing is left alone for now");
 
     first_end.recv().await.expect("a stream that ends");

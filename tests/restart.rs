@@ -93,7 +93,8 @@ async fn a_tab_gets_what_it_missed_and_nobody_lists() {
     assert_eq!(names(&events), ["added", "modified"]);
     let ids: Vec<u64> = events.iter().map(|event| event.id.as_ref().unwrap().parse().unwrap()).collect();
     assert_eq!(ids, missed);
-    eventually("readiness", async || tab::get(house.address(), "/readyz", &[]).await.head.status == 200).await;
+    eventually("readiness", async || tab::get(house.address(), "/readyz", &[]).await.head.status == 200)
+        .await;
 
     // Whoever is new, and lists, see what is there now.
     let mut tab = Tab::open(Open::watch(house.address(), EAST, "pods", None)).await.follow();

@@ -103,7 +103,10 @@ async fn live(view: usize, mut tab: Tab, mut stop: watch::Receiver<bool>, seen: 
         }
         assert_eq!(tab.state.end, Some(End::Closed), "a stream ends where one may end: {:?}", tab.state.last);
         seen.told.fetch_add(1, Relaxed);
-        tokio::time::sleep(Duration::from_millis(tab.state.retry.expect("each stream says when to come back"))).await;
+        tokio::time::sleep(Duration::from_millis(
+            tab.state.retry.expect("each stream says when to come back"),
+        ))
+        .await;
         tab.reconnect().await;
         assert_eq!(tab.status(), 200);
         seen.opened.fetch_add(1, Relaxed);
@@ -204,7 +207,11 @@ async fn no_tab_loses_anything_while_replicas_are_restarted_one_after_another() 
     );
     assert!(seen.told.load(Relaxed) >= tabs as u64, "every stream was moved at least once");
     assert!(answered > 0);
-    assert_eq!(listed.get("snapshot"), Some(&(tabs as u64)), "each tab has had its first, and no other: {listed:?}");
+    assert_eq!(
+        listed.get("snapshot"),
+        Some(&(tabs as u64)),
+        "each tab has had its first, and no other: {listed:?}"
+    );
     for name in ["relist", "error", "backpressure"] {
         assert_eq!(listed.get(name), None, "{listed:?}");
     }

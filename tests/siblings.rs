@@ -52,19 +52,21 @@ async fn a_tab_that_is_sent_to_a_sibling_gets_no_snapshot() {
     let mut quiet = Stream::open(one.address(), &format!("{}?namespace=team-x", watch("pods")), "").await;
     quiet.events(1).await;
     // What happens elsewhere: the other replica's journal begins behind what the quiet tab has heard of.
+    let mut busy = Stream::open(one.address(), &watch("pods"), "").await;
+    busy.events(1).await;
     let last = one.east().put("pods", pod("team-y", "busy", "Running")).unwrap();
+    busy.events(2).await;
     let other = beside(&one, &told_by(&one));
     eventually("readiness", async || is_ready(&other).await).await;
     assert_eq!(one.east().counters().open("pods"), 2, "it follows what its sibling serves");
-    let mut busy = Stream::open(one.address(), &watch("pods"), "").await;
-    busy.events(1).await;
 
     house::patient("the end of the drain", one.server.drain()).await;
     quiet.until_end().await;
     let id = quiet.seen().iter().rev().find_map(|event| event.id.clone()).expect("an id");
     assert!(id.parse::<u64>().unwrap() >= last, "it is told where it stands before it goes");
     let lines = format!("Last-Event-ID: {id}\r\n");
-    let mut moved = Stream::open(other.address(), &format!("{}?namespace=team-x", watch("pods")), &lines).await;
+    let mut moved =
+        Stream::open(other.address(), &format!("{}?namespace=team-x", watch("pods")), &lines).await;
     one.east().put("pods", pod("team-x", "new", "Running")).unwrap();
     let has_it = |event: &tab::sse::Event| event.data.contains("\"new\"");
     moved.until("what is new", |items| house::wire::events(items).iter().any(has_it)).await;
@@ -94,7 +96,11 @@ async fn a_replica_follows_what_its_siblings_serve_for_as_long_as_they_do() {
     eventually("other feeds", async || kinds() == ["jobs", "nodes"]).await;
     std::fs::write(&file, "no JSON").unwrap();
     tokio::time::sleep(fresh::A_WHILE).await;
-    assert_eq!(kinds(), ["jobs", "nodes"], "who says nothing that can be read has not said that it serves nothing");
+    assert_eq!(
+        kinds(),
+        ["jobs", "nodes"],
+        "who says nothing that can be read has not said that it serves nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

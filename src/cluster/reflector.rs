@@ -176,7 +176,18 @@ impl Reflector {
         let position = sink.cursor();
         let course = Course::new(position.is_some());
         let unproven = sink.incarnation().filter(|_| position.is_some());
-        Reflector { cluster, sink, look, settings, course, position, unproven, opened: None, left: None, told: None }
+        Reflector {
+            cluster,
+            sink,
+            look,
+            settings,
+            course,
+            position,
+            unproven,
+            opened: None,
+            left: None,
+            told: None,
+        }
     }
 
     async fn follow(&mut self) -> Infallible {

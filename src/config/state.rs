@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::GIB;
 use super::grammar::{OptionalPath, Size};
 use super::table::{Section, Table};
-use super::GIB;
 
 /// What has to survive a restart.
 #[derive(Clone, Debug)]

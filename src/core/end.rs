@@ -190,7 +190,10 @@ impl Core {
             self.epoll.remove_listener(&listener);
         }
         self.connections.close_idle();
-        let waiting = self.opening.values_mut().flat_map(|waiting| waiting.extract_if(.., |opening| opening.is_stream()));
+        let waiting = self
+            .opening
+            .values_mut()
+            .flat_map(|waiting| waiting.extract_if(.., |opening| opening.is_stream()));
         for opening in waiting.collect::<Vec<_>>() {
             let words = self.shutdown();
             self.end_opening(opening, &words);

@@ -98,7 +98,8 @@ impl Feed {
         if !writer.synced || writer.ended {
             return None;
         }
-        let away = writer.away.map_or(Duration::ZERO, |(since, _)| now.instant.saturating_duration_since(since));
+        let away =
+            writer.away.map_or(Duration::ZERO, |(since, _)| now.instant.saturating_duration_since(since));
         let mut out = Vec::with_capacity(writer.replica.memory() + writer.journal.size().0);
         put_text(&mut out, &self.key.cluster);
         put_text(&mut out, self.key.kind.name);

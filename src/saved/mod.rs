@@ -52,7 +52,9 @@ impl Shelf {
             return Ok(None);
         };
         if config.auth.session.keys.is_empty() {
-            tracing::warn!("state.no_keys: feeds are not saved, as `auth.session.keys` names no file to seal them with");
+            tracing::warn!(
+                "state.no_keys: feeds are not saved, as `auth.session.keys` names no file to seal them with"
+            );
             return Ok(None);
         }
         let seals = Seals::read(&config.auth.session.keys)?;

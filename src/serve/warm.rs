@@ -36,7 +36,11 @@ impl Server {
             if in_time.await.is_err() {
                 let cold: Vec<String> = warm.iter().filter(|key| !is_warm(&hub, key)).map(shown).collect();
                 let (count, first) = (cold.len(), cold[..cold.len().min(MOST_NAMED)].join(", "));
-                tracing::warn!(feeds = count, first, "server.ready_unsynced: some feeds that are kept warm are not there yet");
+                tracing::warn!(
+                    feeds = count,
+                    first,
+                    "server.ready_unsynced: some feeds that are kept warm are not there yet"
+                );
             }
             api.set_ready();
         });

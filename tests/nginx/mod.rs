@@ -22,7 +22,9 @@ pub fn free_port() -> u16 {
 
 /// Where the program is; `None`: there is none on this machine.
 fn program() -> Option<&'static str> {
-    ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/bin/nginx"].into_iter().find(|path| Path::new(path).exists())
+    ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/bin/nginx"]
+        .into_iter()
+        .find(|path| Path::new(path).exists())
 }
 
 impl Nginx {
@@ -36,7 +38,10 @@ impl Nginx {
         let site = CONFIGURATION
             .replace("server 127.0.0.1:8080 max_fails=0;", &servers.join("\n"))
             .replace("listen 80;", &format!("listen {address};"));
-        assert!(replicas.iter().all(|replica| site.contains(&replica.to_string())), "the configuration has changed");
+        assert!(
+            replicas.iter().all(|replica| site.contains(&replica.to_string())),
+            "the configuration has changed"
+        );
         let at = folder.path().display();
         let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {at}/{name};\n"))
@@ -47,7 +52,11 @@ impl Nginx {
         );
         std::fs::write(folder.path().join("nginx.conf"), text).expect("a file");
         let mut command = Command::new(program);
-        command.arg("-c").arg(folder.path().join("nginx.conf")).arg("-e").arg(folder.path().join("error.log"));
+        command
+            .arg("-c")
+            .arg(folder.path().join("nginx.conf"))
+            .arg("-e")
+            .arg(folder.path().join("error.log"));
         let child = command.stdout(Stdio::null()).spawn().expect("nginx starts");
         Some(Nginx { child, address, folder })
     }
@@ -64,7 +73,10 @@ impl Drop for Nginx {
             println!("nginx says:\n{}", self.complaints());
         }
         // So that its workers end with it.
-        let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM);
+        let _ = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::Signal::TERM,
+        );
         let _ = self.child.wait();
     }
 }

@@ -77,7 +77,11 @@ impl Grammar<Vec<Place>> for Places {
                 matches!(url.scheme_str(), Some("http" | "https"))
                     && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
             });
-            if is_one { Ok(Place::Url(text)) } else { Err(is_not(&text, "an `http` or `https` URL without a user")) }
+            if is_one {
+                Ok(Place::Url(text))
+            } else {
+                Err(is_not(&text, "an `http` or `https` URL without a user"))
+            }
         }))
     }
 }
@@ -89,7 +93,13 @@ mod tests {
     #[test]
     fn a_place_is_a_file_or_a_url() {
         let places = Places.read(&Node::scalar("http://b:8081/-/views, /etc/foretop/views.json"));
-        assert_eq!(places.ok(), Some(vec![Place::Url("http://b:8081/-/views".into()), Place::File("/etc/foretop/views.json".into())]));
+        assert_eq!(
+            places.ok(),
+            Some(vec![
+                Place::Url("http://b:8081/-/views".into()),
+                Place::File("/etc/foretop/views.json".into())
+            ])
+        );
         for text in ["ftp://b/views", "http://ann:secret@b/views", "://"] {
             assert!(Places.read(&Node::scalar(text)).is_err(), "{text}");
         }

@@ -60,7 +60,8 @@ impl Hub {
             kept.contains(key)
                 || idle_since.is_none_or(|since| now.saturating_duration_since(since) < self.limits.linger)
         };
-        let used = feeds.entries.iter().filter(|(key, entry)| is_used(key, entry.idle_since)).map(|(key, _)| key);
+        let used =
+            feeds.entries.iter().filter(|(key, entry)| is_used(key, entry.idle_since)).map(|(key, _)| key);
         let own = used.filter(|key| **key == FeedKey::own(key.cluster.clone(), key.kind));
         let mut views: Vec<FeedKey> = own.cloned().collect();
         views.sort_by(|one, other| (&one.cluster, one.kind.name).cmp(&(&other.cluster, other.kind.name)));

@@ -83,7 +83,8 @@ impl Past {
         let base = Rv(rest.wide()?);
         let (disowned, evicted_any) = (read_version(rest)?, read_version(rest)?);
         let evicted = rest.count(LEAST_EVICTED)?;
-        let evicted = (0..evicted).map(|_| Some((rest.text()?.into(), Rv(rest.wide()?)))).collect::<Option<_>>()?;
+        let evicted =
+            (0..evicted).map(|_| Some((rest.text()?.into(), Rv(rest.wide()?)))).collect::<Option<_>>()?;
         let namespaces = rest.count(size_of::<u32>())?;
         let namespaces: Option<Vec<Arc<str>>> = (0..namespaces).map(|_| Some(rest.text()?.into())).collect();
         let namespaces = namespaces?;

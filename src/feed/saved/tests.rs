@@ -62,7 +62,9 @@ fn play(feed: &Feed, act: &Act, rv: u128) {
         Act::Bookmark => {
             feed.apply(&mut vec![Change::Bookmark { rv: Rv(rv), initial_events_end: false }]);
         }
-        Act::Relist(row) => feed.replace(Rv(rv), vec![object(0, 0, *row, rv), object(2, 5, *row, rv)], Some("epoch")),
+        Act::Relist(row) => {
+            feed.replace(Rv(rv), vec![object(0, 0, *row, rv), object(2, 5, *row, rv)], Some("epoch"))
+        }
     }
 }
 
@@ -157,9 +159,14 @@ fn time_passes_while_nobody_runs() {
         assert!(!Mirror::new(&tail).told_away(tail.away));
     }
     let old = later(now, config::Journal::default().age + Duration::from_secs(1));
-    let feed = Feed::restored(Saved::read(&bytes, old).expect("as it was written"), &shared(), Arc::default());
+    let feed =
+        Feed::restored(Saved::read(&bytes, old).expect("as it was written"), &shared(), Arc::default());
     feed.tick(now.instant);
-    assert_eq!(told(&feed, &Scope::All, Rv(10)).0, Found::Older, "frames are evicted at the age that they have");
+    assert_eq!(
+        told(&feed, &Scope::All, Rv(10)).0,
+        Found::Older,
+        "frames are evicted at the age that they have"
+    );
 }
 
 #[test]
