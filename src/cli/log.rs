@@ -6,8 +6,11 @@
 use std::io::{self, IsTerminal};
 
 use foretop::config::Log;
+use foretop::log::Throttle;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, reload};
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 16_384;
@@ -23,19 +26,17 @@ pub struct Started {
 /// Starts the log of this process.
 pub fn start(log: &Log) -> Started {
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).finish(io::stdout());
-    let lines = tracing_subscriber::fmt().with_env_filter(filter(&log.level)).with_writer(writer);
-    let set_level: Box<dyn Fn(&str) + Send> = if log.json {
-        let lines = lines.json().flatten_event(true).with_filter_reloading();
-        let handle = lines.reload_handle();
-        lines.init();
-        // It fails where there is no log any more.
-        Box::new(move |level| drop(handle.reload(filter(level))))
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let throttle = Throttle::new(log.per_second);
+    let (level, handle) = reload::Layer::new(filter(&log.level));
+    let registry = tracing_subscriber::registry().with(level);
+    if log.json {
+        registry.with(lines.json().flatten_event(true).with_filter(throttle)).init();
     } else {
-        let lines = lines.with_ansi(io::stdout().is_terminal()).with_filter_reloading();
-        let handle = lines.reload_handle();
-        lines.init();
-        Box::new(move |level| drop(handle.reload(filter(level))))
-    };
+        registry.with(lines.with_ansi(io::stdout().is_terminal()).with_filter(throttle)).init();
+    }
+    // It fails where there is no log any more.
+    let set_level = Box::new(move |level: &str| drop(handle.reload(filter(level))));
     Started { written_at_the_end: guard, set_level }
 }
 

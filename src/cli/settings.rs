@@ -57,7 +57,7 @@ pub fn with_settings(
         Ok(Loaded { config, warnings, .. }) => {
             let log::Started { written_at_the_end, set_level } = log::start(&config.log);
             for warning in warnings {
-                tracing::warn!("{warning}");
+                tracing::warn!("settings.warning: {warning}");
             }
             let code = go_on(config, set_level);
             drop(written_at_the_end);

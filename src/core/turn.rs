@@ -43,8 +43,10 @@ pub(super) struct Picked {
 pub async fn run(core: &super::Cell, awaited: &Awaited, spawn: impl Fn(Moved)) -> io::Result<()> {
     let mut scratch = Scratch::default();
     loop {
+        let began = Instant::now();
         let more_events = core.get().take_events(&mut scratch, &spawn);
         let more_sends = core.get().send_batch(&mut scratch);
+        core.get().counters.turns.observe(began.elapsed());
         if more_events || more_sends {
             awaited.pass().await?;
         } else {

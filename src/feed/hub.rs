@@ -7,7 +7,7 @@
 mod selectors;
 mod warm;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::post::{CoreId, Mail, Post};
 use super::saved::Restores;
-use super::{Feed, FeedKey, Heard, Scope, Shared, Trunk};
+use super::{Counters, Feed, FeedKey, Heard, Histogram, Scope, Shared, Trunk};
 use crate::wire::refusal::Refusal;
 
 /// What feeds feeds: the reflectors, or whatever takes their place.
@@ -59,6 +59,28 @@ pub struct Hub {
     kept: Mutex<HashSet<FeedKey>>,
     /// What siblings serve, as they last said.
     siblings: Mutex<HashSet<FeedKey>>,
+    /// What feeds that have ended have counted: a sum over all feeds never falls. Locked after `feeds`.
+    past: Mutex<BTreeMap<Shown, Counters>>,
+}
+
+/// What feeds show that are counted together, in words of ours: few, whatever the number of clusters and selectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shown {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// [`super::Rows::word`].
+    pub rows: &'static str,
+    /// `some` where a selector narrows them, else `none`.
+    pub selector: &'static str,
+}
+
+impl Shown {
+    /// Of feeds with such a key.
+    #[must_use]
+    pub fn of(key: &FeedKey) -> Self {
+        let selector = if key.selector.is_some() { "some" } else { "none" };
+        Shown { kind: key.kind.name, rows: key.rows.word(), selector }
+    }
 }
 
 /// Bounds on feeds.
@@ -132,6 +154,7 @@ impl Hub {
             limits,
             kept: Mutex::default(),
             siblings: Mutex::default(),
+            past: Mutex::default(),
         });
         let task = run(Arc::downgrade(&hub), received);
         (hub, task)
@@ -230,6 +253,7 @@ impl Hub {
             let stays = &*key.cluster != cluster;
             if !stays {
                 entry.end();
+                self.remember(&entry.feed);
             }
             stays
         });
@@ -254,6 +278,31 @@ impl Hub {
     #[must_use]
     pub fn count(&self) -> usize {
         self.directory.load().feeds.len()
+    }
+
+    /// What all feeds have counted, those that have ended among them, by what they show.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<Shown, Counters> {
+        let feeds = self.lock();
+        let mut counts: BTreeMap<Shown, Counters> = BTreeMap::new();
+        for (shown, past) in self.lock_past().iter() {
+            counts.entry(*shown).or_default().take_in(past);
+        }
+        for entry in feeds.entries.values() {
+            counts.entry(Shown::of(&entry.feed.key)).or_default().take_in(&entry.feed.counters);
+        }
+        counts
+    }
+
+    /// The feed is about to be forgotten.
+    fn remember(&self, feed: &Feed) {
+        self.lock_past().entry(Shown::of(&feed.key)).or_default().take_in(&feed.counters);
+    }
+
+    /// How late what apiservers told of new objects came, measured by the objects' own time of creation.
+    #[must_use]
+    pub fn lateness(&self) -> &Histogram {
+        &self.shared.lateness
     }
 
     fn ask(&self, ask: Ask) {
@@ -299,6 +348,7 @@ impl Hub {
             let stays = idle < self.limits.linger || siblings.contains(key);
             if !stays {
                 entry.end();
+                self.remember(&entry.feed);
                 tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.ended");
             }
             stays
@@ -339,6 +389,10 @@ impl Hub {
         self.feeds.lock().expect("nothing panics while it holds the hub's lock")
     }
 
+    fn lock_past(&self) -> MutexGuard<'_, BTreeMap<Shown, Counters>> {
+        self.past.lock().expect("nothing panics while it holds this lock")
+    }
+
     fn lock_kept(&self) -> MutexGuard<'_, HashSet<FeedKey>> {
         self.kept.lock().expect("nothing panics while it holds this lock")
     }
@@ -360,3 +414,6 @@ async fn run(hub: Weak<Hub>, mut asks: mpsc::UnboundedReceiver<Ask>) {
         hub.answer(ask);
     }
 }
+
+#[cfg(test)]
+mod tests;

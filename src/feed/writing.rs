@@ -99,7 +99,14 @@ impl Feed {
             writer.head = rv;
             match delta {
                 None => self.counters.suppressed.add(1),
-                Some(delta) => self.frame(&mut batch, &mut writer.scratch, &delta, (Some(rv), rv), now),
+                Some(delta) => {
+                    if let (Op::Added, Some(created)) = (delta.op, delta.row.created()) {
+                        // An apiserver's clock may be ahead of ours.
+                        let late = Duration::try_from(now.duration_since(created)).unwrap_or_default();
+                        self.lateness.observe(late);
+                    }
+                    self.frame(&mut batch, &mut writer.scratch, &delta, (Some(rv), rv), now);
+                }
             }
         }
         // A version that moved without a frame can wait for the next tick: it only keeps resume ids young.
