@@ -293,7 +293,7 @@ impl Server {
         let feeds = self.hub.feeds();
         let saving = tokio::task::spawn_blocking(move || shelf.save(&feeds));
         if let Err(error) = saving.await {
-            tracing::error!(%error, "state.not_saved: every feed will start cold");
+            tracing::warn!(%error, "state.not_saved: every feed will start cold");
         }
     }
 

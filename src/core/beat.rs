@@ -209,7 +209,6 @@ impl Core {
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
         self.set_levels();
         self.ping_lines(now);
-        self.count_held();
     }
 
     /// Says how much there is of what comes and goes.

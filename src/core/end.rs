@@ -197,7 +197,7 @@ impl Core {
             .flat_map(|waiting| waiting.extract_if(.., |opening| opening.is_stream()));
         for opening in waiting.collect::<Vec<_>>() {
             let words = self.shutdown();
-            self.end_opening(opening, &words);
+            self.end_opening(opening, &words, Reason::ServerShutdown);
         }
         let now = Instant::now();
         let span = until.saturating_duration_since(now);

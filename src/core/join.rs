@@ -151,7 +151,7 @@ impl Core {
     fn still_allowed(&mut self, opening: Opening) -> Option<(Opening, Scope)> {
         if self.lame && opening.is_stream() {
             let words = self.shutdown();
-            self.end_opening(opening, &words);
+            self.end_opening(opening, &words, Reason::ServerShutdown);
             return None;
         }
         match self.scope_by(opening.pass) {
