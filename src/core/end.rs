@@ -167,7 +167,11 @@ impl Core {
         let Some(view) = self.views[id as usize].take() else { return };
         self.free_views.push(id);
         self.view_ids.remove(&view.key);
-        let held = view.snapshot.map(|held| held.segment);
+        let held = view
+            .snapshot
+            .map(|held| held.segment)
+            .into_iter()
+            .chain(view.coming.map(|coming| coming.first()));
         let specimen = view.specimen.map(|(.., segment)| segment);
         for segment in view.ranges.iter().map(|range| range.segment).chain(held).chain(specimen) {
             self.prefixes.release(segment);

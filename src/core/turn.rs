@@ -317,6 +317,9 @@ impl Core {
     /// A stream has read a prefix segment to its end.
     pub(super) fn follow(&mut self, id: SlotId, segment: u32) {
         let then = self.prefixes.then(segment);
+        if then == Then::More {
+            return;
+        }
         if let Then::Segment(next) = then {
             self.prefixes.hold(next);
             self.slots.get_mut(id).at = At::Prefix(next, 0);
@@ -335,7 +338,7 @@ impl Core {
             Then::Snapshot => self.snapshot_in_time(id),
             Then::Wait => self.waited(id),
             Then::Close => self.close(id, Reason::ClientGone),
-            Then::Segment(_) => {}
+            Then::Segment(_) | Then::More => {}
         }
     }
 }

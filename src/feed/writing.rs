@@ -213,7 +213,7 @@ impl Feed {
             return;
         }
         for (core, scope) in std::mem::take(&mut writer.waiting) {
-            let snapshot = self.snapshot(writer, &scope, true);
+            let snapshot = self.snapshot(writer, &scope, true, Some(core));
             self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Ok(snapshot)));
         }
     }
