@@ -74,7 +74,10 @@ impl Core {
                     self.read_commands(spawn);
                 }
                 Ready::Clock => {}
-                Ready::Listener => self.accept(spawn),
+                Ready::Listener => {
+                    // Level-triggered: what is left is told again.
+                    self.accept(spawn);
+                }
                 Ready::Stream { name, closed, writable } => {
                     if self.slots.named(name).is_none() {
                         continue;
@@ -98,7 +101,11 @@ impl Core {
                 Command::Revoked(revoked) => self.revoke(&revoked),
                 Command::Streams(answer) => answer(self.stream_lines()),
                 Command::Lame => self.lame = true,
-                Command::Drain(until) => self.drain(until),
+                Command::Drain(until) => {
+                    // Those whose connect was answered by the kernel alone would be reset.
+                    while self.accept(spawn) {}
+                    self.drain(until);
+                }
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Rows are kept by namespace and name. That is the order of etcd's keys, it gives a namespace's rows without a search, and the
 //! namespace is kept once, not with each of its objects.
 
+mod saved;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::btree_map::{self, BTreeMap};

@@ -152,6 +152,12 @@ impl Trunk {
         self.lock().feeds.first().and_then(|feed| feed.cursor())
     }
 
+    /// The cluster's incarnation that this version is of, where it could be read.
+    #[must_use]
+    pub fn incarnation(&self) -> Option<String> {
+        self.lock().feeds.first().and_then(|feed| feed.epoch())
+    }
+
     fn ask(&self, outlets: &Outlets) {
         let needs = outlets.feeds.iter().chain(&outlets.waiting).any(|feed| feed.key.needs_details());
         self.asks.details.store(needs, SeqCst);

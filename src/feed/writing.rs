@@ -218,7 +218,7 @@ impl Feed {
         }
     }
 
-    fn set_status(&self, state: State, synced: bool) {
+    pub(super) fn set_status(&self, state: State, synced: bool) {
         let known = self.status.load();
         let last_refused = known.refused_in(&state);
         let state = if state == State::Live && !synced { State::Syncing } else { state };
