@@ -172,8 +172,8 @@ fn is_sound(block: &Block) -> bool {
 
 /// Appends a version, or that there is none: as a list of at most one.
 fn put_version(out: &mut Vec<u8>, version: Option<Rv>) {
-    put_number(out, version.iter().len() as u64);
-    for version in version {
+    put_number(out, version.is_some().into());
+    if let Some(version) = version {
         put_wide(out, version.0);
     }
 }
