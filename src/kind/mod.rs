@@ -11,6 +11,7 @@
 mod case;
 mod decode;
 mod field;
+mod json;
 pub mod quantity;
 pub mod rbac;
 mod row;
