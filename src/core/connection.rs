@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::TcpStream;
+use rustix::io::Errno;
 use rustix::net::Shutdown;
 
 use super::asking::ask;
@@ -69,38 +70,59 @@ pub async fn serve(core: Rc<Cell>, accepted: Moved) {
 impl Connection {
     async fn run(mut self) {
         loop {
-            match self.read_head().await {
-                Next::Head => {}
-                Next::Refused(why) => {
-                    let manner = Manner::unparsed(&self.peer);
-                    self.refuse(why, &manner).await;
-                    return self.close_gently().await;
-                }
-                Next::Gone => return self.end(),
-            }
-            let Some((plan, manner)) = self.plan() else { return self.end() };
-            let keep = match plan {
-                Plan::Refuse(why) => self.refuse(why, &manner).await,
-                Plan::RefuseStream(why, version) => {
-                    self.refuse_as_stream(&why.into(), version, &manner).await;
-                    false
-                }
-                Plan::Wish(wish) => match self.fulfil(*wish, &manner).await {
-                    Some((connection, keep)) => {
-                        self = *connection;
-                        keep
-                    }
-                    None => return,
-                },
-                Plan::Elsewhere => return self.move_elsewhere(),
-                Plan::HandOver(core) => return self.hand_over(core),
-            };
-            if !keep {
-                return self.close_gently().await;
-            }
-            self.answered += 1;
-            self.read.drain(..manner.length);
+            let next = self.read_head().await;
+            // On the heap, and only from the head to its answer: what most connections do at most times is to wait for a head.
+            let Some(connection) = Box::pin(self.answer(next)).await else { return };
+            self = connection;
         }
+    }
+
+    /// Does what the head asks for. Returns the connection if it takes another request.
+    async fn answer(mut self, next: Next) -> Option<Self> {
+        match next {
+            Next::Head => {}
+            Next::Refused(why) => {
+                let manner = Manner::unparsed(&self.peer);
+                self.refuse(why, &manner).await;
+                self.close_gently().await;
+                return None;
+            }
+            Next::Gone => {
+                self.end();
+                return None;
+            }
+        }
+        let Some((plan, manner)) = self.plan() else {
+            self.end();
+            return None;
+        };
+        let keep = match plan {
+            Plan::Refuse(why) => self.refuse(why, &manner).await,
+            Plan::RefuseStream(why, version) => {
+                self.refuse_as_stream(&why.into(), version, &manner).await;
+                false
+            }
+            Plan::Wish(wish) => {
+                let (connection, keep) = self.fulfil(*wish, &manner).await?;
+                self = connection;
+                keep
+            }
+            Plan::Elsewhere => {
+                self.move_elsewhere();
+                return None;
+            }
+            Plan::HandOver(core) => {
+                self.hand_over(core);
+                return None;
+            }
+        };
+        if !keep {
+            self.close_gently().await;
+            return None;
+        }
+        self.answered += 1;
+        self.read.drain(..manner.length);
+        Some(self)
     }
 
     fn longest(&self) -> request::Longest {
@@ -109,41 +131,49 @@ impl Connection {
         request::Longest { head: server.head_bytes, target: server.target_bytes }
     }
 
-    /// Reads until there is a whole head, within its time and size.
+    /// Reads until there is a whole head, within its time and size. While it waits it holds no buffer but for what was read.
     async fn read_head(&mut self) -> Next {
+        if let Some(next) = self.look() {
+            return next;
+        }
         let mut began = None;
         loop {
-            if let Some(next) = self.look() {
-                return next;
-            }
-            let now = Instant::now();
-            let (idle, head) = {
-                let core = self.core.get();
-                (core.everywhere.server.idle_timeout, core.everywhere.server.head_timeout)
-            };
-            let time = if self.read.is_empty() && self.answered > 0 {
-                idle
-            } else {
-                head.saturating_sub(began.get_or_insert(now).elapsed())
-            };
-            self.deadline.set(time, Shutdown::Read);
-            let mut buffer = std::mem::take(&mut self.read);
-            buffer.reserve(if buffer.is_empty() { 1024 } else { 4096 });
-            // Reads behind what is there already.
-            let filled = buffer.len();
-            let free = buffer.capacity() - filled;
-            let (result, piece) = self.stream.read(Vec::with_capacity(free)).await;
-            buffer.extend_from_slice(&piece);
-            self.read = buffer;
-            self.deadline.clear();
-            match result {
+            match self.receive() {
+                Ok(1..) => match self.look() {
+                    Some(next) => return next,
+                    None => continue,
+                },
+                Err(Errno::AGAIN | Errno::INTR) => {}
                 Ok(0) | Err(_) if self.deadline.passed.get() && !self.read.is_empty() => {
                     return Next::Refused(Refusal::Timeout);
                 }
                 Ok(0) | Err(_) => return Next::Gone,
-                Ok(_) => {}
+            }
+            self.deadline.set(self.patience(&mut began), Shutdown::Read);
+            let readable = self.stream.readable(false).await;
+            self.deadline.clear();
+            if readable.is_err() {
+                return Next::Gone;
             }
         }
+    }
+
+    /// How long the peer may take for what is read next. `began`: when the head was first waited for.
+    fn patience(&self, began: &mut Option<Instant>) -> Duration {
+        let core = self.core.get();
+        let server = &core.everywhere.server;
+        if self.read.is_empty() && self.answered > 0 {
+            return server.idle_timeout;
+        }
+        server.head_timeout.saturating_sub(began.get_or_insert_with(Instant::now).elapsed())
+    }
+
+    /// Takes what the peer has sent, without waiting.
+    fn receive(&mut self) -> Result<usize, Errno> {
+        let mut piece = [0; 4096];
+        let received = socket::receive(&self.stream, &mut piece)?;
+        self.read.extend_from_slice(&piece[..received]);
+        Ok(received)
     }
 
     /// What was read, if that is enough to go on. (On its own, since what it needs room for would else be part of the task while it waits.)
@@ -169,7 +199,7 @@ impl Connection {
     }
 
     /// Gives somebody what they want, if they may have it. `None`: the connection has become a stream; else whether it takes another request.
-    async fn fulfil(mut self, wish: Wish, manner: &Manner) -> Option<(Box<Self>, bool)> {
+    async fn fulfil(mut self, wish: Wish, manner: &Manner) -> Option<(Self, bool)> {
         let (is_watch, version) = (wish.is_watch(), wish.version);
         let thing = wish.thing.clone();
         let keep = match (self.permit(wish, manner).await, thing) {
@@ -199,7 +229,7 @@ impl Connection {
             (Err(Stop::Left), _) => false,
         };
         self.give_up_place();
-        Some((Box::new(self), keep))
+        Some((self, keep))
     }
 
     fn refuses_by_event(&self) -> bool {
@@ -431,6 +461,6 @@ mod tests {
         fn size<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(size(serve) <= 5120, "it takes {}", size(serve));
+        assert!(size(serve) <= 512, "it takes {}", size(serve));
     }
 }
