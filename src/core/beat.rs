@@ -162,7 +162,8 @@ impl Core {
         self.prefixes.release(segment);
     }
 
-    /// Lets go of what a view kept for newcomers that did not come.
+    /// Lets go of what a view kept for newcomers that did not come. While they come, they all get one snapshot: that at this moment none of them is being
+    /// sent it says nothing.
     fn drop_unused(&mut self, id: ViewId, now: Instant) {
         let Core { views, prefixes, .. } = self;
         let Some(view) = views[id as usize].as_mut() else { return };
@@ -173,9 +174,9 @@ impl Core {
             }
             keep
         });
-        let old = |made: Instant| now.saturating_duration_since(made) > 2 * SECOND;
+        let unwanted = |given: Instant| now.saturating_duration_since(given) > 2 * SECOND;
         if let Some(held) =
-            view.snapshot.take_if(|held| prefixes.refs(held.segment) == 1 && old(held.snapshot.made))
+            view.snapshot.take_if(|held| prefixes.refs(held.segment) == 1 && unwanted(held.given))
         {
             prefixes.release(held.segment);
         }

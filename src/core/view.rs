@@ -86,6 +86,8 @@ pub struct HeldSnapshot {
     pub segment: SegmentId,
     /// Bytes of the view's frames since.
     pub since: usize,
+    /// When a stream was last given it.
+    pub given: Instant,
 }
 
 /// A catch-up that several streams can share: the frames from one place to another, only the latest of each object where it is coalesced.
