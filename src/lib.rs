@@ -56,6 +56,7 @@ pub mod core;
 pub mod feed;
 pub mod identity;
 pub mod kind;
+pub mod memory;
 pub mod serve;
 pub mod sim;
 pub mod tls;

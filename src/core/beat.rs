@@ -11,6 +11,7 @@ use super::sessions::unix_ms;
 use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, SlotName, seconds};
 use super::view::ViewId;
 use crate::kind::Rv;
+use crate::memory;
 use crate::wire::sse;
 
 /// Something that is due at a time.
@@ -204,6 +205,16 @@ impl Core {
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());
         self.counters.connections.set(self.connections.len());
+        self.give_memory_back(now);
+    }
+
+    /// After a wave of connections, and when the snapshots that it was given are let go.
+    fn give_memory_back(&mut self, now: Instant) {
+        let kept_for = self.everywhere.streams.heartbeat + 3 * SECOND;
+        if self.waves.second(self.counters.accepted.get(), now, kept_for) {
+            memory::ask();
+        }
+        memory::give_back_if_asked();
     }
 
     /// A socket that has taken no byte for very long, though there is something for it, is reset.
