@@ -23,6 +23,10 @@ pub enum Figure {
     FramesPerSend,
     /// Sends per tab and second.
     SendsPerTab,
+    /// How long a lap over a view's tabs took on average, in milliseconds.
+    LapMs,
+    /// Sends per tab, as a multiple of the least that there are where each tab gets one per lap and window.
+    SendsOfBound,
     /// The server's processor time, in CPUs, softirq threads included.
     Cpus,
     /// Microseconds of it per frame: seconds per million frames.
@@ -35,6 +39,8 @@ pub enum Figure {
     CpuPerEvent,
     /// Milliseconds of processor time per tab: of a storm of connections.
     CpuPerTab,
+    /// Of this, in user space.
+    UserPerTab,
     /// The server's resident memory, in MB.
     RssMb,
     /// Bytes of it per tab, beyond what there was before the first.
@@ -83,6 +89,8 @@ pub struct Counts<'a> {
     pub server: &'a BTreeMap<String, f64>,
     /// What the source counted in the window.
     pub source: &'a Asked,
+    /// The server's flush window in milliseconds, where it has one.
+    pub flush: Option<f64>,
 }
 
 /// What the source counted in a window.
@@ -128,6 +136,13 @@ pub fn of(counts: &Counts<'_>) -> BTreeMap<Figure, f64> {
     ratio(Figure::UserPerSend, taken.user * 1e6, sends);
     ratio(Figure::CpuPerEvent, cpu * 1e6, source.changes as f64);
     ratio(Figure::RssPerTab, taken.rss as f64 - counts.rss_before as f64, tabs);
+    if let (Some(laps @ 1.0..), Some(us), Some(flush)) =
+        (server.get("foretop_laps_total"), server.get("foretop_lap_microseconds_total"), counts.flush)
+    {
+        let lap = us / laps / 1e3;
+        ratio(Figure::LapMs, lap, 1.0);
+        ratio(Figure::SendsOfBound, sends / seconds * (lap + flush) / 1e3, tabs);
+    }
     let let_through = server.get("foretop_feed_events_total").copied().unwrap_or(0.0)
         - server.get("foretop_feed_events_suppressed_total").copied().unwrap_or(0.0)
         + server.get("foretop_feed_diffed_total").copied().unwrap_or(0.0);
@@ -142,6 +157,7 @@ pub fn of(counts: &Counts<'_>) -> BTreeMap<Figure, f64> {
     let connected: u64 = report.first_row.iter().map(|(_, count)| count).sum();
     if connected > 0 {
         figures.insert(Figure::CpuPerTab, cpu * 1e3 / connected as f64);
+        figures.insert(Figure::UserPerTab, taken.user * 1e3 / connected as f64);
     }
     let quiet = report.latency.first();
     for (figure, times, quantile) in [
@@ -187,7 +203,8 @@ mod tests {
             ..Report::default()
         };
         let taken = Taken { seconds: 2.0, cpu: 0.004, softirq: 0.001, rss: 2_000_000, ..Taken::default() };
-        let server = BTreeMap::from([("foretop_sends_total".to_owned(), 500.0)]);
+        let server = [("sends", 500.0), ("laps", 100.0), ("lap_microseconds", 300_000.0)];
+        let server = server.map(|(name, value)| (format!("foretop_{name}_total"), value)).into();
         let source = Asked { changes: 100, ..Asked::default() };
         let figures = of(&Counts {
             tabs: 10,
@@ -196,12 +213,15 @@ mod tests {
             rss_before: 1_000_000,
             server: &server,
             source: &source,
+            flush: Some(5.0),
         });
         for (figure, value) in [
             (Figure::FramesPerSecond, 500.0),
             (Figure::FramesPerSend, 2.0),
             (Figure::CpuPerSend, 10.0),
             (Figure::SendsPerTab, 25.0),
+            (Figure::LapMs, 3.0),
+            (Figure::SendsOfBound, 0.2),
             (Figure::RssPerTab, 100_000.0),
         ] {
             assert!((figures[&figure] - value).abs() < 1e-6, "{figure}: {}", figures[&figure]);

@@ -7,7 +7,7 @@ use crate::figures::Figure;
 use crate::result::RunResult;
 
 /// The figures that the table shows, in its order, with their units.
-pub const SHOWN: [(Figure, &str); 24] = [
+pub const SHOWN: [(Figure, &str); 27] = [
     (Figure::Tabs, "tabs"),
     (Figure::EventsPerSecond, "changes/s"),
     (Figure::FramesPerSecond, "frames/s"),
@@ -15,12 +15,15 @@ pub const SHOWN: [(Figure, &str); 24] = [
     (Figure::SendsPerSecond, "sends/s"),
     (Figure::FramesPerSend, "frames per send"),
     (Figure::SendsPerTab, "sends per tab and s"),
+    (Figure::LapMs, "a lap, ms"),
+    (Figure::SendsOfBound, "sends × (lap + window)"),
     (Figure::Cpus, "CPUs of the server"),
     (Figure::CpuPerFrame, "CPU s per M frames"),
     (Figure::CpuPerSend, "CPU s per M sends"),
     (Figure::UserPerSend, "  of it user"),
     (Figure::CpuPerEvent, "CPU µs per change"),
     (Figure::CpuPerTab, "CPU ms per connect"),
+    (Figure::UserPerTab, "  of it user"),
     (Figure::RssMb, "RSS MB"),
     (Figure::RssPerTab, "RSS B per tab"),
     (Figure::EncodingsPerEvent, "encodings per change"),
