@@ -129,6 +129,7 @@ impl Server {
         let limits = Limits {
             linger: config.feeds.linger,
             feeds: config.feeds.max,
+            selectors: config.feeds.selectors_per_kind,
             journal_total: config.journal.total_bytes,
         };
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);

@@ -463,7 +463,7 @@ async fn a_feed_with_a_users_eyes_lists_and_watches_as_that_user() {
     let user = Arc::new(KubeUser { name: "ann".into(), groups: Box::default() });
     let look = |namespace: &str| {
         let eyes = Eyes::Of { user: Arc::clone(&user), namespace: Some(namespace.into()) };
-        let key = FeedKey { cluster: Arc::clone(&cluster.name), kind: kind::by_name("pods").unwrap(), eyes };
+        let key = FeedKey::new(Arc::clone(&cluster.name), kind::by_name("pods").unwrap(), eyes);
         let feed = Feed::new(key, &Shared::without_cores());
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(reflector::run(Arc::clone(&cluster), Arc::clone(&feed), Arc::clone(&settings), stopped));

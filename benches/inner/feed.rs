@@ -118,7 +118,8 @@ fn rows_to(cores: usize) -> Box<dyn FnMut()> {
     Box::new(move || {
         version += 1;
         let row = Row::fixed(vec![if version % 2 == 0 { b'x' } else { b'y' }; 250]);
-        let object = Object { namespace: "search".into(), name: "api-0".into(), rv: Rv(version), row };
+        let object =
+            Object { namespace: "search".into(), name: "api-0".into(), rv: Rv(version), row, details: None };
         changes.push(Change::Put(object));
         feed.apply(&mut changes);
     })

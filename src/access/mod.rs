@@ -115,7 +115,8 @@ impl Access {
     #[cfg(test)]
     pub(crate) fn alone(config: &Config) -> Arc<Self> {
         let clusters = Clusters::new(config.upstream.clone());
-        let limits = crate::feed::hub::Limits { linger: Duration::ZERO, feeds: 0, journal_total: 0 };
+        let limits =
+            crate::feed::hub::Limits { linger: Duration::ZERO, feeds: 0, selectors: 0, journal_total: 0 };
         let (hub, _) = Hub::new(clusters.clone(), crate::feed::Shared::without_cores(), limits);
         Access::new(config, clusters, hub, Arc::new([]))
     }

@@ -261,8 +261,8 @@ impl Tending {
                 Ruling::Denied { .. } | Ruling::Unavailable => key.wanted.as_shared(),
             };
             let eyes = access.eyes(&key.asker, &scope)?;
-            let feed = FeedKey { cluster: key.cluster.clone(), kind: key.kind, eyes };
-            access.hub.find(&feed).map(|feed| feed.state())
+            let feed = FeedKey::new(key.cluster.clone(), key.kind, eyes);
+            access.hub.find_of_source(&feed).map(|feed| feed.state())
         });
         match feed {
             Some(State::Live) => Upstream::Here,

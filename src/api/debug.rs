@@ -34,6 +34,9 @@ pub(super) async fn streams(State(api): State<Arc<Api>>) -> Response {
 struct FeedLine {
     cluster: String,
     kind: &'static str,
+    shows: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    selector: Option<String>,
     state: &'static str,
     since: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +72,8 @@ fn line(feed: &Feed) -> FeedLine {
     FeedLine {
         cluster: feed.key.cluster.to_string(),
         kind: feed.key.kind.name,
+        shows: feed.key.rows.word(),
+        selector: feed.key.selector.as_ref().map(ToString::to_string),
         state: status.state.word(),
         since: status.since.to_string(),
         why: match &status.state {

@@ -21,6 +21,7 @@ use super::counters::Verb;
 use super::door::Access;
 use super::fault::{CallError, describe, is_passing, is_protocol_mismatch};
 use super::pool::Slot;
+use crate::feed::heard::Pulse;
 
 /// Repeats at once of a request that a renewed connection threw back.
 const REPEATS: usize = 5;
@@ -50,6 +51,8 @@ pub struct Answer {
 /// A watch that was opened.
 pub(super) struct Opened {
     pub(super) body: Body,
+    /// Its connection.
+    pub(super) pulse: Arc<Pulse>,
     /// Its place on the connection.
     _slot: Slot,
     _open: OpenWatch,
@@ -168,7 +171,9 @@ impl Cluster {
         }
         self.counters.watches.fetch_add(1, Relaxed);
         let open = OpenWatch(Arc::clone(self));
-        Ok(Ok(Opened { body: response.into_body(), _slot: slot, _open: open }))
+        // Each connection that is dialled brings its own.
+        let pulse = response.extensions().get().map_or_else(Arc::default, Arc::clone);
+        Ok(Ok(Opened { body: response.into_body(), pulse, _slot: slot, _open: open }))
     }
 
     /// Whether the peer answers at all in this protocol.

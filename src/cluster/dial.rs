@@ -1,4 +1,5 @@
-//! TCP connections, direct or through a proxy, that count themselves: how many are open is a figure that shows whether watches share them.
+//! TCP connections, direct or through a proxy, that count themselves: how many are open is a figure that shows whether watches share them. Each notes when bytes last
+//! came on it: as of then its peer was there.
 
 use std::io;
 use std::pin::Pin;
@@ -8,14 +9,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower::{BoxError, Service};
 
 use super::proxy::Proxy;
+use crate::feed::heard::Pulse;
 
 /// Connects, directly or through a proxy, and counts what it connected.
 #[derive(Clone)]
@@ -56,9 +58,9 @@ impl Dial {
 }
 
 impl Service<Uri> for Dial {
-    type Response = Counted;
+    type Response = TokioIo<Counted>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Counted, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Counted>, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match &mut self.way {
@@ -84,9 +86,9 @@ impl Service<Uri> for Dial {
         };
         let open = Arc::clone(&self.open);
         Box::pin(async move {
-            let stream = connecting.await?;
+            let stream = connecting.await?.into_inner();
             open.fetch_add(1, Relaxed);
-            Ok(Counted { stream, open })
+            Ok(TokioIo::new(Counted { stream, open, pulse: Arc::default() }))
         })
     }
 }
@@ -102,16 +104,11 @@ fn with_port(to: Uri) -> Uri {
     named.unwrap_or(to)
 }
 
-/// A connection that counts as open until it is dropped.
+/// A connection that counts as open until it is dropped, and notes when its peer was last heard of.
 pub(super) struct Counted {
-    stream: TokioIo<TcpStream>,
+    stream: TcpStream,
     open: Arc<AtomicUsize>,
-}
-
-impl Counted {
-    fn stream(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
-        Pin::new(&mut self.get_mut().stream)
-    }
+    pulse: Arc<Pulse>,
 }
 
 impl Drop for Counted {
@@ -121,32 +118,38 @@ impl Drop for Counted {
 }
 
 impl Connection for Counted {
+    /// Each answer that comes on it brings its pulse.
     fn connected(&self) -> Connected {
-        self.stream.connected()
+        Connected::new().extra(Arc::clone(&self.pulse))
     }
 }
 
-impl Read for Counted {
+impl AsyncRead for Counted {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        into: ReadBufCursor<'_>,
+        into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream().poll_read(cx, into)
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, into);
+        if into.filled().len() > before {
+            self.pulse.beat();
+        }
+        read
     }
 }
 
-impl Write for Counted {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream().poll_write(cx, from)
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, from)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_shutdown(cx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -154,10 +157,10 @@ impl Write for Counted {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream().poll_write_vectored(cx, from)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, from)
     }
 }

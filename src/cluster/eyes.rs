@@ -56,7 +56,7 @@ mod tests {
         let user = Arc::new(KubeUser { name: "ann".into(), groups: ["a".into(), "b".into()].into() });
         let kind = kind::by_name("deployments").expect("a kind");
         let eyes = Eyes::Of { user, namespace: Some("team-a".into()) };
-        let look = Look::of(&FeedKey { cluster: "east".into(), kind, eyes }).expect("plain names");
+        let look = Look::of(&FeedKey::new("east".into(), kind, eyes)).expect("plain names");
         assert_eq!(look.path, "/apis/apps/v1/namespaces/team-a/deployments");
         assert_eq!(look.headers["impersonate-user"], "ann");
         assert_eq!(look.headers.get_all("impersonate-group").iter().collect::<Vec<_>>(), ["a", "b"]);

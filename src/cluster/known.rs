@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::reflector::{self, Sink};
 use super::{Cluster, ClusterSpec};
 use crate::config;
-use crate::feed::Feed;
+use crate::feed::Trunk;
 use crate::feed::hub::{Running, Sources};
 
 /// The clusters of the registry, as they are now.
@@ -121,8 +121,8 @@ impl Sources for Clusters {
         self.known.load().names.contains(cluster)
     }
 
-    fn start(&self, feed: Arc<Feed>) -> Option<Running> {
-        let cluster = self.get(&feed.key.cluster)?;
-        Some(self.follow(cluster, feed))
+    fn start(&self, trunk: Arc<Trunk>) -> Option<Running> {
+        let cluster = self.get(&trunk.key.cluster)?;
+        Some(self.follow(cluster, trunk))
     }
 }

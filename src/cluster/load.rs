@@ -1,6 +1,7 @@
 //! From what the registry says of a cluster to kube's configuration of it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use http::Uri;
 use kube::config::{Kubeconfig, KubeconfigError};
@@ -8,6 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::fault::{describe, plain};
+use super::kubeconfigs;
 use super::spec::{Backend, ClusterSpec};
 
 /// Why a cluster cannot even be tried. No text holds a piece of the kubeconfig, which may be a secret.
@@ -44,14 +46,12 @@ pub(super) fn load(spec: &ClusterSpec) -> Result<kube::Config, ClusterError> {
 }
 
 fn kubeconfig(spec: &ClusterSpec) -> Result<kube::Config, String> {
-    let mut kubeconfig = match (&spec.kubeconfig_text, &spec.kubeconfig_path) {
-        (Some(text), _) => Kubeconfig::from_yaml(text.as_str()).map_err(why)?,
-        (None, Some(path)) => Kubeconfig::read_from(path).map_err(why)?,
+    let whole = match (&spec.kubeconfig_text, &spec.kubeconfig_path) {
+        (Some(text), _) => Kubeconfig::from_yaml(text.as_str()).map(Arc::new).map_err(why)?,
+        (None, Some(path)) => kubeconfigs::read(path).map_err(why)?,
         (None, None) => return Err("none is given".into()),
     };
-    if spec.kubeconfig_context.is_some() {
-        kubeconfig.current_context.clone_from(&spec.kubeconfig_context);
-    }
+    let kubeconfig = kubeconfigs::only(&whole, spec.kubeconfig_context.as_ref());
     let proxy = proxy_of(&kubeconfig)?;
     let mut config = kube::Config::try_from(kubeconfig).map_err(why)?;
     // What kube takes from the environment here knows no `NO_PROXY`.

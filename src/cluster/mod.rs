@@ -15,6 +15,7 @@ mod door;
 mod eyes;
 mod fault;
 mod known;
+mod kubeconfigs;
 mod lines;
 mod load;
 mod pool;

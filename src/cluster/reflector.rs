@@ -23,7 +23,7 @@ use super::eyes::Look;
 use super::status::{self, outcome_of_initial_events};
 use super::step::{Act, Course, Outcome, Step, Wait};
 use crate::config;
-use crate::feed::{Feed, FeedKey, State};
+use crate::feed::{Asks, Feed, FeedKey, Heard, State, Trunk};
 use crate::kind::{Change, Object, Rv};
 
 /// Between the opening of two watches.
@@ -47,6 +47,44 @@ pub trait Sink: Send + Sync + 'static {
     fn apply(&self, changes: &mut Vec<Change>);
     /// Says how following it goes.
     fn set_state(&self, state: State);
+    /// What it asks beside being followed, where it asks anything.
+    fn asks(&self) -> Option<&Asks> {
+        None
+    }
+    /// Where it is noted when the apiserver was heard of, where anybody wants to know.
+    fn heard(&self) -> Option<&Heard> {
+        None
+    }
+}
+
+impl Sink for Trunk {
+    fn key(&self) -> &FeedKey {
+        &self.key
+    }
+
+    fn cursor(&self) -> Option<Rv> {
+        self.cursor()
+    }
+
+    fn replace(&self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>) {
+        self.replace(rv, objects, incarnation);
+    }
+
+    fn apply(&self, changes: &mut Vec<Change>) {
+        self.apply(changes);
+    }
+
+    fn set_state(&self, state: State) {
+        self.set_state(state);
+    }
+
+    fn asks(&self) -> Option<&Asks> {
+        Some(&self.asks)
+    }
+
+    fn heard(&self) -> Option<&Heard> {
+        Some(&self.heard)
+    }
 }
 
 impl Sink for Feed {
@@ -112,6 +150,8 @@ struct Reflector {
 struct Initial {
     objects: BTreeMap<(Box<str>, Box<str>), Object>,
     incarnation: Option<Arc<str>>,
+    /// Whether objects are decoded with their details.
+    detailed: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -239,7 +279,13 @@ impl Reflector {
     async fn begin_sync(&self) -> Initial {
         let permit = Arc::clone(&self.cluster.relists).acquire_owned().await;
         let permit = permit.expect("this semaphore is never closed");
-        Initial { objects: BTreeMap::new(), incarnation: self.cluster.incarnation().await, _permit: permit }
+        let incarnation = self.cluster.incarnation().await;
+        Initial { objects: BTreeMap::new(), incarnation, detailed: self.wants_details(), _permit: permit }
+    }
+
+    /// Whether objects are to be decoded with their details.
+    fn wants_details(&self) -> bool {
+        self.sink.asks().is_some_and(Asks::details)
     }
 
     async fn open(&mut self, path: &str, initial: Option<Initial>, limit: Duration) -> Outcome {

@@ -14,6 +14,8 @@ use crate::feed::State;
 pub(super) enum Outcome {
     /// A list was taken whole.
     Synced,
+    /// A watch was left, since a feed waits for a whole list.
+    Asked,
     /// The body of a watch ended as it should.
     Ended,
     /// This apiserver sends no initial events for this kind.
@@ -103,6 +105,8 @@ pub(super) struct Course {
     quick_ends: u32,
     /// Since when the position is newer than the apiserver.
     ahead_since: Option<Instant>,
+    /// Whole lists that feeds have asked for since one was last taken.
+    asked: u32,
 }
 
 impl Course {
@@ -118,7 +122,7 @@ impl Course {
 
     /// A change or a bookmark moved the position.
     pub(super) fn moved(&mut self) {
-        *self = Course::new(true);
+        *self = Course { asked: self.asked, ..Course::new(true) };
     }
 
     /// A watch has stayed open for a while, whether or not anything came.
@@ -140,6 +144,7 @@ impl Course {
                 self.synced();
                 step(Act::Watch, Wait::Nothing, None)
             }
+            Outcome::Asked => self.asked(),
             Outcome::Ended => self.ended(),
             Outcome::WatchListRefused(_) => step(Act::List, Wait::Nothing, None),
             Outcome::Expired | Outcome::Restored => self.relist(None),
@@ -185,6 +190,16 @@ impl Course {
         }
         let why = "the watch is closed as soon as it is opened";
         step(Act::Watch, Wait::Failures(self.quick_ends), away(why.into()))
+    }
+
+    /// The position is kept: where the list fails, the watch goes on from it, and is left again.
+    fn asked(&mut self) -> Step {
+        self.asked += 1;
+        match self.asked {
+            1 => step(Act::Sync, Wait::Nothing, None),
+            tries @ 2..TRIES => step(Act::Sync, Wait::Failures(tries), None),
+            tries => step(Act::List, Wait::Failures(tries), None),
+        }
     }
 
     fn relist(&mut self, state: Option<State>) -> Step {

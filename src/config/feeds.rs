@@ -19,6 +19,8 @@ pub struct Feeds {
     pub ready_after: Duration,
     /// Most feeds alive at once in the process.
     pub max: usize,
+    /// Most label selectors in use at once on a kind of a cluster.
+    pub selectors_per_kind: usize,
 }
 
 impl Default for Feeds {
@@ -29,6 +31,7 @@ impl Default for Feeds {
             away_after: Duration::from_secs(15),
             ready_after: Duration::from_secs(30),
             max: 20_000,
+            selectors_per_kind: 32,
         }
     }
 }
@@ -64,6 +67,13 @@ impl Section for Feeds {
             &mut self.max,
             Whole(1, 10_000_000),
             "Feeds alive at once; a stream or list that would need a further one is refused (503).",
+        );
+        table.setting(
+            "selectorsPerKind",
+            &mut self.selectors_per_kind,
+            Whole(0, 256),
+            "Different label selectors in use at once on a kind of a cluster: each is a feed of its own, with the memory of the rows that it selects. A stream or \
+             list with a further one is refused (429). 0: none is taken.",
         );
     }
 }

@@ -87,6 +87,9 @@ pub(crate) mod tests {
             listing: Listing::ByKey,
             decode_line: |_| Err(DecodeError::Type),
             decode_page: |_| Err(DecodeError::Type),
+            detail_line: |_| Err(DecodeError::Type),
+            detail_page: |_| Err(DecodeError::Type),
+            own_owner: false,
         }
     }
 

@@ -48,8 +48,8 @@ impl Default for Upstream {
             calls_in_flight: 64,
             watch_stream_window: 256 * 1024,
             watch_connection_window: 32 * 1024 * 1024,
-            ping: Duration::from_secs(20),
-            ping_timeout: Duration::from_secs(10),
+            ping: Duration::from_secs(5),
+            ping_timeout: Duration::from_secs(3),
             connect_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(15),
             watch_list_idle: Duration::from_secs(10),
@@ -106,7 +106,8 @@ impl Upstream {
             "ping",
             &mut self.ping,
             Time(SECOND, HOUR),
-            "Time between two HTTP/2 pings of a connection.",
+            "Time between two HTTP/2 pings of a connection. An answered ping is what a quiet list's \"as of\" moves by: with more than some 8 s, tabs that are told \
+             how old their rows are say `stale` between two of them.",
         );
         table.setting(
             "pingTimeout",

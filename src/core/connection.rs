@@ -273,7 +273,7 @@ impl Connection {
         }
         let scope = scope_by(&grant)?;
         let eyes = access.eyes(&grant.key.asker, &scope).ok_or(Refusal::OneNamespace)?;
-        let key = FeedKey { cluster: Arc::clone(&grant.key.cluster), kind: grant.key.kind, eyes };
+        let key = FeedKey::new(Arc::clone(&grant.key.cluster), grant.key.kind, eyes);
         Ok(Permit { key, scope, grant, verified })
     }
 

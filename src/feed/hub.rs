@@ -1,27 +1,29 @@
 //! The hub: which feeds there are, and what cores want of them.
 //!
 //! A core finds a feed in the directory without a lock; what it does not find it asks for. Questions go to the hub's task on the
-//! control plane through a channel that nobody waits on. The hub starts a source for each feed with demand, and ends feeds that
-//! nobody has used for the linger time.
+//! control plane through a channel that nobody waits on. The hub starts a source where the first feed of it is in demand, puts further
+//! feeds on it, and ends feeds that nobody has used for the linger time.
+
+mod selectors;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::post::{CoreId, Mail, Post};
-use super::{Feed, FeedKey, Scope, Shared};
+use super::{Feed, FeedKey, Scope, Shared, Trunk};
 use crate::wire::refusal::Refusal;
 
 /// What feeds feeds: the reflectors, or whatever takes their place.
 pub trait Sources: Send + Sync + 'static {
     /// Whether the cluster is in the registry.
     fn knows(&self, cluster: &str) -> bool;
-    /// Starts a source for the feed. Dropping what is returned stops it.
-    fn start(&self, feed: Arc<Feed>) -> Option<Running>;
+    /// Starts a source for these feeds. Dropping what is returned stops it.
+    fn start(&self, trunk: Arc<Trunk>) -> Option<Running>;
 }
 
 /// A running source; dropping it stops the source.
@@ -35,12 +37,17 @@ enum Ask {
 }
 
 /// The feeds as cores find them.
-pub type Directory = HashMap<FeedKey, Arc<Feed>>;
+#[derive(Default)]
+struct Directory {
+    feeds: HashMap<FeedKey, Arc<Feed>>,
+    /// Of each source one of its feeds.
+    sources: HashMap<FeedKey, Arc<Feed>>,
+}
 
 /// Which feeds there are, and what cores want of them.
 pub struct Hub {
     directory: ArcSwap<Directory>,
-    feeds: Mutex<HashMap<FeedKey, Entry>>,
+    feeds: Mutex<Feeds>,
     asks: mpsc::UnboundedSender<Ask>,
     sources: Arc<dyn Sources>,
     shared: Shared,
@@ -55,15 +62,39 @@ pub struct Limits {
     pub linger: Duration,
     /// Most feeds alive at once.
     pub feeds: usize,
+    /// Most selectors in use at once on a kind of a cluster.
+    pub selectors: usize,
     /// Bytes that all journals may retain.
     pub journal_total: usize,
 }
 
+/// The feeds that there are.
+#[derive(Default)]
+struct Feeds {
+    entries: HashMap<FeedKey, Entry>,
+    /// The sources on which they stand, which end with their last feed.
+    sources: HashMap<FeedKey, Weak<Source>>,
+}
+
 struct Entry {
     feed: Arc<Feed>,
-    _source: Option<Running>,
+    source: Arc<Source>,
     idle_since: Option<Instant>,
     lists_seen: u64,
+}
+
+/// A source that runs.
+struct Source {
+    trunk: Arc<Trunk>,
+    _running: Running,
+}
+
+impl Entry {
+    /// Ends the feed. A core that took it from the directory a moment ago is told, and asks anew.
+    fn end(&self) {
+        self.feed.end();
+        self.source.trunk.leave(&self.feed);
+    }
 }
 
 /// A count of uses that are no stream.
@@ -101,7 +132,13 @@ impl Hub {
     /// The feed, where there is one. Takes no lock.
     #[must_use]
     pub fn find(&self, key: &FeedKey) -> Option<Arc<Feed>> {
-        self.directory.load().get(key).cloned()
+        self.directory.load().feeds.get(key).cloned()
+    }
+
+    /// Some feed of the source that a feed of this key would have, where the source runs. Takes no lock.
+    #[must_use]
+    pub fn find_of_source(&self, key: &FeedKey) -> Option<Arc<Feed>> {
+        self.directory.load().sources.get(&key.source()).cloned()
     }
 
     /// Whether the cluster is in the registry.
@@ -141,32 +178,50 @@ impl Hub {
     /// The feed, started if need be.
     ///
     /// # Errors
-    /// [`Refusal::Full`] at a ceiling; [`Refusal::Unavailable`] where the cluster is unknown or cannot be entered.
+    /// [`Refusal::Full`] at a ceiling; [`Refusal::TooManySelectors`] where no further selector is taken; [`Refusal::Unavailable`] where
+    /// the cluster is unknown or cannot be entered.
     pub fn open(&self, key: &FeedKey) -> Result<Arc<Feed>, Refusal> {
         let mut feeds = self.lock();
-        if let Some(entry) = feeds.get_mut(key) {
+        if let Some(entry) = feeds.entries.get_mut(key) {
             entry.idle_since = None;
             return Ok(entry.feed.clone());
         }
-        if feeds.len() >= self.limits.feeds || self.shared.ledger.is_full() {
+        if feeds.entries.len() >= self.limits.feeds || self.shared.ledger.is_full() {
             return Err(Refusal::Full);
         }
-        let feed = Feed::new(key.clone(), &self.shared);
-        let source = self.sources.start(feed.clone()).ok_or(Refusal::Unavailable)?;
-        tracing::info!(cluster = %key.cluster, kind = key.kind.name, "feed.started");
-        let entry = Entry { feed: feed.clone(), _source: Some(source), idle_since: None, lists_seen: 0 };
-        feeds.insert(key.clone(), entry);
+        if !feeds.make_room_for(key, self.limits.selectors) {
+            return Err(Refusal::TooManySelectors);
+        }
+        let (feed, source) = self.start(&mut feeds, key)?;
+        tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.started");
+        let entry = Entry { feed: feed.clone(), source, idle_since: None, lists_seen: 0 };
+        feeds.entries.insert(key.clone(), entry);
         self.publish(&feeds);
         Ok(feed)
+    }
+
+    /// A feed on its source, which is started if need be.
+    fn start(&self, feeds: &mut Feeds, key: &FeedKey) -> Result<(Arc<Feed>, Arc<Source>), Refusal> {
+        let runs = feeds.sources.get(&key.source()).and_then(Weak::upgrade);
+        let trunk = runs.as_ref().map_or_else(|| Trunk::new(key), |source| source.trunk.clone());
+        let feed = Feed::of_source(key.clone(), &self.shared, trunk.heard.clone());
+        trunk.join(feed.clone());
+        if let Some(source) = runs {
+            return Ok((feed, source));
+        }
+        let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
+        let source = Arc::new(Source { trunk, _running: running });
+        feeds.sources.insert(key.source(), Arc::downgrade(&source));
+        Ok((feed, source))
     }
 
     /// Ends every feed of a cluster that has left the registry, or whose settings have changed.
     pub fn end_cluster(&self, cluster: &str) {
         let mut feeds = self.lock();
-        feeds.retain(|key, entry| {
+        feeds.entries.retain(|key, entry| {
             let stays = &*key.cluster != cluster;
             if !stays {
-                entry.feed.end();
+                entry.end();
             }
             stays
         });
@@ -174,18 +229,22 @@ impl Hub {
         self.publish(&feeds);
     }
 
-    /// Every feed.
+    /// Every feed, by cluster and kind; of a source the plain one first.
     #[must_use]
     pub fn feeds(&self) -> Vec<Arc<Feed>> {
-        let mut feeds: Vec<_> = self.directory.load().values().cloned().collect();
-        feeds.sort_by(|a, b| (&a.key.cluster, a.key.kind.name).cmp(&(&b.key.cluster, b.key.kind.name)));
+        fn order(feed: &Feed) -> impl Ord {
+            let FeedKey { cluster, kind, selector, rows, .. } = &feed.key;
+            (cluster, kind.name, selector, rows)
+        }
+        let mut feeds: Vec<_> = self.directory.load().feeds.values().cloned().collect();
+        feeds.sort_by(|one, other| order(one).cmp(&order(other)));
         feeds
     }
 
     /// How many feeds there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.directory.load().len()
+        self.directory.load().feeds.len()
     }
 
     fn ask(&self, ask: Ask) {
@@ -216,9 +275,9 @@ impl Hub {
         }
         self.shrink_journals(now);
         let mut feeds = self.lock();
-        let before = feeds.len();
+        let before = feeds.entries.len();
         let kept = self.lock_kept().clone();
-        feeds.retain(|key, entry| {
+        feeds.entries.retain(|key, entry| {
             let lists = entry.feed.uses.0.load(Relaxed);
             let used = kept.contains(key) || entry.feed.is_followed() || lists != entry.lists_seen;
             entry.lists_seen = lists;
@@ -229,13 +288,13 @@ impl Hub {
             let idle = now.saturating_duration_since(*entry.idle_since.get_or_insert(now));
             let stays = idle < self.limits.linger;
             if !stays {
-                // A core that took the feed from the directory a moment ago is told, and asks anew.
-                entry.feed.end();
-                tracing::info!(cluster = %key.cluster, kind = key.kind.name, "feed.ended");
+                entry.end();
+                tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.ended");
             }
             stays
         });
-        if feeds.len() != before {
+        if feeds.entries.len() != before {
+            feeds.sources.retain(|_, source| source.strong_count() > 0);
             self.publish(&feeds);
         }
     }
@@ -258,12 +317,15 @@ impl Hub {
         }
     }
 
-    fn publish(&self, feeds: &HashMap<FeedKey, Entry>) {
-        let directory = feeds.iter().map(|(key, entry)| (key.clone(), entry.feed.clone())).collect();
-        self.directory.store(Arc::new(directory));
+    fn publish(&self, feeds: &Feeds) {
+        let all = || feeds.entries.iter().map(|(key, entry)| (key, entry.feed.clone()));
+        self.directory.store(Arc::new(Directory {
+            feeds: all().map(|(key, feed)| (key.clone(), feed)).collect(),
+            sources: all().map(|(key, feed)| (key.source(), feed)).collect(),
+        }));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<FeedKey, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Feeds> {
         self.feeds.lock().expect("nothing panics while it holds the hub's lock")
     }
 
@@ -272,7 +334,7 @@ impl Hub {
     }
 }
 
-async fn run(hub: std::sync::Weak<Hub>, mut asks: mpsc::UnboundedReceiver<Ask>) {
+async fn run(hub: Weak<Hub>, mut asks: mpsc::UnboundedReceiver<Ask>) {
     let mut clock = tokio::time::interval(Duration::from_secs(1));
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::kind::Kind;
+use crate::wire::selector::Selector;
 
 /// What a feed is a feed of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -13,13 +14,62 @@ pub struct FeedKey {
     pub kind: &'static Kind,
     /// With whose rights it is watched.
     pub eyes: Eyes,
+    /// What its rows show.
+    pub rows: Rows,
+    /// Which objects have a row; `None`: all of them.
+    pub selector: Option<Arc<Selector>>,
+}
+
+/// What rows show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rows {
+    /// What the contract's rows show.
+    #[default]
+    Plain,
+    /// The same, and behind it `uid`, `labels` and `owner`.
+    Full,
+}
+
+impl Rows {
+    /// The word in requests, figures and logs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Rows::Plain => "plain",
+            Rows::Full => "full",
+        }
+    }
 }
 
 impl FeedKey {
+    /// Plain rows of all objects.
+    #[must_use]
+    pub fn new(cluster: Arc<str>, kind: &'static Kind, eyes: Eyes) -> Self {
+        FeedKey { cluster, kind, eyes, rows: Rows::Plain, selector: None }
+    }
+
     /// What Foretop's own account sees.
     #[must_use]
     pub fn own(cluster: Arc<str>, kind: &'static Kind) -> Self {
-        FeedKey { cluster, kind, eyes: Eyes::Own }
+        FeedKey::new(cluster, kind, Eyes::Own)
+    }
+
+    /// The same with these rows, of these objects.
+    #[must_use]
+    pub fn showing(self, rows: Rows, selector: Option<Arc<Selector>>) -> Self {
+        FeedKey { rows, selector, ..self }
+    }
+
+    /// What names its source, which it shares with all feeds that differ in rows or selector alone: the key of the plainest of them.
+    #[must_use]
+    pub fn source(&self) -> FeedKey {
+        self.clone().showing(Rows::Plain, None)
+    }
+
+    /// Whether more has to be known of objects than their plain rows.
+    #[must_use]
+    pub fn needs_details(&self) -> bool {
+        self.rows == Rows::Full || self.selector.is_some()
     }
 }
 

@@ -10,6 +10,7 @@
 mod answers;
 pub mod block;
 mod counters;
+pub mod heard;
 pub mod hub;
 pub mod journal;
 mod key;
@@ -17,10 +18,12 @@ pub mod ledger;
 pub mod post;
 mod replica;
 mod scope;
+mod showing;
 pub mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod trunk;
 mod writing;
 
 use std::collections::{BTreeSet, HashMap};
@@ -32,16 +35,19 @@ use jiff::Timestamp;
 
 use self::block::{Block, Content};
 pub use self::counters::{Counter, Counters};
+pub use self::heard::Heard;
 use self::journal::{Bounds, Journal, Tail};
-pub use self::key::{Eyes, FeedKey, KubeUser};
+pub use self::key::{Eyes, FeedKey, KubeUser, Rows};
 use self::ledger::{Charge, Ledger, Thing};
 use self::post::{CoreId, Following, Mail, Post};
 use self::replica::Replica;
 pub use self::scope::{Namespaces, Scope};
 use self::snapshot::Snapshot;
-pub use self::state::{State, Status};
+pub use self::state::{Standing, State, Status};
+pub use self::trunk::{Asks, Trunk};
 use crate::config;
 use crate::kind::Rv;
+pub use crate::wire::selector::{Selector, SelectorError};
 
 /// All that exists of one (cluster, kind).
 pub struct Feed {
@@ -61,6 +67,8 @@ pub struct Feed {
     ledger: Arc<Ledger>,
     bounds: Bounds,
     away_after: Duration,
+    /// Shared with all feeds of its source.
+    heard: Arc<Heard>,
 }
 
 /// What only the feed's writer and the snapshot makers touch.
@@ -134,9 +142,15 @@ impl Shared {
 }
 
 impl Feed {
-    /// A feed that knows nothing yet.
+    /// A feed that knows nothing yet, and has a source of its own.
     #[must_use]
     pub fn new(key: FeedKey, shared: &Shared) -> Arc<Self> {
+        Feed::of_source(key, shared, Arc::default())
+    }
+
+    /// A feed that knows nothing yet, of a source that has heard this of its apiserver.
+    #[must_use]
+    pub fn of_source(key: FeedKey, shared: &Shared, heard: Arc<Heard>) -> Arc<Self> {
         let now = Instant::now();
         let origin = Arc::new(Block::new(0, Vec::new(), Vec::new(), (Rv(0), Rv(0)), Content::Events, now));
         let journal = Journal::new(origin, shared.ledger.charge(Thing::Journals, 0));
@@ -167,6 +181,7 @@ impl Feed {
             ledger: shared.ledger.clone(),
             bounds: Bounds { age: shared.journal.age, bytes: shared.journal.max_bytes },
             away_after: shared.away_after,
+            heard,
         })
     }
 
@@ -193,6 +208,18 @@ impl Feed {
     #[must_use]
     pub fn state(&self) -> State {
         self.status().state.clone()
+    }
+
+    /// As of when its rows are: when the apiserver was last heard of on the source's watch. `None` before the first sync. Never falls. For cores: takes no lock.
+    #[must_use]
+    pub fn as_of(&self) -> Option<Instant> {
+        if self.status.load().synced { self.heard.at() } else { None }
+    }
+
+    /// What may be said of its rows. For cores: takes no lock.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.status.load().standing()
     }
 
     /// Where the retained chain begins. For cores: takes no lock.

@@ -104,6 +104,13 @@ impl Replica {
         self.sections(&Scope::All).into_iter().flat_map(|section| section.rows.keys().map(|name| &**name))
     }
 
+    /// Namespace, name and row of each object, in the order of a list.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &str, &Row)> {
+        self.sections(&Scope::All).into_iter().flat_map(|section| {
+            section.rows.iter().map(|(name, entry)| (&*section.namespace, &**name, &entry.row))
+        })
+    }
+
     /// Bytes that the replica takes in memory, roughly.
     #[must_use]
     pub fn memory(&self) -> usize {

@@ -48,6 +48,17 @@ impl State {
     }
 }
 
+/// What may be said of a feed's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They are the apiserver's, and what changes is on its way.
+    Live,
+    /// The apiserver does not answer, or its first list is not here yet.
+    Stale,
+    /// The apiserver shows them to Foretop no longer, or has no such kind.
+    Gone,
+}
+
 /// A feed's state and since when.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -67,6 +78,18 @@ impl Status {
     #[must_use]
     pub fn refused(&self) -> Option<Refused> {
         self.last_refused.filter(|why| !(self.synced && *why == Refused::Unauthenticated))
+    }
+
+    /// What may be said of the rows.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        if self.refused().is_some() {
+            return Standing::Gone;
+        }
+        match self.state {
+            State::Live => Standing::Live,
+            _ => Standing::Stale,
+        }
     }
 
     /// What counts as refused in the state that follows. A cluster that went away, or refuses Foretop's credentials, after it refused

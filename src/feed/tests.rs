@@ -73,6 +73,7 @@ fn thousands_of_sets_wait_for_the_first_sync() {
         name: "web".into(),
         rv: Rv(1),
         row: Row::fixed(format!(r#"{{"name":"web","namespace":"{namespace}"}}"#).into_bytes()),
+        details: None,
     };
     feed.replace(Rv(5), names.iter().map(pod).collect(), None);
     feed.set_state(State::Live);

@@ -20,6 +20,7 @@ mod session;
 pub mod session_code;
 pub mod session_cookie;
 pub mod signature;
+pub mod tag;
 pub mod token;
 pub mod verified;
 
@@ -34,6 +35,7 @@ pub use header::TrustedHeader;
 pub use peer::{Peer, TlsPeer};
 pub use session::{Revoked, SessionRef, UnixSeconds, now};
 use session_cookie::{Shown, Used};
+use tag::Tags;
 
 /// Someone who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -121,6 +123,8 @@ pub struct Authenticator {
     primary: Primary,
     /// Takes bearer tokens beside that.
     bearer: Option<Arc<Bearer>>,
+    mode: AuthMode,
+    tags: Tags,
 }
 
 /// The way of a browser.
@@ -158,7 +162,17 @@ impl Authenticator {
         signature::install()?;
         let bearer = auth.bearer.is_on().then(|| Bearer::new(&auth.bearer)).transpose();
         let bearer = bearer.map_err(AuthError::Bearer)?.map(Arc::new);
-        Ok(Authenticator { primary, bearer })
+        let tags = match &primary {
+            Primary::Oidc(sessions) => sessions.tags(),
+            Primary::Dev(_) | Primary::Header(_) | Primary::Bearer => Tags::unkeyed(),
+        };
+        Ok(Authenticator { primary, bearer, mode: auth.mode, tags })
+    }
+
+    /// What names someone's session to their browser: 16 hexadecimal digits, the same on every replica, another where somebody else is signed in.
+    #[must_use]
+    pub fn session_tag(&self, who: &Identity) -> String {
+        self.tags.of(self.mode.word(), who)
     }
 
     /// The sessions, where browsers sign in with a provider.

@@ -12,6 +12,8 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use ring::hkdf;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::tag::Tags;
+
 /// The least that a key file may hold, in bytes.
 const LEAST_KEY: usize = 32;
 
@@ -65,6 +67,7 @@ struct Key {
 /// Seals and opens.
 pub struct Seals {
     keys: Box<[Key]>,
+    tags: Tags,
 }
 
 impl std::fmt::Debug for Seals {
@@ -89,12 +92,20 @@ impl Seals {
 
     /// By these secrets, the newest first.
     #[must_use]
-    pub fn new<'a>(secrets: impl Iterator<Item = &'a [u8]>) -> Self {
+    pub fn new<'a>(secrets: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let cipher = |secret, purpose| XChaCha20Poly1305::new(&derive(secret, purpose).into());
         let key = |secret| Key {
-            session: derive(secret, b"foretop session 1"),
-            login: derive(secret, b"foretop login 1"),
+            session: cipher(secret, b"foretop session 1"),
+            login: cipher(secret, b"foretop login 1"),
         };
-        Seals { keys: secrets.map(key).collect() }
+        let newest = secrets.clone().next().unwrap_or_default();
+        Seals { keys: secrets.map(key).collect(), tags: Tags::by(&derive(newest, b"foretop tag 1")) }
+    }
+
+    /// Makes the tags of sessions, by the newest key.
+    #[must_use]
+    pub fn tags(&self) -> &Tags {
+        &self.tags
     }
 
     /// Seals these bytes, as text that a cookie may hold.
@@ -144,13 +155,13 @@ impl hkdf::KeyType for KeyLength {
     }
 }
 
-fn derive(secret: &[u8], purpose: &[u8]) -> XChaCha20Poly1305 {
+fn derive(secret: &[u8], purpose: &[u8]) -> [u8; 32] {
     let mut key = [0; 32];
     let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, b"foretop").extract(secret);
     let purpose = [purpose];
     let expanded = extracted.expand(&purpose, KeyLength).expect("a short key is asked for");
     expanded.fill(&mut key).expect("as long as was asked for");
-    XChaCha20Poly1305::new(&key.into())
+    key
 }
 
 fn read_key(path: &Path) -> Result<Vec<u8>, KeyError> {

@@ -6,6 +6,7 @@ use super::cookies::{self, Manner, Split, TooLong};
 use super::seal::{Purpose, Seals};
 use super::session::UnixSeconds;
 use super::session_code::Session;
+use super::tag::Tags;
 use super::{Identity, Verified};
 use crate::config;
 
@@ -77,6 +78,11 @@ impl SessionCookies {
             idle: settings.idle_timeout.as_secs(),
             live_stream_counts: settings.live_stream_counts,
         }
+    }
+
+    /// Makes the tags of sessions.
+    pub fn tags(&self) -> &Tags {
+        self.seals.tags()
     }
 
     /// The session that a request's headers hold.

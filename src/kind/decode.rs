@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::field::{Items, OrZero, Text};
 use super::json::{self, Misread};
-use super::{Projection, Row, Rv};
+use super::{Details, Projection, Row, Rv};
 
 /// One object, reduced to what Foretop keeps of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,17 @@ pub struct Object {
     pub rv: Rv,
     /// Its projection.
     pub row: Row,
+    /// What a full row shows beside it, where that was asked for.
+    pub details: Option<Box<Details>>,
+}
+
+/// How much of an object is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// What its row needs.
+    Row,
+    /// Its details too.
+    Details,
 }
 
 /// What one line of a watch says.
@@ -145,12 +156,12 @@ struct Status<'a> {
     #[serde(borrow)]
     reason: Text<'a>,
     code: OrZero<i64>,
-    details: OrZero<Details>,
+    details: OrZero<StatusDetails>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Details {
+struct StatusDetails {
     retry_after_seconds: OrZero<i64>,
 }
 
@@ -210,10 +221,10 @@ struct ListMetadata<'a> {
 }
 
 /// Decodes one line of a watch of `P`.
-pub(super) fn line<P: Projection>(line: &[u8]) -> Result<Change, DecodeError> {
+pub(super) fn line<P: Projection>(line: &[u8], depth: Depth) -> Result<Change, DecodeError> {
     match &*type_of(line)? {
-        "ADDED" | "MODIFIED" => read::<P>(line).map(Change::Put),
-        "DELETED" => read::<P>(line).map(Change::Deleted),
+        "ADDED" | "MODIFIED" => read::<P>(line, depth).map(Change::Put),
+        "DELETED" => read::<P>(line, depth).map(Change::Deleted),
         "BOOKMARK" => bookmark(line),
         "ERROR" => error(line),
         _ => Err(DecodeError::Type),
@@ -221,9 +232,9 @@ pub(super) fn line<P: Projection>(line: &[u8]) -> Result<Change, DecodeError> {
 }
 
 /// Decodes one page of a list of `P`.
-pub(super) fn page<P: Projection>(body: &[u8]) -> Result<Page, DecodeError> {
+pub(super) fn page<P: Projection>(body: &[u8], depth: Depth) -> Result<Page, DecodeError> {
     let list: List<'_, P::Object<'_>> = json::from_slice(body)?;
-    let items = list.items.iter().map(|object| project::<P>(object)).collect::<Result<_, _>>()?;
+    let items = list.items.iter().map(|object| project::<P>(object, depth)).collect::<Result<_, _>>()?;
     Ok(Page {
         rv: version(&list.metadata.resource_version)?,
         next: Some(list.metadata.next.to_string()).filter(|token| !token.is_empty()),
@@ -248,9 +259,9 @@ fn leading_type(line: &[u8]) -> Option<&str> {
     (rest[end] == b'"').then_some(name)
 }
 
-fn read<P: Projection>(line: &[u8]) -> Result<Object, DecodeError> {
+fn read<P: Projection>(line: &[u8], depth: Depth) -> Result<Object, DecodeError> {
     let line: ObjectOnly<P::Object<'_>> = json::from_slice(line)?;
-    project::<P>(&line.object)
+    project::<P>(&line.object, depth)
 }
 
 fn bookmark(line: &[u8]) -> Result<Change, DecodeError> {
@@ -267,13 +278,16 @@ fn error(line: &[u8]) -> Result<Change, DecodeError> {
     Ok(Change::Error(StatusError::from(&*line.object)))
 }
 
-fn project<P: Projection>(object: &P::Object<'_>) -> Result<Object, DecodeError> {
+fn project<P: Projection>(object: &P::Object<'_>, depth: Depth) -> Result<Object, DecodeError> {
     let identity = P::identity(object);
+    let row = P::row(object);
+    let details = (depth == Depth::Details).then(|| Box::new(Details::of::<P>(&identity, &row)));
     Ok(Object {
         namespace: if P::NAMESPACED { identity.namespace.into() } else { Box::default() },
         name: identity.name.into(),
         rv: version(identity.resource_version)?,
-        row: P::row(object),
+        row,
+        details,
     })
 }
 

@@ -12,7 +12,7 @@ pub(super) struct EndpointSlices;
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Object<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a, OrZero<Labels<'a>>>,
+    metadata: Metadata<'a>,
     #[serde(borrow)]
     address_type: Text<'a>,
     #[serde(borrow)]
@@ -74,7 +74,8 @@ impl Projection for EndpointSlices {
             row.int("port", *port.port);
             row.text_unless_empty("appProtocol", &port.app_protocol);
         });
-        row.text_unless_empty("serviceName", &object.metadata.labels.service_name);
+        let labels: OrZero<Labels<'_>> = object.metadata.labels.read();
+        row.text_unless_empty("serviceName", &labels.service_name);
         row.length(
             "readyCount",
             object.endpoints.iter().filter(|endpoint| *endpoint.conditions.ready).count(),

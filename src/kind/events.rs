@@ -57,6 +57,7 @@ impl Projection for Events {
     const API: Api = Api { group: "", version: "v1", plural: "events" };
     const WRAPPER: &'static str = "events";
     const LISTING: Listing = Listing::NewestFirst { cap: 500 };
+    const OWN_UID: bool = true;
 
     type Object<'a> = Object<'a>;
 

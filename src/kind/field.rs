@@ -11,6 +11,7 @@ use std::ops::Deref;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::json;
 use super::time::Time;
 
 /// A string; null is the empty one.
@@ -219,17 +220,43 @@ impl<'de> Deserialize<'de> for Skipped {
     }
 }
 
-/// An object's metadata. Labels, annotations and owner references are decoded only by kinds that name a type for them;
-/// `managedFields`, often most of the object, never.
+/// A field that is passed over like one that is not decoded, and can be read afterwards.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unread<'a>(&'a [u8]);
+
+impl<'a> Unread<'a> {
+    /// What it says; the zero value where it is absent, or is something else.
+    #[must_use]
+    pub fn read<T: Deserialize<'a> + Default>(self) -> T {
+        json::from_slice(self.0).unwrap_or_default()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Unread<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(json::UNREAD, UnreadVisitor)
+    }
+}
+
+struct UnreadVisitor;
+
+impl<'de> Visitor<'de> for UnreadVisitor {
+    type Value = Unread<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_borrowed_bytes<E: Error>(self, value: &'de [u8]) -> Result<Self::Value, E> {
+        Ok(Unread(value))
+    }
+}
+
+/// An object's metadata. Labels and owner references are read only where somebody wants to know them, annotations are decoded only by kinds that name
+/// a type for them; `managedFields`, often most of the object, never.
 #[derive(Debug, Default, Deserialize)]
-#[serde(
-    default,
-    rename_all = "camelCase",
-    bound(
-        deserialize = "L: Deserialize<'de> + Default, A: Deserialize<'de> + Default, O: Deserialize<'de> + Default"
-    )
-)]
-pub struct Metadata<'a, L = Skipped, A = Skipped, O = Skipped> {
+#[serde(default, rename_all = "camelCase", bound(deserialize = "A: Deserialize<'de> + Default"))]
+pub struct Metadata<'a, A = Skipped> {
     #[serde(borrow)]
     pub name: Text<'a>,
     #[serde(borrow)]
@@ -242,21 +269,33 @@ pub struct Metadata<'a, L = Skipped, A = Skipped, O = Skipped> {
     pub creation_timestamp: Time<'a>,
     #[serde(borrow)]
     pub deletion_timestamp: Option<Time<'a>>,
-    pub labels: L,
+    #[serde(borrow)]
+    pub labels: Unread<'a>,
     pub annotations: A,
-    pub owner_references: O,
+    #[serde(borrow)]
+    pub owner_references: Unread<'a>,
 }
 
-/// What names an object and its version.
+/// What names an object and its version, and what a full row shows of it.
 pub struct Identity<'o> {
     pub namespace: &'o str,
     pub name: &'o str,
     pub resource_version: &'o str,
+    pub uid: &'o str,
+    pub labels: Unread<'o>,
+    pub owner_references: Unread<'o>,
 }
 
-impl<L, A, O> Metadata<'_, L, A, O> {
+impl<A> Metadata<'_, A> {
     pub fn identity(&self) -> Identity<'_> {
-        Identity { namespace: &self.namespace, name: &self.name, resource_version: &self.resource_version }
+        Identity {
+            namespace: &self.namespace,
+            name: &self.name,
+            resource_version: &self.resource_version,
+            uid: &self.uid,
+            labels: self.labels,
+            owner_references: self.owner_references,
+        }
     }
 }
 

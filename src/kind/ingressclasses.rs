@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::field::{Identity, Metadata, OrZero, Skipped, Text};
+use super::field::{Identity, Metadata, OrZero, Text};
 use super::text::JsonObject;
 use super::{Api, Group, Projection, Row};
 
@@ -12,7 +12,7 @@ pub(super) struct IngressClasses;
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Object<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a, Skipped, OrZero<Annotations<'a>>>,
+    metadata: Metadata<'a, OrZero<Annotations<'a>>>,
     #[serde(borrow)]
     spec: OrZero<Spec<'a>>,
 }

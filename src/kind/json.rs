@@ -19,6 +19,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::de::SliceRead;
 
+/// A newtype of this name is given the bytes of a value instead, which is stepped over.
+pub const UNREAD: &str = "foretop::kind::json::UNREAD";
+
 /// Where bytes are not the JSON that was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Misread {
@@ -214,10 +217,16 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Malformed> {
-        visitor.visit_newtype_struct(self)
+        if name != UNREAD {
+            return visitor.visit_newtype_struct(self);
+        }
+        self.peek()?;
+        let begin = self.at;
+        self.skip()?;
+        visitor.visit_borrowed_bytes(&self.bytes[begin..self.at])
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {

@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod case;
 mod decode;
+mod details;
 mod field;
 mod json;
 pub mod quantity;
@@ -21,9 +22,11 @@ mod version;
 
 use serde::Deserialize;
 
+use decode::Depth;
 use field::Identity;
 
 pub use decode::{Change, DecodeError, Object, Page, StatusError};
+pub use details::{Details, Labels};
 pub use row::{ClockHole, Row};
 pub use version::{NotAnRv, Rv};
 
@@ -46,6 +49,12 @@ pub struct Kind {
     pub decode_line: fn(&[u8]) -> Result<Change, DecodeError>,
     /// What one page of a list holds.
     pub decode_page: fn(&[u8]) -> Result<Page, DecodeError>,
+    /// The same as `decode_line`, with the [`Details`] of objects.
+    pub detail_line: fn(&[u8]) -> Result<Change, DecodeError>,
+    /// The same as `decode_page`, with the [`Details`] of objects.
+    pub detail_page: fn(&[u8]) -> Result<Page, DecodeError>,
+    /// Whether its plain row has an `owner` of its own, for which the full row has the controlling owner.
+    pub own_owner: bool,
 }
 
 /// Where the apiserver serves a kind.
@@ -134,6 +143,10 @@ trait Projection {
     const NAMESPACED: bool = true;
     /// See [`Kind::listing`].
     const LISTING: Listing = Listing::ByKey;
+    /// Whether its plain row has the object's `uid` already, at the beginning.
+    const OWN_UID: bool = false;
+    /// See [`Kind::own_owner`]: at the end of the row.
+    const OWN_OWNER: bool = false;
 
     /// The fields that a row needs, borrowed from the line.
     type Object<'a>: Deserialize<'a> + Default;
@@ -154,8 +167,11 @@ impl Kind {
             wrapper: P::WRAPPER,
             namespaced: P::NAMESPACED,
             listing: P::LISTING,
-            decode_line: decode::line::<P>,
-            decode_page: decode::page::<P>,
+            decode_line: |line| decode::line::<P>(line, Depth::Row),
+            decode_page: |page| decode::page::<P>(page, Depth::Row),
+            detail_line: |line| decode::line::<P>(line, Depth::Details),
+            detail_page: |page| decode::page::<P>(page, Depth::Details),
+            own_owner: P::OWN_OWNER,
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct Nodes;
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Object<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a, Pairs<'a>>,
+    metadata: Metadata<'a>,
     spec: OrZero<Spec>,
     #[serde(borrow)]
     status: OrZero<Status<'a>>,
@@ -81,7 +81,7 @@ impl Projection for Nodes {
         row.text("name", &object.metadata.name);
         let status = &object.status;
         row.text("status", status.readiness());
-        row.texts("roles", roles(&object.metadata.labels));
+        row.texts("roles", roles(&object.metadata.labels.read()));
         row.text("kubeletVersion", &status.node_info.kubelet_version);
         let internal = status.addresses.iter().find(|address| &*address.kind == "InternalIP");
         row.text("internalIP", internal.map_or("", |address| &address.address));

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::field::{Identity, Items, Metadata, OrZero, Skipped, Text};
+use super::field::{Identity, Items, Metadata, OrZero, Text};
 use super::text::JsonObject;
 use super::{Api, Group, Projection, Row};
 
@@ -12,7 +12,7 @@ pub(super) struct ReplicaSets;
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Object<'a> {
     #[serde(borrow)]
-    metadata: Metadata<'a, Skipped, Skipped, Items<Owner<'a>>>,
+    metadata: Metadata<'a>,
     spec: OrZero<Spec>,
     status: OrZero<Status>,
 }
@@ -44,6 +44,7 @@ impl Projection for ReplicaSets {
     const GROUP: Group = Group::Workloads;
     const API: Api = Api { group: "apps", version: "v1", plural: "replicasets" };
     const WRAPPER: &'static str = "replicaSets";
+    const OWN_OWNER: bool = true;
 
     type Object<'a> = Object<'a>;
 
@@ -59,7 +60,8 @@ impl Projection for ReplicaSets {
         row.int("desired", *object.spec.replicas);
         row.int("current", *object.status.replicas);
         row.int("ready", *object.status.ready_replicas);
-        match object.metadata.owner_references.iter().find(|owner| &*owner.kind == "Deployment") {
+        let owners: Items<Owner<'_>> = object.metadata.owner_references.read();
+        match owners.iter().find(|owner| &*owner.kind == "Deployment") {
             Some(deployment) => row.joined("owner", &["Deployment/", &deployment.name]),
             None => row.text("owner", ""),
         }

@@ -234,12 +234,22 @@ impl JsonObject {
         self.out.push(b'}');
     }
 
+    /// Nothing.
+    pub fn null(&mut self, key: &str) {
+        self.key(key);
+        self.out.extend_from_slice(b"null");
+    }
+
     /// A map of strings, in the order of the pairs, left out when it is empty.
     pub fn pairs_unless_empty<'v>(&mut self, key: &str, pairs: impl Iterator<Item = (&'v str, &'v str)>) {
         let mut pairs = pairs.peekable();
-        if pairs.peek().is_none() {
-            return;
+        if pairs.peek().is_some() {
+            self.pairs(key, pairs);
         }
+    }
+
+    /// A map of strings, in the order of the pairs.
+    pub fn pairs<'v>(&mut self, key: &str, pairs: impl Iterator<Item = (&'v str, &'v str)>) {
         self.object(key, |map| {
             for (key, value) in pairs {
                 map.pair(key, value);

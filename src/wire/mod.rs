@@ -7,4 +7,5 @@ pub mod dress;
 pub mod head;
 pub mod id;
 pub mod refusal;
+pub mod selector;
 pub mod sse;

@@ -9,6 +9,12 @@ pub enum Refusal {
     NeedsTls,
     /// A namespace of a name that cannot exist.
     BadNamespace,
+    /// A `labelSelector` that is none.
+    BadSelector,
+    /// A `rows` that names no kind of row.
+    BadRows,
+    /// As many selectors are in use on this cluster's kind as may be.
+    TooManySelectors,
     /// Several namespaces, where each user sees by a watch of their own.
     OneNamespace,
     /// No identity.
@@ -90,6 +96,8 @@ impl Refusal {
             | Refusal::BadRequest
             | Refusal::NeedsTls
             | Refusal::BadNamespace
+            | Refusal::BadSelector
+            | Refusal::BadRows
             | Refusal::OneNamespace
             | Refusal::TwoCredentials => (400, "Bad Request"),
             Refusal::Unauthenticated | Refusal::BadToken => (401, "Unauthorized"),
@@ -103,6 +111,7 @@ impl Refusal {
             Refusal::UriTooLong => (414, "URI Too Long"),
             Refusal::TooManyStreams
             | Refusal::TooManyConnects
+            | Refusal::TooManySelectors
             | Refusal::TenantStreams
             | Refusal::TenantConnects
             | Refusal::TenantBytes => (429, "Too Many Requests"),
@@ -127,6 +136,9 @@ impl Refusal {
             Refusal::BadRequest => "bad_request",
             Refusal::NeedsTls => "needs_tls",
             Refusal::BadNamespace => "bad_namespace",
+            Refusal::BadSelector => "bad_selector",
+            Refusal::BadRows => "bad_rows",
+            Refusal::TooManySelectors => "too_many_selectors",
             Refusal::OneNamespace => "one_namespace",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::BadToken => "invalid_token",
@@ -170,6 +182,11 @@ impl Refusal {
             Refusal::BadRequest => "the request is not valid HTTP/1.1",
             Refusal::NeedsTls => "this port speaks TLS; ask it by https://",
             Refusal::BadNamespace => "no namespace can have this name",
+            Refusal::BadSelector => "labelSelector is no label selector",
+            Refusal::BadRows => "rows is plain or full",
+            Refusal::TooManySelectors => {
+                "too many different label selectors are in use on this kind of this cluster; see feeds.selectorsPerKind"
+            }
             Refusal::OneNamespace => "a request names one namespace or none; see access.upstream",
             Refusal::Unauthenticated => "unauthenticated",
             Refusal::BadToken => "the bearer token is not valid here",

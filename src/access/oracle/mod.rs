@@ -39,7 +39,7 @@ fn while_time_is_held<F: Future>(play: impl FnOnce(Cluster) -> F) -> F::Output {
 /// Foretop's grants, of which this court decides.
 fn access_before(court: &Arc<Court>, config: &Config) -> Arc<Access> {
     let clusters = Clusters::new(config.upstream.clone());
-    let limits = Limits { linger: Duration::ZERO, feeds: 0, journal_total: 0 };
+    let limits = Limits { linger: Duration::ZERO, feeds: 0, selectors: 0, journal_total: 0 };
     let (hub, _) = Hub::new(clusters, Shared::without_cores(), limits);
     Access::judged_by(court.clone(), config, hub, Arc::new([]))
 }

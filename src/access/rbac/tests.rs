@@ -164,6 +164,7 @@ fn object(namespace: &str, name: &str, rv: u128, row: &str) -> Object {
         name: name.into(),
         rv: Rv(rv),
         row: Row::fixed(row.as_bytes().to_vec()),
+        details: None,
     }
 }
 

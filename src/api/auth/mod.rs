@@ -47,6 +47,7 @@ struct Whoami<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     audit_scope: Option<&'static str>,
     expires_at: u64,
+    session_tag: String,
 }
 
 pub(super) async fn whoami(State(api): State<Arc<Api>>, Extension(asker): Extension<Asker>) -> Response {
@@ -60,6 +61,7 @@ pub(super) async fn whoami(State(api): State<Arc<Api>>, Extension(asker): Extens
         audit_enabled: api.audit.is_on(),
         audit_scope: api.audit.is_on().then_some("self"),
         expires_at: expires_at(&asker.identity),
+        session_tag: api.authenticator.session_tag(&asker.identity),
     })
 }
 

@@ -100,7 +100,7 @@ impl Glance {
     pub(super) async fn find(&self, kind: &'static Kind) -> Result<(Arc<Feed>, Scope), Unseen> {
         let scope = self.scope(kind).await?;
         let eyes = self.api.access.eyes(&self.asker, &scope).ok_or(Unseen::Forbidden)?;
-        let feed = self.open(FeedKey { cluster: self.cluster.clone(), kind, eyes }).await?;
+        let feed = self.open(FeedKey::new(self.cluster.clone(), kind, eyes)).await?;
         self.synced(&feed).await?;
         Ok((feed, scope))
     }
@@ -112,7 +112,7 @@ impl Glance {
 
     fn held(&self, kind: &'static Kind) -> Option<Arc<Feed>> {
         let eyes = self.api.access.eyes(&self.asker, &Scope::All)?;
-        self.api.hub.find(&FeedKey { cluster: self.cluster.clone(), kind, eyes })
+        self.api.hub.find(&FeedKey::new(self.cluster.clone(), kind, eyes))
     }
 
     async fn scope(&self, kind: &'static Kind) -> Result<Scope, Unseen> {

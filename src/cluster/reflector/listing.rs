@@ -1,5 +1,7 @@
 //! The paged LIST: what an apiserver without initial events is synced by.
 
+use std::time::Instant;
+
 use super::Reflector;
 use crate::cluster::status;
 use crate::cluster::step::Outcome;
@@ -9,10 +11,11 @@ impl Reflector {
     /// Takes everything, page by page.
     pub(super) async fn list(&mut self) -> Outcome {
         let initial = self.begin_sync().await;
+        let asked = Instant::now();
         let mut objects = Vec::new();
         let mut next = String::new();
         loop {
-            let page = match self.page(self.settings.page_size, &next).await {
+            let page = match self.page(self.settings.page_size, &next, initial.detailed).await {
                 Ok(page) => page,
                 Err(outcome) => return outcome,
             };
@@ -25,6 +28,9 @@ impl Reflector {
                 Some(token) => next = token,
                 None => {
                     self.replace(page.rv, objects, initial.incarnation.as_deref());
+                    if let Some(heard) = self.sink.heard() {
+                        heard.listed(asked);
+                    }
                     return Outcome::Synced;
                 }
             }
@@ -33,10 +39,10 @@ impl Reflector {
 
     /// The version of a LIST that is made now, from etcd.
     pub(super) async fn newest(&self) -> Option<Rv> {
-        self.page(1, "").await.ok().map(|page| page.rv)
+        self.page(1, "", false).await.ok().map(|page| page.rv)
     }
 
-    async fn page(&self, size: u32, token: &str) -> Result<Page, Outcome> {
+    async fn page(&self, size: u32, token: &str, detailed: bool) -> Result<Page, Outcome> {
         let mut path = format!("{}?limit={size}", self.look.path);
         if !token.is_empty() {
             path.push_str("&continue=");
@@ -46,7 +52,9 @@ impl Reflector {
         if answer.status != 200 {
             return Err(status::outcome(&status::read(&answer)));
         }
-        (self.sink.key().kind.decode_page)(&answer.body).map_err(|error| Outcome::Garbage(error.to_string()))
+        let kind = self.sink.key().kind;
+        let decode = if detailed { kind.detail_page } else { kind.decode_page };
+        decode(&answer.body).map_err(|error| Outcome::Garbage(error.to_string()))
     }
 }
 

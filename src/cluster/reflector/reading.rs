@@ -1,9 +1,11 @@
 //! A watch, read to its end.
 //!
 //! All that is there is taken without waiting and handed to the feed as one batch, so that a busy watch costs the feed few
-//! wake-ups and a quiet one's event goes at once.
+//! wake-ups and a quiet one's event goes at once. A watch is left for a whole list where the feeds ask for one.
 
+use std::future::pending;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body;
 use kube::client::Body;
+use tokio::time::Instant;
 
 use super::{Initial, Reflector};
 use crate::cluster::call::Opened;
@@ -18,12 +21,16 @@ use crate::cluster::fault::describe;
 use crate::cluster::lines::{Lines, TooLong};
 use crate::cluster::status::{self, outcome_of_initial_events};
 use crate::cluster::step::Outcome;
+use crate::feed::Asks;
+use crate::feed::heard::Pulse;
 use crate::kind::Change;
 
 /// A watch that stayed open for so long is one, even if nothing has changed.
 const SETTLED: Duration = Duration::from_secs(1);
 /// The most frames of one batch, so that a flood neither keeps a thread to itself nor its changes from the feed.
 const BATCH: usize = 64;
+/// Who asks for a whole list waits so long for others who may ask for the same one.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// What a body gives next: a frame, an error or its end.
 type Frame = Option<Result<body::Frame<Bytes>, kube::Error>>;
@@ -33,18 +40,46 @@ struct Reading {
     /// While the initial events are coming.
     initial: Option<Initial>,
     changes: Vec<Change>,
+    /// The watch's connection, until it counts for the rows.
+    pulse: Option<Arc<Pulse>>,
+    /// When the watch is left for a whole list.
+    left_at: Option<Instant>,
+}
+
+/// What happens next to a watch.
+enum Next {
+    Frame(Frame),
+    Silence,
+    /// A feed has asked for something.
+    Asked,
+    /// It is time to leave for a whole list.
+    Left,
 }
 
 impl Reflector {
     /// Reads a watch to its end.
     pub(super) async fn read(
         &mut self,
+        opened: Opened,
+        initial: Option<Initial>,
+        limit: Duration,
+    ) -> Outcome {
+        let outcome = self.read_to_end(opened, initial, limit).await;
+        if let Some(heard) = self.sink.heard() {
+            heard.closed();
+        }
+        outcome
+    }
+
+    async fn read_to_end(
+        &mut self,
         mut opened: Opened,
         initial: Option<Initial>,
         limit: Duration,
     ) -> Outcome {
         let mut lines = Lines::new(self.settings.line_bytes);
-        let mut reading = Reading { initial, changes: Vec::new() };
+        let pulse = Some(opened.pulse.clone());
+        let mut reading = Reading { initial, changes: Vec::new(), pulse, left_at: None };
         let mut settled = false;
         loop {
             let following = reading.initial.is_none();
@@ -53,23 +88,66 @@ impl Reflector {
                 (true, false) => SETTLED,
                 (true, true) => limit,
             };
-            let Ok(frame) = tokio::time::timeout(patience, opened.body.frame()).await else {
-                if !following {
+            reading.left_at =
+                self.is_asked_to_list(&reading).then(|| reading.left_at.unwrap_or(Instant::now() + GATHER));
+            let frame = match self.next(&mut opened.body, patience, reading.left_at).await {
+                Next::Frame(frame) => frame,
+                Next::Asked => continue,
+                Next::Left => return Outcome::Asked,
+                Next::Silence if !following => {
                     return Outcome::WatchListRefused("the end of the initial events never came".into());
                 }
-                if settled {
+                Next::Silence if settled => {
                     return Outcome::Lost(format!("the watch said nothing for {limit:?}"));
                 }
-                settled = true;
-                self.course.settled();
-                self.is_live();
-                continue;
+                Next::Silence => {
+                    settled = true;
+                    self.course.settled();
+                    self.counts(&mut reading);
+                    self.is_live();
+                    continue;
+                }
             };
             if let Err(end) = self.take(frame, &mut opened.body, &mut lines, &mut reading) {
                 return end;
             }
             settled |= following && !lines.in_a_line();
             tokio::task::consume_budget().await;
+        }
+    }
+
+    async fn next(&self, body: &mut Body, patience: Duration, left_at: Option<Instant>) -> Next {
+        let asked = async {
+            match self.sink.asks() {
+                Some(asks) => asks.asked().await,
+                None => pending().await,
+            }
+        };
+        let left = async {
+            match left_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = left => Next::Left,
+            () = asked => Next::Asked,
+            read = tokio::time::timeout(patience, body.frame()) => read.map_or(Next::Silence, Next::Frame),
+        }
+    }
+
+    /// Whether a feed waits for a whole list that is not what is being read.
+    fn is_asked_to_list(&self, reading: &Reading) -> bool {
+        let serves =
+            reading.initial.as_ref().is_some_and(|initial| initial.detailed || !self.wants_details());
+        !serves && self.sink.asks().is_some_and(Asks::list)
+    }
+
+    /// From here on what comes on the watch's connection says of when the rows are.
+    fn counts(&self, reading: &mut Reading) {
+        if let (Some(heard), Some(pulse)) = (self.sink.heard(), reading.pulse.take()) {
+            heard.opened(pulse);
         }
     }
 
@@ -86,7 +164,10 @@ impl Reflector {
             let Some(frame) = at_hand(body).filter(|_| end.is_ok()) else { break };
             end = self.take_frame(frame, lines, reading);
         }
-        self.hand_over(&mut reading.changes);
+        if !reading.changes.is_empty() {
+            self.hand_over(&mut reading.changes);
+            self.counts(reading);
+        }
         end
     }
 
@@ -103,8 +184,11 @@ impl Reflector {
     }
 
     fn take_line(&mut self, line: &[u8], reading: &mut Reading) -> Result<(), Outcome> {
-        let change =
-            (self.sink.key().kind.decode_line)(line).map_err(|error| Outcome::Garbage(error.to_string()))?;
+        let kind = self.sink.key().kind;
+        let detailed =
+            reading.initial.as_ref().map_or_else(|| self.wants_details(), |initial| initial.detailed);
+        let decode = if detailed { kind.detail_line } else { kind.decode_line };
+        let change = decode(line).map_err(|error| Outcome::Garbage(error.to_string()))?;
         let Some(initial) = &mut reading.initial else {
             if let Change::Error(status) = &change {
                 return Err(status::outcome(status));
@@ -124,6 +208,7 @@ impl Reflector {
                 if let Some(initial) = reading.initial.take() {
                     let objects = initial.objects.into_values().collect();
                     self.replace(rv, objects, initial.incarnation.as_deref());
+                    self.counts(reading);
                 }
             }
             Change::Error(status) => return Err(outcome_of_initial_events(&status)),

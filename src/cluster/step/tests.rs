@@ -12,6 +12,7 @@ fn is_away(step: &Step) -> bool {
 fn outcomes() -> Vec<Outcome> {
     vec![
         Outcome::Synced,
+        Outcome::Asked,
         Outcome::Ended,
         Outcome::WatchListRefused(why()),
         Outcome::Expired,
@@ -35,6 +36,7 @@ fn the_first_of_each() {
     let lost = || away(why());
     let table: Vec<(Outcome, Next, Next, Option<State>)> = vec![
         (Outcome::Synced, (Watch, Wait::Nothing), (Watch, Wait::Nothing), None),
+        (Outcome::Asked, (Sync, Wait::Nothing), (Sync, Wait::Nothing), None),
         (Outcome::WatchListRefused(why()), (List, Wait::Nothing), (List, Wait::Nothing), None),
         (Outcome::Expired, (Sync, Wait::Spread), (Sync, Wait::Spread), None),
         (Outcome::Restored, (Sync, Wait::Spread), (Sync, Wait::Spread), None),
@@ -200,4 +202,21 @@ fn no_sequence_is_a_tight_loop() {
             }
         }
     }
+}
+
+#[test]
+fn a_list_that_feeds_ask_for_keeps_the_position_and_is_not_asked_for_in_a_hurry() {
+    let mut course = Course::new(true);
+    let asked = |course: &mut Course| {
+        let step = course.decide(Outcome::Asked, Instant::now());
+        let then = course.decide(Outcome::Lost(why()), Instant::now());
+        assert_eq!(then.act, Act::Watch, "the rows that there are go on");
+        course.moved();
+        (step.act, step.wait)
+    };
+    assert_eq!(asked(&mut course), (Act::Sync, Wait::Nothing));
+    assert_eq!(asked(&mut course), (Act::Sync, Wait::Failures(2)));
+    assert_eq!(asked(&mut course), (Act::List, Wait::Failures(3)));
+    course.synced();
+    assert_eq!(asked(&mut course), (Act::Sync, Wait::Nothing));
 }

@@ -20,7 +20,7 @@ use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
 use crate::feed::post::Post;
-use crate::feed::{Feed, FeedKey, KubeUser, Namespaces, Scope, Shared, State};
+use crate::feed::{Feed, FeedKey, KubeUser, Namespaces, Scope, Shared, State, Trunk};
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identity, SessionRef};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
@@ -42,6 +42,9 @@ static FEW_EVENTS: LazyLock<Kind> = LazyLock::new(|| {
         listing: Listing::NewestFirst { cap: CAP },
         decode_line: events.decode_line,
         decode_page: events.decode_page,
+        detail_line: events.detail_line,
+        detail_page: events.detail_page,
+        own_owner: events.own_owner,
     }
 });
 
@@ -52,7 +55,7 @@ impl Sources for NoSources {
         true
     }
 
-    fn start(&self, _: Arc<Feed>) -> Option<Running> {
+    fn start(&self, _: Arc<Trunk>) -> Option<Running> {
         Some(Running(Box::new(())))
     }
 }
@@ -125,7 +128,8 @@ impl World {
         let away_after = Duration::from_secs(15);
         let posts: Arc<[Post]> = posts.into();
         let shared = Shared { posts: posts.clone(), ledger: ledger.clone(), journal, away_after };
-        let limits = Limits { linger: Duration::from_hours(1), feeds: 10, journal_total: usize::MAX };
+        let limits =
+            Limits { linger: Duration::from_hours(1), feeds: 10, selectors: 0, journal_total: usize::MAX };
         let (hub, task) = Hub::new(Arc::new(NoSources), shared, limits);
         runtime.spawn(task);
         let streams = config::Streams {
@@ -192,7 +196,7 @@ impl World {
         );
         let order = i64::try_from(*changed).expect("small");
         let row = Row { order, ..Row::fixed(json.into_bytes()) };
-        Object { namespace: namespace.into(), name: name.into(), rv: Rv(rv), row }
+        Object { namespace: namespace.into(), name: name.into(), rv: Rv(rv), row, details: None }
     }
 
     /// An object changes in the cluster, or is written without a change that shows.

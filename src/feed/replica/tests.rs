@@ -10,6 +10,7 @@ fn object(namespace: &str, name: &str, text: &str) -> Object {
         name: name.into(),
         rv: Rv(1),
         row: Row::fixed(format!("{{\"name\":\"{name}\",\"v\":\"{text}\"}}").into_bytes()),
+        details: None,
     }
 }
 

@@ -34,6 +34,7 @@ use super::seal::{KeyError, Seals};
 use super::session::{Revoked, UnixSeconds, now};
 use super::session_code::{Refresh, Session};
 use super::session_cookie::{Life, SessionCookies, Shown, Used};
+use super::tag::Tags;
 use super::{Cause, Identified, Stale, Verified};
 use crate::config::{self, Config};
 use crate::wire::refusal::Refusal;
@@ -119,6 +120,12 @@ impl Sessions {
     /// Reads what the provider says of itself, for as long as this server runs.
     pub async fn follow_provider(self: Arc<Self>) {
         self.provider.clone().follow().await;
+    }
+
+    /// Makes the tags of sessions.
+    #[must_use]
+    pub fn tags(&self) -> Tags {
+        self.cookies.tags().clone()
     }
 
     /// What a sign-in button calls the provider.
