@@ -7,16 +7,34 @@ FUZZ_SECONDS ?= 30
 LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
 LOAD_REPORTS ?= target/loadtest
 
-.PHONY: help demo test test-sockets test-tls test-long e2e chart image fuzz lint deny bench instructions loadtest loadtest-smoke
+.PHONY: help demo console test test-web conformance test-sockets test-tls test-long e2e chart image fuzz lint deny bench instructions loadtest loadtest-smoke
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Builds, and serves simulated clusters on http://localhost:8080.
+demo: console ## Builds, and serves simulated clusters and the console on http://localhost:8080.
 	$(CARGO) run --release -- demo
+
+# What the lockfile says, and nothing else; no package's scripts are run.
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+console: ## Builds the console, which the next build of the binary takes in (needs Node 20 and npm; without them it is left out).
+	@if command -v npm >/dev/null; then \
+		$(MAKE) web/node_modules/.package-lock.json && cd web && npm run build; \
+	else \
+		echo "There is no npm: the binary is built without the console (Debian: apt-get install npm)."; \
+	fi
 
 test: ## Unit, property and end-to-end tests against simulated apiservers. FORETOP_FIXTURES adds golden rows.
 	$(CARGO) test --workspace
+
+test-web: web/node_modules/.package-lock.json ## Types and unit tests of what is in web/ (needs Node 20).
+	cd web && npm run --silent build -w @foretop/client && npm run check && npm run test
+
+conformance: web/node_modules/.package-lock.json ## Whether a server speaks docs/protocol.md: a demo of its own, or the one at URL=http://…
+	web/conformance/run.sh $(URL)
 
 test-sockets: ## Only what goes over real sockets; with MONOIO_FORCE_LEGACY_DRIVER=1 it runs on epoll.
 	$(CARGO) test --workspace --test '*'
@@ -31,6 +49,7 @@ test-long: ## The oracles of rights, for as long as it takes to say something: m
 e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), a real identity provider and browser (needs node and chromium); the chart; the image.
 	tests/apiserver/run.sh
 	tests/browser/run.sh
+	web/browser/run.sh
 	$(MAKE) chart
 	tests/container/run.sh
 

@@ -6,6 +6,7 @@ mod tab;
 use foretop::config::{AuthMode, Config};
 use house::process::{Process, run};
 use house::{EAST, House, WEST, cluster, config, list, watch};
+use serde_json::Value;
 use tab::Answer;
 
 fn by_header(peers: &[&str]) -> Config {
@@ -45,16 +46,26 @@ fn a_mode_must_be_said_and_be_one() {
     }
 }
 
+/// What names the session, as `whoami` says.
+fn tag(who: &Value) -> String {
+    let tag = who["sessionTag"].as_str().expect("a tag");
+    assert!(tag.len() == 16 && tag.bytes().all(|byte| byte.is_ascii_hexdigit()), "{tag}");
+    tag.to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_dev_everybody_is_the_dev_identity() {
     let house = House::small().await;
     for headers in [&[][..], &[("X-Forwarded-User", "ann"), ("Authorization", "Bearer x")]] {
         let answer = ask(&house, "/api/auth/whoami", headers).await;
         assert_eq!((answer.head.status, answer.head.header("content-type")), (200, Some("application/json")));
+        let tag = tag(&answer.json());
         assert_eq!(
             answer.text(),
-            "{\"subject\":\"dev@local\",\"email\":\"dev@local\",\"groups\":[\"dev\"],\"mode\":\"dev\",\
-             \"authzMode\":\"shared\",\"auditEnabled\":false,\"expiresAt\":0}\n"
+            format!(
+                "{{\"subject\":\"dev@local\",\"email\":\"dev@local\",\"groups\":[\"dev\"],\"mode\":\"dev\",\
+                 \"authzMode\":\"shared\",\"auditEnabled\":false,\"expiresAt\":0,\"sessionTag\":\"{tag}\"}}\n"
+            )
         );
     }
     let short = ask(&house, "/api/whoami", &[]).await;
@@ -83,6 +94,10 @@ async fn a_trusted_peer_says_who_asks() {
     assert_eq!(who["mode"], "header");
     let alone = ask(&house, "/api/auth/whoami", &headers[..1]).await.json();
     assert_eq!(alone["groups"], serde_json::json!([]), "an array, whatever there is");
+    let other = House::small_with(&by_header(&["127.0.0.0/8"])).await;
+    let elsewhere = ask(&other, "/api/auth/whoami", &headers).await.json();
+    assert_eq!(tag(&who), tag(&elsewhere), "on every replica");
+    assert_ne!(tag(&who), tag(&alone), "with other groups one sees other rows");
     assert_eq!(ask(&house, &list("pods"), &headers).await.head.status, 200);
     assert_eq!(ask(&house, "/api/auth/config", &[]).await.json()["authMode"], "header");
 }

@@ -185,3 +185,53 @@ async fn a_policy_of_ones_own_wins_and_a_bad_directory_is_told_at_the_start() {
     settings.console.dir = Some(dir.path().join("nowhere"));
     assert!(start(&settings).contains("cannot read"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_there_is_no_console_the_front_says_so() {
+    let house = House::small().await;
+    let front = ask(&house, "/").await;
+    assert_eq!(front.head.status, 404);
+    assert_eq!(front.head.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(front.text().contains("This server has no console (console.builtIn)"), "{}", front.text());
+    let policy = front.head.header("content-security-policy").expect("a policy");
+    assert!(policy.contains("default-src 'none'"), "{policy}");
+    let to_a_program = tab::get(house.address(), "/", &[("Accept", "application/json")]).await;
+    assert_eq!(to_a_program.head.status, 404);
+    assert!(to_a_program.text().contains("\"code\":\"not_found\""), "{}", to_a_program.text());
+    assert_eq!(
+        ask(&house, "/clusters/east/pods").await.head.status,
+        404,
+        "there are no routes of a front end"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_console_that_is_built_in_is_whole() {
+    let mut settings = config();
+    settings.console.built_in = true;
+    let house = House::small_with(&settings).await;
+    let front = ask(&house, "/").await;
+    if !foretop::api::console::built_in::is_there() {
+        assert!(front.text().contains("built without the console"), "{}", front.text());
+        return;
+    }
+    assert_eq!((front.head.status, front.head.header("cache-control")), (200, Some("no-cache")));
+    let policy = front.head.header("content-security-policy").expect("a policy");
+    assert!(policy.contains("script-src 'self'; style-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    let page = front.text();
+    let script =
+        page.split('"').find(|part| part.starts_with("/assets/") && part.ends_with(".js")).expect("a script");
+    let plain = ask(&house, script).await;
+    assert_eq!(plain.head.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    let small = tab::get(house.address(), script, &[("Accept-Encoding", "gzip, br")]).await;
+    assert_eq!(
+        (small.head.header("content-encoding"), small.head.header("vary")),
+        (Some("br"), Some("Accept-Encoding"))
+    );
+    assert!(small.body.len() * 2 < plain.body.len(), "{} of {} bytes", small.body.len(), plain.body.len());
+    assert_ne!(small.head.header("etag"), plain.head.header("etag"));
+    let worker = ask(&house, "/foretop-worker-v1.js").await;
+    assert_eq!((worker.head.status, worker.head.header("cache-control")), (200, Some("no-cache")));
+    let nowhere = ask(&house, "/assets/nothing.js.br").await;
+    assert_eq!(nowhere.head.status, 404, "{}", nowhere.text());
+}

@@ -5,6 +5,8 @@ mod issuer;
 mod provider;
 mod tab;
 
+use std::collections::HashSet;
+
 use house::wire::{Stream, Wire};
 use house::{House, eventually, watch};
 use issuer::{Key, now};
@@ -95,10 +97,13 @@ async fn twenty_tabs_refresh_a_session_once() {
     }
     assert_eq!(scene.provider.books().refreshed, 1);
     assert_eq!(scene.provider.books().reused, 0);
+    let mut tags = HashSet::new();
     for mut tab in after {
         let who = tab.get("/api/auth/whoami").await.json();
         assert_eq!(who["groups"], json!(["ops", "web"]), "as the provider says them now");
+        tags.insert(who["sessionTag"].to_string());
     }
+    assert_eq!(tags.len(), 1, "it is one session: {tags:?}");
     assert_eq!(scene.provider.books().refreshed, 1, "each tab has the new session");
 }
 

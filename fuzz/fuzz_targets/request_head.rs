@@ -10,7 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Parsed::Whole(head) = request::parse(bytes, longest, &mut headers) else { return };
     assert!(head.length <= bytes.len() && head.length <= longest.head);
     assert!(head.path.starts_with('/'));
-    let _ = (head.route(), head.accepts_json(), head.resume_id(), head.header("cookie"));
+    let _ = (head.route(), head.is_json(), head.expects_continue(), head.accepts_json(), head.resume_id(), head.header("cookie"));
     for namespace in head.namespaces().filter(|namespace| request::is_namespace(namespace)) {
         assert!(namespace.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/'));
     }

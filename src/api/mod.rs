@@ -80,7 +80,8 @@ pub struct Api {
     mode: AuthMode,
     admins: Admins,
     overviews: Overviews,
-    console: Option<Console>,
+    console: Console,
+    wants_console: bool,
     bounds: Bounds,
     body_bytes: usize,
     ready: AtomicBool,
@@ -97,7 +98,7 @@ impl Api {
         cores: &Arc<[CoreHandle]>,
         origins: Arc<Origins>,
         driver: Driver,
-        console: Option<Console>,
+        console: Console,
     ) -> Arc<Self> {
         Arc::new(Api {
             hub: everywhere.hub.clone(),
@@ -115,6 +116,7 @@ impl Api {
             admins: Admins::new(config),
             overviews: Overviews::new(&config.overviews),
             console,
+            wants_console: config.console.built_in,
             bounds: Bounds::new(&config.server),
             body_bytes: config.server.body_bytes,
             ready: AtomicBool::new(false),
@@ -264,7 +266,10 @@ async fn authenticate(
     }
 }
 
-async fn not_found(request: Request) -> Response {
+async fn not_found(State(api): State<Arc<Api>>, request: Request) -> Response {
+    if request.uri().path() == "/" && !accepts_json(&request) {
+        return console::none(api.wants_console);
+    }
     refuse(Refusal::NotFound, accepts_json(&request))
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use foretop::api::console::built_in;
 use foretop::cluster::ClusterSpec;
 use foretop::config::Config;
 use foretop::serve::{self, ServeError, Server, Signals};
@@ -78,10 +79,15 @@ fn options(world: World, clusters: Vec<String>, listen: SocketAddr) -> Options {
 
 fn welcome(address: SocketAddr, managed: Option<SocketAddr>) -> String {
     let base = format!("http://{address}");
+    let console = if built_in::is_there() {
+        format!("  the console   {base}/\n")
+    } else {
+        "  no console    this binary was built without it, for want of npm\n".to_owned()
+    };
     let figures = managed
         .map_or_else(String::new, |address| format!("  figures       curl http://{address}/metrics\n"));
     format!(
-        "\nForetop serves simulated clusters at {base}\n\n  \
+        "\nForetop serves simulated clusters at {base}\n\n{console}  \
          a live list   curl -N {base}/api/clusters/demo-1/pods/watch\n  \
          a list        curl {base}/api/clusters/demo-1/deployments\n  \
          the feeds     curl {base}/debug/feeds\n  \

@@ -315,8 +315,28 @@ impl Reflector {
         self.is_live();
     }
 
-    fn replace(&mut self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>) {
-        self.sink.replace(rv, objects, incarnation);
+    /// Hands over a whole list; `note` says as of when it is. Rows that there are become no younger before they are replaced; the first
+    /// ones are as of some time as soon as there are any.
+    fn replace(
+        &mut self,
+        rv: Rv,
+        objects: Vec<Object>,
+        incarnation: Option<&str>,
+        note: impl FnOnce(&Heard),
+    ) {
+        let sink = Arc::clone(&self.sink);
+        let note = || {
+            if let Some(heard) = sink.heard() {
+                note(heard);
+            }
+        };
+        if self.position.is_none() {
+            note();
+            sink.replace(rv, objects, incarnation);
+        } else {
+            sink.replace(rv, objects, incarnation);
+            note();
+        }
         self.cluster.counters.syncs.fetch_add(1, Relaxed);
         self.position = Some(rv);
         self.course.synced();

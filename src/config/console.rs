@@ -2,20 +2,36 @@
 
 use std::path::PathBuf;
 
-use super::grammar::{AnyText, OptionalPath};
+use super::grammar::{AnyText, OptionalPath, Switch};
 use super::table::{Section, Table};
 
 /// The front end.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Console {
+    /// Whether Foretop's own front end is served, where it was built in and there is no other.
+    pub built_in: bool,
     /// Static files that are served in place of Foretop's own front end.
     pub dir: Option<PathBuf>,
     /// What its pages may load and run; empty: what [`crate::api::console`] has for front ends of others.
     pub policy: String,
 }
 
+impl Default for Console {
+    fn default() -> Self {
+        Console { built_in: true, dir: None, policy: String::new() }
+    }
+}
+
 impl Section for Console {
     fn settings(&mut self, table: &mut Table<'_>) {
+        table.setting(
+            "builtIn",
+            &mut self.built_in,
+            Switch,
+            "Whether Foretop's own console is served, where it was built into the binary (`make demo` and the image do that). Its files hold nothing \
+             of anybody and are given to everybody who reaches the server; all that it shows comes from the API, by the user's own rights. \
+             `/foretop-worker-v1.js`, which clients of other pages share their connection by, is served in any case.",
+        );
         table.setting(
             "dir",
             &mut self.dir,

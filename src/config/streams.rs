@@ -20,6 +20,8 @@ pub enum Refusal {
 pub struct Streams {
     /// Open streams per user; 0: no limit.
     pub per_user: u32,
+    /// Views per user over all multiplexed streams; 0: no limit.
+    pub views_per_user: u32,
     /// Open streams per core.
     pub per_core: u32,
     /// Connects per second and core; 0: no limit.
@@ -52,6 +54,7 @@ impl Default for Streams {
     fn default() -> Self {
         Streams {
             per_user: 60,
+            views_per_user: 240,
             per_core: 16_000,
             connects_per_second: 0,
             lag: 256 * 1024,
@@ -88,10 +91,17 @@ impl Streams {
             "Open streams per user, over all clusters and kinds; further ones are refused (429). 0: no limit.",
         );
         table.setting(
+            "viewsPerUser",
+            &mut self.views_per_user,
+            Whole(0, 1_000_000),
+            "Views per user, over all their multiplexed streams, each of which is one of `perUser`; equal views of a stream count once. Further \
+             ones are `denied` in the stream. 0: no limit.",
+        );
+        table.setting(
             "perCore",
             &mut self.per_core,
             Whole(1, 1_000_000),
-            "Open streams per core; further ones are refused (503).",
+            "Open streams per core, each view of a multiplexed one counted; further ones are refused (503).",
         );
         table.setting(
             "connectsPerSecond",
@@ -130,8 +140,9 @@ impl Streams {
         table.setting(
             "heartbeat",
             &mut self.heartbeat,
-            Time(SECOND, 15 * SECOND),
-            "Time between two heartbeats of a stream. Front ends expect one every 15 s.",
+            Time(2 * SECOND, MINUTE),
+            "Time between two heartbeats of a stream. Front ends expect one every 15 s; more often helps behind proxies that cut what is idle for less. \
+             A multiplexed stream is told how its views stand every 15 s at least.",
         );
         table.setting(
             "window",

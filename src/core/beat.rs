@@ -12,6 +12,7 @@ use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, SlotName, seconds};
 use super::view::ViewId;
 use crate::kind::Rv;
 use crate::memory;
+use crate::wire::line::{Bye, Reset};
 use crate::wire::sse;
 
 /// Something that is due at a time.
@@ -123,19 +124,27 @@ impl Core {
         if !self.has_view(id) || self.view(id).serial != serial {
             return;
         }
-        self.timers.at(now + self.everywhere.streams.heartbeat, Timer::Beat(id, serial));
+        let next = now + self.beats_every(id);
+        self.timers.at(next, Timer::Beat(id, serial));
         let feed = self.view(id).key.feed;
         let head = self.feed(feed).mirror.newest().head;
         let end = self.feed(feed).mirror.end();
         let view = self.view(id);
         let moved = head > view.told && head > Rv(0);
         view.told = view.told.max(head);
+        let at = moved.then_some(head);
         let mut bytes = Vec::new();
-        sse::write_heartbeat(&mut bytes, moved.then_some(head));
+        if view.key.numbered {
+            bytes = self.status_of(id, at, None);
+        } else {
+            sse::write_heartbeat(&mut bytes, at);
+        }
         let bytes = self.dressed(id, bytes);
         self.view(id).log.append_notice(&bytes, end);
         self.schedule_lap(id, now);
-        self.ping_waiting(id);
+        if !self.view(id).key.numbered {
+            self.ping_waiting(id);
+        }
         self.drop_unused(id, now);
     }
 
@@ -200,7 +209,11 @@ impl Core {
         self.forget_grants();
         self.follow_tails();
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
-        self.counters.streams.set(self.slots.len());
+        let lanes = self.slots.iter().filter(|(_, slot)| slot.socket.line().is_some()).count();
+        self.counters.streams.set(self.slots.len() - lanes);
+        self.counters.lanes.set(lanes);
+        self.counters.lines.set(self.lines.len());
+        self.ping_lines(now);
         self.count_held();
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());
@@ -225,7 +238,9 @@ impl Core {
             .slots
             .iter()
             .filter(|(_, slot)| slot.is(BLOCKED) && !slot.is(ENDING))
-            .filter(|(_, slot)| second.saturating_sub(slot.progress) > most)
+            .filter(|(_, slot)| {
+                slot.progress().is_some_and(|progress| second.saturating_sub(progress) > most)
+            })
             .map(|(id, _)| id)
             .collect();
         for id in stalled {
@@ -241,6 +256,7 @@ impl Core {
         }
         let holds_much = |at| match at {
             At::Prefix(segment, _) => self.prefixes.bytes(segment).len() > MUCH,
+            At::Line(line) => self.holds_much(line, MUCH),
             At::Log(_) | At::Behind(_) | At::Waiting | At::Pausing => false,
         };
         let holders: Vec<_> = self
@@ -252,7 +268,11 @@ impl Core {
             .collect();
         for id in holders {
             self.counters.shed.add(1);
-            self.end_stream(id, "backpressure", "{}", Reason::Backpressure);
+            if self.is_of_line(id) {
+                self.say_bye(id, Bye::Backpressure, Reason::Backpressure);
+            } else {
+                self.end_stream(id, "backpressure", "{}", Reason::Backpressure);
+            }
         }
     }
 
@@ -272,7 +292,7 @@ impl Core {
                 self.ahead.push((name, rv, until));
                 continue;
             }
-            self.relist_stream(name.id);
+            self.relist_stream(name.id, Reset::History);
         }
     }
 

@@ -159,7 +159,7 @@ fn write_scope(out: &mut Vec<u8>, version: Version, data: &str) {
 
 impl Core {
     /// A place that was taken is free again.
-    fn leave_place(&mut self, place: &Place) {
+    pub(super) fn leave_place(&mut self, place: &Place) {
         self.limiter.release(place.user);
         place.tenant.close();
     }

@@ -15,6 +15,7 @@ use crate::feed::Scope;
 use crate::feed::block::{Block, Content, Place};
 use crate::feed::journal::Mirror;
 use crate::wire::dress::Dress;
+use crate::wire::line::Reset;
 use crate::wire::sse::{self, Op};
 
 /// How long a stretch is handed out that no longer reaches the log's end.
@@ -162,7 +163,7 @@ impl Core {
         let (view_id, resumed) = (slot.view, slot.is(RESUMED));
         let feed = self.view(view_id).key.feed;
         if place < self.feed(feed).mirror.start() {
-            return self.relist_stream(id);
+            return self.relist_stream(id, Reset::TooOld);
         }
         let found = self.find_range(view_id, place, resumed);
         let range = found.unwrap_or_else(|| self.make_range(view_id, place, resumed));

@@ -15,8 +15,9 @@ use rustix::net::Shutdown;
 
 use super::asking::ask;
 use super::begun::Place;
+use super::body::Body;
 use super::deadlines::Deadline;
-use super::join::Opening;
+use super::join::{Bearer, Opening};
 use super::list;
 use super::plan::{Manner, Permit, Plan, Refused, Stop, Thing, Wish, has_etag};
 use super::request::{self, Parsed};
@@ -26,7 +27,7 @@ use super::{Cell, Command, Moved};
 use crate::access::GrantKey;
 use crate::config;
 use crate::feed::FeedKey;
-use crate::identity::{Identified, Peer};
+use crate::identity::{Identified, Peer, Verified};
 use crate::wire::head::{self, After, ListFields, Version};
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
@@ -98,6 +99,7 @@ impl Connection {
         };
         let keep = match plan {
             Plan::Refuse(why) => self.refuse(why, &manner).await,
+            Plan::RefuseSaying(refused) => self.refuse_saying(&refused, &manner).await,
             Plan::RefuseStream(why, version) => {
                 self.refuse_as_stream(&why.into(), version, &manner).await;
                 false
@@ -105,6 +107,11 @@ impl Connection {
             Plan::Wish(wish) => {
                 let (connection, keep) = self.fulfil(*wish, &manner).await?;
                 self = connection;
+                keep
+            }
+            Plan::Line(wish) => {
+                let (connection, keep) = self.fulfil_line(*wish, &manner).await?;
+                self = *connection;
                 keep
             }
             Plan::Elsewhere => {
@@ -133,26 +140,16 @@ impl Connection {
 
     /// Reads until there is a whole head, within its time and size. While it waits it holds no buffer but for what was read.
     async fn read_head(&mut self) -> Next {
-        if let Some(next) = self.look() {
-            return next;
-        }
         let mut began = None;
         loop {
-            match self.receive() {
-                Ok(1..) => match self.look() {
-                    Some(next) => return next,
-                    None => continue,
-                },
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                Ok(0) | Err(_) if self.deadline.passed.get() && !self.read.is_empty() => {
-                    return Next::Refused(Refusal::Timeout);
-                }
-                Ok(0) | Err(_) => return Next::Gone,
+            if let Some(next) = self.look() {
+                return next;
             }
             self.deadline.set(self.patience(&mut began), Shutdown::Read);
-            let readable = self.stream.readable(false).await;
-            self.deadline.clear();
-            if readable.is_err() {
+            if !self.read_more().await {
+                if self.deadline.passed.get() && !self.read.is_empty() {
+                    return Next::Refused(Refusal::Timeout);
+                }
                 return Next::Gone;
             }
         }
@@ -168,12 +165,56 @@ impl Connection {
         server.head_timeout.saturating_sub(began.get_or_insert_with(Instant::now).elapsed())
     }
 
-    /// Takes what the peer has sent, without waiting.
+    /// Reads behind what is there already, within the time that is set. Returns whether anything came.
+    async fn read_more(&mut self) -> bool {
+        let came = loop {
+            match self.receive() {
+                Ok(received) => break received > 0,
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(_) => break false,
+            }
+            if self.stream.readable(false).await.is_err() {
+                break false;
+            }
+        };
+        self.deadline.clear();
+        came
+    }
+
+    /// Takes what the peer has sent, without waiting. (On its own, as [`Connection::look`] is.)
     fn receive(&mut self) -> Result<usize, Errno> {
         let mut piece = [0; 4096];
         let received = socket::receive(&self.stream, &mut piece)?;
         self.read.extend_from_slice(&piece[..received]);
         Ok(received)
+    }
+
+    /// Reads a body, which is taken out of what was read.
+    ///
+    /// # Errors
+    /// It is no body, too long, or not here in time.
+    pub(super) async fn read_body(
+        &mut self,
+        manner: &Manner,
+        mut body: Body,
+        mut expects_continue: bool,
+    ) -> Result<Vec<u8>, Refusal> {
+        let began = Instant::now();
+        loop {
+            let used = body.take(&self.read[manner.length..])?;
+            self.read.drain(manner.length..manner.length + used);
+            if body.is_whole() {
+                return Ok(body.into_bytes());
+            }
+            if std::mem::take(&mut expects_continue) && !self.write(head::CONTINUE.to_vec()).await {
+                return Err(Refusal::Timeout);
+            }
+            let time = self.core.get().everywhere.server.head_timeout;
+            self.deadline.set(time.saturating_sub(began.elapsed()), Shutdown::Read);
+            if !self.read_more().await {
+                return Err(Refusal::Timeout);
+            }
+        }
     }
 
     /// What was read, if that is enough to go on. (On its own, since what it needs room for would else be part of the task while it waits.)
@@ -236,17 +277,22 @@ impl Connection {
         self.core.get().everywhere.streams.refusal == config::Refusal::Event
     }
 
-    /// Whether they may. The core goes on while the control plane asks.
-    async fn permit(&mut self, wish: Wish, manner: &Manner) -> Result<Permit, Stop> {
-        let is_watch = wish.is_watch();
-        let verified = match wish.who {
-            Identified::As(verified) => verified,
+    /// Who it is, asked of the provider where that has to be.
+    pub(super) async fn verify(&self, who: Identified) -> Result<Verified, Refusal> {
+        match who {
+            Identified::As(verified) => Ok(verified),
             Identified::Stale(stale) => {
                 let authenticator = self.core.get().everywhere.authenticator.clone();
                 let refreshed = ask(&self.core, authenticator.refresh(stale)).await;
-                refreshed.unwrap_or(Err(Refusal::Unauthenticated))?
+                refreshed.unwrap_or(Err(Refusal::Unauthenticated))
             }
-        };
+        }
+    }
+
+    /// Whether they may. The core goes on while the control plane asks.
+    async fn permit(&mut self, wish: Wish, manner: &Manner) -> Result<Permit, Stop> {
+        let is_watch = wish.is_watch();
+        let verified = self.verify(wish.who).await?;
         let access = self.core.get().everywhere.access.clone();
         // A refreshed session may have other groups.
         if !access.admits(&verified.identity, &wish.cluster) {
@@ -273,7 +319,8 @@ impl Connection {
         }
         let scope = scope_by(&grant)?;
         let eyes = access.eyes(&grant.key.asker, &scope).ok_or(Refusal::OneNamespace)?;
-        let key = FeedKey::new(Arc::clone(&grant.key.cluster), grant.key.kind, eyes);
+        let key = FeedKey::new(Arc::clone(&grant.key.cluster), grant.key.kind, eyes)
+            .showing(wish.shown.rows, wish.shown.selector);
         Ok(Permit { key, scope, grant, verified })
     }
 
@@ -283,8 +330,10 @@ impl Connection {
         (etags, without_body): (&[u8], bool),
         manner: &Manner,
     ) -> bool {
-        let further = permit.further(manner);
-        let listed = list::list(&self.core, permit.key, permit.scope.clone()).await;
+        // Before the rows are read: what is heard meanwhile may have changed them.
+        let before = self.as_of(&permit.key);
+        let listed = list::list(&self.core, permit.key.clone(), permit.scope.clone()).await;
+        let further = permit.further_as_of(manner, before.or_else(|| self.as_of(&permit.key)));
         // What was decided may be another thing now that the list is here.
         let allowed = scope_by(&permit.grant)
             .and_then(|scope| if scope == permit.scope { Ok(()) } else { Err(Loss::Unavailable) });
@@ -333,11 +382,16 @@ impl Connection {
         }
     }
 
-    async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
+    /// As of when a feed's rows are, where there are any.
+    fn as_of(&self, key: &FeedKey) -> Option<Instant> {
+        self.core.get().everywhere.hub.find(key)?.as_of()
+    }
+
+    pub(super) async fn refuse(&mut self, why: Refusal, manner: &Manner) -> bool {
         self.refuse_saying(&why.into(), manner).await
     }
 
-    async fn refuse_saying(&mut self, refused: &Refused, manner: &Manner) -> bool {
+    pub(super) async fn refuse_saying(&mut self, refused: &Refused, manner: &Manner) -> bool {
         let Refused { why, words } = refused;
         self.core.get().refused(*why, manner);
         let after = if why.closes() { After::Close } else { manner.after() };
@@ -396,7 +450,7 @@ impl Connection {
     }
 
     /// Gives the socket away.
-    fn into_socket(self) -> (Rc<Cell>, OwnedFd, Peer, Vec<u8>) {
+    pub(super) fn into_socket(self) -> (Rc<Cell>, OwnedFd, Peer, Vec<u8>) {
         self.core.get().forget(&self.deadline, &self.peer);
         (self.core, socket::take(self.stream), self.peer, self.read)
     }
@@ -436,7 +490,7 @@ impl Connection {
         let mut core = core.get();
         let pass = core.seat(place, who, &permit.grant);
         core.set_options(&socket);
-        let opening = Opening { socket, pass, version: manner.version, resume, from };
+        let opening = Opening { bearer: Bearer::Socket(socket), pass, version: manner.version, resume, from };
         core.open(permit.key, opening, &first);
         Ok(())
     }
@@ -461,6 +515,6 @@ mod tests {
         fn size<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(size(serve) <= 512, "it takes {}", size(serve));
+        assert!(size(serve) <= 768, "it takes {}", size(serve));
     }
 }

@@ -26,6 +26,10 @@ impl Level {
 pub struct CoreCounters {
     /// Open streams.
     pub streams: Level,
+    /// Of these, multiplexed ones.
+    pub lines: Level,
+    /// Views that they show.
+    pub lanes: Level,
     /// Views with streams.
     pub views: Level,
     /// Users with streams.

@@ -31,11 +31,12 @@ pub fn dispatch(
                 continue;
             }
             let Some(view) = views[*id as usize].as_mut() else { continue };
-            dispatched.appended += u64::from(view.log.has_members());
-            view.take(block.frame_bytes(index), place);
             if !std::mem::replace(&mut view.touched, true) {
+                view.meet(block, place);
                 dispatched.touched.push(*id);
             }
+            dispatched.appended += u64::from(view.log.has_members());
+            view.take(block.frame_bytes(index), place);
         }
     }
     dispatched

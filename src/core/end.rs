@@ -5,19 +5,23 @@ use std::time::{Duration, Instant};
 
 use super::Core;
 use super::beat::Timer;
-use super::join::Opening;
+use super::join::{Bearer, Opening};
 use super::prefix::Then;
 use super::reason::Reason;
-use super::slot::{ENDING, HELD, SlotId, SlotName};
+use super::slot::{At, ENDING, HELD, Slot, SlotId, SlotName, Socket};
 use super::view::ViewId;
 use crate::feed::Eyes;
 use crate::feed::block::Refused;
+use crate::wire::line::Bye;
 use crate::wire::refusal::Refusal;
 use crate::wire::sse::{self, LAST_CHUNK};
 
 impl Core {
     /// Ends a stream with an `error` event that says why its feed shows nothing.
     pub(super) fn end_with_error(&mut self, id: SlotId, why: Refused) {
+        if self.is_of_line(id) {
+            return self.end_lane(id, why);
+        }
         let (kind, reason) = match why {
             Refused::Forbidden if self.sees_as_its_user(id) => {
                 ("list and watch are forbidden to this user", Reason::Denied)
@@ -82,6 +86,10 @@ impl Core {
 
     /// Answers a stream that was accepted, whose feed there is not.
     pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
+        if let Bearer::Lane(line, lane) = opening.bearer {
+            self.passes.release(opening.pass);
+            return self.refuse_lane(line, lane, why);
+        }
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
         self.end_opening(opening, &bytes);
@@ -89,35 +97,44 @@ impl Core {
 
     /// Ends a stream that has had nothing but its head, with these chunks.
     pub(super) fn end_opening(&mut self, opening: Opening, chunks: &[u8]) {
-        let Opening { socket, pass, version, .. } = opening;
+        let Opening { bearer, pass, version, .. } = opening;
         let mut bytes = Vec::new();
         version.append_last(chunks, &mut bytes);
         let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
-        // Whether or not it arrives, the connection closes.
-        let _ = rustix::net::send(&socket, &bytes, flags);
-        self.release(pass);
+        if let Bearer::Socket(socket) = &bearer {
+            // Whether or not it arrives, the connection closes.
+            let _ = rustix::net::send(socket, &bytes, flags);
+        }
+        self.release_from(&bearer, pass);
         self.counters.closed.add(1);
     }
 
     /// Closes a stream's socket so that the peer hears of it at once and nothing more is kept for it.
     pub(super) fn reset(&mut self, id: SlotId, reason: Reason) {
-        let socket = self.slots.get(id).socket.as_fd();
-        // Without this the kernel would keep what it has, and go on sending it.
-        let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+        if let Some(line) = self.lines.of_lane(self.slots.get(id)) {
+            return self.reset(line, reason);
+        }
+        if let Some(socket) = self.slots.get(id).socket.own() {
+            // Without this the kernel would keep what it has, and go on sending it.
+            let _ = rustix::net::sockopt::set_socket_linger(socket.as_fd(), Some(Duration::ZERO));
+        }
         self.slots.get_mut(id).ending = None;
         self.close(id, reason);
     }
 
-    /// Takes a stream out of everything and closes its socket.
+    /// Takes a stream out of everything and closes its socket, if that is its own.
     pub(super) fn close(&mut self, id: SlotId, reason: Reason) {
+        if let At::Line(line) = self.slots.get(id).at {
+            return self.close_line(line, reason);
+        }
         let name = self.slots.name(id);
         let slot = self.slots.get(id);
         let (view_id, member) = (slot.view, slot.member);
         let at = slot.at;
         match at {
-            super::slot::At::Log(cursor) => self.view(view_id).log.leave(cursor),
-            super::slot::At::Prefix(segment, _) => self.prefixes.release(segment),
-            super::slot::At::Behind(_) | super::slot::At::Waiting | super::slot::At::Pausing => {}
+            At::Log(cursor) => self.view(view_id).log.leave(cursor),
+            At::Prefix(segment, _) => self.prefixes.release(segment),
+            At::Behind(_) | At::Waiting | At::Pausing | At::Line(_) => {}
         }
         for (moved, index) in self.view(view_id).remove_member(member) {
             if moved != id {
@@ -130,11 +147,13 @@ impl Core {
         let reason = self.slots.get(id).ending.unwrap_or(reason);
         self.record_closed(name, reason);
         let Some(slot) = self.slots.remove(id) else { return };
-        self.release(slot.pass);
-        self.counters.closed.add(1);
-        if slot.ending.is_some() {
-            // The last event is on its way: a plain close could overtake it with a reset.
-            let _ = rustix::net::shutdown(&slot.socket, rustix::net::Shutdown::Write);
+        if let Socket::Of(line) = slot.socket {
+            self.lane_closed(line, name);
+            self.passes.release(slot.pass);
+        } else {
+            self.release(slot.pass);
+            self.counters.closed.add(1);
+            shut_down_after_last_event(&slot);
         }
         drop(slot);
         if self.view(view_id).members.is_empty() {
@@ -172,7 +191,8 @@ impl Core {
         }
         let now = Instant::now();
         let span = until.saturating_duration_since(now);
-        let names: Vec<SlotName> = self.slots.iter().map(|(id, _)| self.slots.name(id)).collect();
+        let own = self.slots.iter().filter(|(_, slot)| slot.socket.own().is_some());
+        let names: Vec<SlotName> = own.map(|(id, _)| self.slots.name(id)).collect();
         let count = u32::try_from(names.len().max(1)).unwrap_or(u32::MAX);
         for (index, name) in (0u32..).zip(names) {
             let when = now + span.mul_f64(f64::from(index) / f64::from(count));
@@ -185,10 +205,20 @@ impl Core {
         if self.slots.named(name).is_none_or(|slot| slot.is(ENDING)) {
             return;
         }
+        if self.is_of_line(name.id) {
+            return self.say_bye(name.id, Bye::ServerShutdown, Reason::ServerShutdown);
+        }
         let mut bytes = Vec::new();
         let text = format!("retry: {}\nevent: server_shutdown\ndata: {{}}\n\n", self.retry_ms());
         sse::write_chunk(&mut bytes, text.as_bytes());
         self.end_with(name.id, bytes, Reason::ServerShutdown);
+    }
+}
+
+/// Where a last event is on its way, a plain close could overtake it with a reset.
+pub(super) fn shut_down_after_last_event(slot: &Slot) {
+    if let (Some(socket), Some(_)) = (slot.socket.own(), slot.ending) {
+        let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
     }
 }
 

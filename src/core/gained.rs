@@ -121,7 +121,7 @@ impl Core {
         if snapshot.place < mirror.start() {
             return None;
         }
-        let dress = Dress { framing, mark: None };
+        let dress = Dress { framing, mark: None, number: None };
         let (mut bytes, mut ends, mut frame) = (Vec::new(), Vec::new(), Vec::new());
         let mut push = |op: Op, row: &[u8]| {
             frame.clear();

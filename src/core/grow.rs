@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use super::Core;
 use super::dispatch::{Dispatched, dispatch};
 use super::prefix::Then;
-use super::slot::{AHEAD, At, BLOCKED, HAS_ROWS, HELD, TOLD_AWAY};
+use super::slot::{AHEAD, At, HAS_ROWS, TOLD_AWAY};
 use super::view::{FeedId, ViewId};
 use crate::feed::Feed;
 use crate::feed::block::{Block, Content, ListSizes, Place, Refused};
 use crate::feed::post::Mail;
 use crate::kind::Rv;
+use crate::wire::line::Reset;
 use crate::wire::sse;
 
 /// From this many members on a lap takes longer than any window would.
@@ -104,7 +105,7 @@ impl Core {
             let Some(slot) = self.slots.named(name).filter(|slot| slot.is(AHEAD)) else { continue };
             let view = slot.view;
             if self.view(view).key.feed == id {
-                self.relist_stream(name.id);
+                self.relist_stream(name.id, Reset::History);
             }
         }
     }
@@ -135,7 +136,11 @@ impl Core {
                 continue;
             }
             let mut bookmark = Vec::new();
-            sse::write_bookmark(&mut bookmark, block.head);
+            if self.view(*id).key.numbered {
+                bookmark = self.status_of(*id, Some(block.head), None);
+            } else {
+                sse::write_bookmark(&mut bookmark, block.head);
+            }
             let bookmark = self.dressed(*id, bookmark);
             let view = self.view(*id);
             view.told = block.head;
@@ -210,9 +215,9 @@ impl Core {
         let members = self.view(id).members.clone();
         for slot in members {
             match self.slots.get(slot).at {
-                At::Log(_) => self.relist_stream(slot),
+                At::Log(_) => self.relist_stream(slot, Reset::History),
                 // Behind, or in a prefix: where that ends, the place is found to be gone, or the gap is caught up with.
-                At::Behind(_) | At::Prefix(..) | At::Waiting | At::Pausing => {}
+                At::Behind(_) | At::Prefix(..) | At::Waiting | At::Pausing | At::Line(_) => {}
             }
         }
         // The new snapshot says that the source is back; a row asked for before may be older than it.
@@ -227,6 +232,10 @@ impl Core {
         let end = self.feed(id).mirror.end();
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
+            if self.view(view).key.numbered {
+                self.tell_status(view);
+                continue;
+            }
             // Who is not in the log hears it on its way there.
             for slot in self.view(view).members.clone() {
                 self.slots.get_mut(slot).unset(TOLD_AWAY);
@@ -255,6 +264,10 @@ impl Core {
         self.feed(id).away = false;
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
+            if self.view(view).key.numbered {
+                self.tell_status(view);
+                continue;
+            }
             let mut stale = Vec::new();
             for slot in self.view(view).members.clone() {
                 let stream = self.slots.get_mut(slot);
@@ -313,10 +326,10 @@ impl Core {
         Some(place)
     }
 
-    /// A stream that can send nothing now, and is too far behind, leaves the log.
+    /// A stream that can send nothing now (a lane: whose turn it is not), and is too far behind, leaves the log.
     pub(super) fn shed_lag(&mut self, slot: u32) {
         let stream = self.slots.get(slot);
-        let (At::Log(cursor), true) = (stream.at, stream.is(BLOCKED | HELD)) else { return };
+        let At::Log(cursor) = stream.at else { return };
         let view = stream.view;
         if self.view(view).log.lag(cursor) > self.everywhere.streams.lag {
             self.counters.lagged.add(1);

@@ -6,11 +6,14 @@ use std::time::Instant;
 
 use super::Core;
 use super::beat::Timer;
+use super::line::{self, LaneId};
 use super::pass::Pass;
 use super::prefix::{SegmentId, Then};
 use super::reason::Reason;
 use super::sessions::unix_ms;
-use super::slot::{AHEAD, At, ENDING, HAS_ROWS, Opened, RESUMED, Slot, SlotId, SlotName, TOLD_AWAY, seconds};
+use super::slot::{
+    AHEAD, At, ENDING, HAS_ROWS, Opened, RESUMED, Slot, SlotId, SlotName, Socket, TOLD, TOLD_AWAY, seconds,
+};
 use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
 use crate::audit::Origin;
 use crate::feed::block::{Content, Place, Refused};
@@ -18,16 +21,25 @@ use crate::feed::journal::{Found, Mirror};
 use crate::feed::{Feed, FeedKey, Scope};
 use crate::wire::head::Version;
 use crate::wire::id::ResumeId;
+use crate::wire::line::{Reset, write_reset};
 use crate::wire::refusal::Refusal;
 use crate::wire::sse;
 
 /// The longest rest of a frame that is copied for a stream; of a longer one (a snapshot, that is), many may be on their way at once.
 const COPIED: usize = 16 * 1024;
 
+/// What the bytes of a stream that is being opened will go out by.
+pub enum Bearer {
+    /// A socket of its own.
+    Socket(OwnedFd),
+    /// The socket of the line with this slot: the stream becomes this lane of it.
+    Lane(SlotName, LaneId),
+}
+
 /// A stream whose request was accepted.
 pub struct Opening {
-    /// The socket.
-    pub socket: OwnedFd,
+    /// What its bytes will go out by.
+    pub bearer: Bearer,
     /// By what right; the stream is already counted for its user.
     pub pass: Pass,
     /// HTTP's version.
@@ -41,11 +53,13 @@ pub struct Opening {
 impl Core {
     /// Opens a stream: its first bytes, the head mostly, go out at once, before its feed is asked for.
     pub(super) fn open(&mut self, key: FeedKey, opening: Opening, first: &[u8]) {
-        if !first.is_empty() && !send_whole(&opening.socket, first) {
-            self.release(opening.pass);
-            return;
+        if let Bearer::Socket(socket) = &opening.bearer {
+            if !first.is_empty() && !send_whole(socket, first) {
+                self.release(opening.pass);
+                return;
+            }
+            self.counters.opened.add(1);
         }
-        self.counters.opened.add(1);
         let Some((opening, scope)) = self.still_allowed(opening) else { return };
         if let Some(id) = self.find_feed(&key) {
             return self.join(id, opening, scope);
@@ -130,7 +144,13 @@ impl Core {
         match self.scope_by(opening.pass) {
             Ok(scope) => Some((opening, scope)),
             Err(loss) => {
-                self.end_opening(opening, &loss.event());
+                match opening.bearer {
+                    Bearer::Socket(_) => self.end_opening(opening, &loss.event()),
+                    Bearer::Lane(line, lane) => {
+                        self.passes.release(opening.pass);
+                        self.lose_lane(line, lane, &loss);
+                    }
+                }
                 None
             }
         }
@@ -140,28 +160,40 @@ impl Core {
     fn join(&mut self, feed: FeedId, opening: Opening, scope: Scope) {
         let core = self.id;
         let framing = opening.version.framing();
-        let view = self.find_view(ViewKey { feed, scope, framing });
-        let number = super::start::next_stream_number();
         let second = seconds(self.started, Instant::now());
+        let (socket, lane) = match opening.bearer {
+            Bearer::Socket(fd) => (Socket::Own { fd, progress: second }, None),
+            Bearer::Lane(line, lane) => match self.awaited_by(line, lane) {
+                Some(of) => (Socket::Of(of), Some(lane)),
+                None => return self.passes.release(opening.pass),
+            },
+        };
+        let view = self.find_view(ViewKey { feed, scope, framing, numbered: lane.is_some() });
+        let number = super::start::next_stream_number();
         let member = u32::try_from(self.view(view).members.len()).expect("fewer streams than 2^32");
         let name = self.slots.insert(|name| Slot {
             at: At::Waiting,
             number,
             sent: 0,
             opened: Opened::at(unix_ms()),
-            socket: opening.socket,
+            socket,
             view,
             member,
             pass: opening.pass,
             ending: None,
-            progress: second,
             generation: name.generation,
             flags: 0,
         });
         self.view(view).members.push(name.id);
         self.feed(feed).feed.following(core).count(true);
-        if self.epoll.add_stream(&self.slots.get(name.id).socket, name).is_err() {
-            return self.close(name.id, Reason::NoEpoll);
+        match (&self.slots.get(name.id).socket, lane) {
+            (Socket::Own { fd, .. }, _) => {
+                if self.epoll.add_stream(fd, name).is_err() {
+                    return self.close(name.id, Reason::NoEpoll);
+                }
+            }
+            (Socket::Of(line), Some(lane)) => self.lines.seat(*line, lane, name),
+            (Socket::Of(_), None) => {}
         }
         self.record_opened(name.id, opening.from);
         self.take_blocks(feed);
@@ -178,26 +210,37 @@ impl Core {
         let shown = status.synced && status.refused().is_none();
         let tail = followed.feed.tail();
         let scope = self.scope_of(name.id);
+        let view = self.slots.get(name.id).view;
+        let mark = self.view(view).dress.mark;
         let rv = match resume {
             // A version is a place only in the set that it was a version of.
-            Some(ResumeId::At(rv, mark)) if shown && mark == scope.mark() => rv,
-            _ => return self.want_snapshot(name),
+            Some(ResumeId::At(rv, named)) if shown && named == mark => rv,
+            _ => {
+                self.say_view(name.id, false);
+                return self.want_snapshot(name);
+            }
         };
         let end = self.feed(feed).mirror.end();
         match self.feed(feed).mirror.find(&tail, &scope, rv) {
             Found::At(place) => {
                 self.counters.resumed.add(1);
+                self.say_view(name.id, true);
                 self.slots.get_mut(name.id).set(RESUMED | HAS_ROWS);
                 self.resume(name, feed, place);
             }
             Found::Older => {
                 self.counters.too_old.add(1);
+                self.say_view(name.id, false);
                 self.slots.get_mut(name.id).set(HAS_ROWS);
-                self.relist_stream(name.id);
+                self.relist_stream(name.id, Reset::TooOld);
             }
             Found::Newer => {
                 self.counters.ahead.add(1);
-                self.slots.get_mut(name.id).set(HAS_ROWS | AHEAD);
+                self.say_view(name.id, true);
+                let slot = self.slots.get_mut(name.id);
+                // A lane is told in words that it has gone on.
+                let resumed = if slot.socket.line().is_some() { RESUMED } else { 0 };
+                slot.set(HAS_ROWS | AHEAD | resumed);
                 self.ahead.push((name, rv, Instant::now() + self.everywhere.streams.ahead));
                 self.go_on_from(name.id, end);
             }
@@ -235,9 +278,11 @@ impl Core {
         self.take_blocks(key.feed);
         let followed = self.feed(key.feed);
         let (end, head) = (followed.mirror.end(), followed.mirror.newest().head);
+        let mark =
+            if key.numbered { line::mark_of(&followed.feed.key, &key.scope) } else { key.scope.mark() };
         self.next_view += 1;
         let serial = self.next_view;
-        let view = Some(View::new(key.clone(), serial, end, head));
+        let view = Some(View::new(key.clone(), mark, serial, end, head));
         let id = if let Some(id) = self.free_views.pop() {
             self.views[id as usize] = view;
             id
@@ -247,7 +292,8 @@ impl Core {
         };
         self.feed(key.feed).add(&key.scope, id);
         self.view_ids.insert(key, id);
-        self.timers.at(Instant::now() + self.everywhere.streams.heartbeat, Timer::Beat(id, serial));
+        let first = Instant::now() + self.beats_every(id);
+        self.timers.at(first, Timer::Beat(id, serial));
         id
     }
 
@@ -257,7 +303,14 @@ impl Core {
         let view_id = self.slots.get(id).view;
         let feed = self.view(view_id).key.feed;
         self.slots.get_mut(id).set(HAS_ROWS);
-        let stale = self.feed(feed).away && !self.slots.get(id).is(TOLD_AWAY);
+        if self.view(view_id).key.numbered && self.view(view_id).log.reaches(place) {
+            if !self.slots.get(id).is(TOLD) {
+                return self.tell_before_log(id, place);
+            }
+            self.slots.get_mut(id).unset(TOLD);
+        }
+        let stale =
+            self.feed(feed).away && !self.slots.get(id).is(TOLD_AWAY) && !self.view(view_id).key.numbered;
         if stale && self.view(view_id).log.reaches(place) {
             return self.tell_newcomer_away(id, place);
         }
@@ -272,6 +325,7 @@ impl Core {
             }
             return;
         }
+        self.slots.get_mut(id).unset(TOLD);
         self.catch_up(id, place);
     }
 
@@ -284,19 +338,29 @@ impl Core {
         slot.set(TOLD_AWAY);
     }
 
-    /// `relist`, then a snapshot: the stream cannot be told what it missed.
-    pub(super) fn relist_stream(&mut self, id: SlotId) {
-        self.relist_because(id, r#"{"reason":"gone_410"}"#);
+    /// `relist` (or `reset`), then a snapshot: the stream cannot be told what it missed.
+    pub(super) fn relist_stream(&mut self, id: SlotId, why: Reset) {
+        if self.slots.get(id).socket.line().is_none() {
+            return self.relist_because(id, r#"{"reason":"gone_410"}"#);
+        }
+        let mut notice = Vec::new();
+        write_reset(&mut notice, why);
+        self.snapshot_behind(id, notice);
     }
 
-    /// `relist` with this for its data, then a snapshot. What the stream had still to get is dropped.
+    /// `relist` with this for its data, then a snapshot.
     pub(super) fn relist_because(&mut self, id: SlotId, data: &str) {
+        let mut notice = Vec::new();
+        sse::write_notice(&mut notice, "relist", data);
+        self.snapshot_behind(id, notice);
+    }
+
+    /// This notice, then a snapshot. What the stream had still to get is dropped.
+    fn snapshot_behind(&mut self, id: SlotId, bytes: Vec<u8>) {
         if self.slots.get(id).is(ENDING) {
             return;
         }
         self.slots.get_mut(id).unset(AHEAD);
-        let mut bytes = Vec::new();
-        sse::write_notice(&mut bytes, "relist", data);
         let view = self.slots.get(id).view;
         let notice = self.dressed(view, bytes);
         self.put_in_way(id, notice, Then::Snapshot);
@@ -304,7 +368,9 @@ impl Core {
 
     /// What the stream gets next, behind the rest of what it has got in part; all else that it had still to get is dropped.
     pub(super) fn put_in_way(&mut self, id: SlotId, bytes: Vec<u8>, then: Then) {
-        let (at, view) = (self.slots.get(id).at, self.slots.get(id).view);
+        let slot = self.slots.get_mut(id);
+        slot.unset(TOLD);
+        let (at, view) = (slot.at, slot.view);
         let segment = match at {
             At::Log(cursor) => {
                 let rest = self.view(view).log.cut(cursor).rest;
@@ -315,7 +381,7 @@ impl Core {
                 self.prefixes.release(segment);
                 behind
             }
-            At::Behind(_) | At::Waiting | At::Pausing => self.prefixes.own(bytes, then),
+            At::Behind(_) | At::Waiting | At::Pausing | At::Line(_) => self.prefixes.own(bytes, then),
         };
         self.slots.get_mut(id).at = At::Prefix(segment, 0);
         self.make_ready(id);
@@ -325,6 +391,9 @@ impl Core {
         let end = self.prefixes.end_of_frame(segment, offset);
         let whole = self.prefixes.bytes(segment);
         if end as usize == whole.len() && (end - offset) as usize > COPIED {
+            if bytes.is_empty() {
+                return self.prefixes.rest_of(segment, offset, then);
+            }
             let next = self.prefixes.own(bytes, then);
             return self.prefixes.rest_of(segment, offset, Then::Segment(next));
         }
@@ -334,7 +403,7 @@ impl Core {
 }
 
 /// Sends the first bytes on a socket that has taken next to nothing yet; it has room for far more.
-fn send_whole(socket: &OwnedFd, bytes: &[u8]) -> bool {
+pub(super) fn send_whole(socket: &OwnedFd, bytes: &[u8]) -> bool {
     let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
     rustix::net::send(socket, bytes, flags) == Ok(bytes.len())
 }

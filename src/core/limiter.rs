@@ -1,4 +1,4 @@
-//! How many streams each user has. A user's streams are all on one core, so this is plain memory.
+//! How many streams, and views of multiplexed streams, each user has. A user's streams are all on one core, so this is plain memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,21 +9,23 @@ pub type UserId = u32;
 struct User {
     name: Arc<str>,
     streams: u32,
+    views: u32,
 }
 
 /// The streams of each user.
 pub struct Limiter {
     most: u32,
+    most_views: u32,
     users: Vec<Option<User>>,
     by_name: HashMap<Arc<str>, UserId>,
     free: Vec<UserId>,
 }
 
 impl Limiter {
-    /// Nobody yet; `most` streams for each, 0 for no limit.
+    /// Nobody yet; `most` streams and `most_views` views of multiplexed ones for each, 0 for no limit.
     #[must_use]
-    pub fn new(most: u32) -> Self {
-        Limiter { most, users: Vec::new(), by_name: HashMap::new(), free: Vec::new() }
+    pub fn new(most: u32, most_views: u32) -> Self {
+        Limiter { most, most_views, users: Vec::new(), by_name: HashMap::new(), free: Vec::new() }
     }
 
     /// One more stream. `None`: the user has as many as one may have.
@@ -52,6 +54,20 @@ impl Limiter {
         }
     }
 
+    /// One more view of a user who has a stream. Returns whether they may.
+    pub fn acquire_view(&mut self, id: UserId) -> bool {
+        let user = self.users[id as usize].as_mut().expect("a user lives while it has a stream");
+        let may = self.most_views == 0 || user.views < self.most_views;
+        user.views += u32::from(may);
+        may
+    }
+
+    /// One view less of a user who has a stream.
+    pub fn release_view(&mut self, id: UserId) {
+        let user = self.users[id as usize].as_mut().expect("a user lives while it has a stream");
+        user.views -= 1;
+    }
+
     /// A user's name.
     #[must_use]
     pub fn name(&self, id: UserId) -> &str {
@@ -65,7 +81,7 @@ impl Limiter {
     }
 
     fn insert(&mut self, name: Arc<str>) -> UserId {
-        let user = Some(User { name: name.clone(), streams: 0 });
+        let user = Some(User { name: name.clone(), streams: 0, views: 0 });
         let id = if let Some(id) = self.free.pop() {
             self.users[id as usize] = user;
             id
@@ -87,7 +103,7 @@ mod tests {
     proptest! {
         #[test]
         fn counts_as_a_naive_table_does(most in 0u32..4, steps in prop::collection::vec((0u8..5, any::<bool>()), 0..200)) {
-            let mut limiter = Limiter::new(most);
+            let mut limiter = Limiter::new(most, 0);
             let mut held: Vec<Vec<UserId>> = vec![Vec::new(); 5];
             for (user, opens) in steps {
                 let name: Arc<str> = format!("user {user}").into();
@@ -105,5 +121,14 @@ mod tests {
                 prop_assert_eq!(limiter.users(), held.iter().filter(|mine| !mine.is_empty()).count());
             }
         }
+    }
+
+    #[test]
+    fn views_are_counted_for_each_user() {
+        let mut limiter = Limiter::new(0, 2);
+        let [ann, bob] = ["ann", "bob"].map(|name| limiter.acquire(&name.into()).expect("no limit"));
+        assert_eq!([ann, ann, ann, bob].map(|user| limiter.acquire_view(user)), [true, true, false, true]);
+        limiter.release_view(ann);
+        assert!(limiter.acquire_view(ann));
     }
 }

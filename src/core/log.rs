@@ -215,6 +215,25 @@ impl Log {
         self.segments.get(self.index(cursor) + 1).map_or(&[], |next| &next.bytes)
     }
 
+    /// How many of the bytes of [`Log::unseen`] make whole frames of no more than `most` bytes; at least as many as the next frame has.
+    #[must_use]
+    pub fn whole_frames(&self, cursor: Cursor, most: usize) -> usize {
+        let mut cursor = self.settle(cursor);
+        let at_end = |cursor: Cursor| {
+            let segment = self.segments.get(self.index(cursor))?;
+            Some(segment.bytes.len() == cursor.offset as usize)
+        };
+        if at_end(cursor) == Some(true) {
+            cursor = Cursor { segment: cursor.segment.wrapping_add(1), offset: 0 };
+        }
+        let Some(segment) = self.segments.get(self.index(cursor)) else { return 0 };
+        let start = cursor.offset as usize;
+        let next = segment.ends.partition_point(|end| end.offset <= cursor.offset);
+        let fit = segment.ends.partition_point(|end| end.offset as usize <= start + most);
+        let last = fit.max(next + 1).min(segment.ends.len());
+        segment.ends.get(last.wrapping_sub(1)).map_or(0, |end| end.offset as usize - start)
+    }
+
     /// How many bytes a member has not got.
     #[must_use]
     pub fn lag(&self, cursor: Cursor) -> usize {

@@ -6,11 +6,12 @@
 //! One turn of a core ([`turn`]): take what epoll has (mail, clock, connections, sockets that closed or became writable), then send one batch;
 //! and again through the runtime's park, where the tasks that read request heads run.
 //!
-//! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`begun`]: while a stream's right is being decided; [`request`] parses it, [`plan`] decides,
+//! - [`listener`] accepts; [`connection`]: from a socket to a request, within its [`deadlines`]; [`begun`]: while a stream's right is being decided; [`request`] parses it, [`plan`] decides (`shown`: which rows are meant),
 //!   [`list`] answers lists, [`join`] opens streams; [`waiting`]: for a snapshot.
 //! - [`asking`]: what the control plane is asked; [`grants`]: what it has decided; [`pass`]: by what right a stream is open;
 //!   [`record`]: what is recorded of it.
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
+//! - [`line`]: multiplexed streams, one socket for many views.
 //! - [`specimen`]: the frame that says nothing new.
 //! - [`rescope`] moves a stream to another scope, as its user's rights change; [`gained`]: the rows that it comes to see by that.
 //! - [`grow`]: a feed's new blocks go into the logs, by [`dispatch`]. [`catchup`]: from a place to the log's end.
@@ -21,6 +22,7 @@
 pub mod asking;
 pub mod beat;
 pub mod begun;
+pub mod body;
 pub mod catchup;
 pub mod connection;
 pub mod counters;
@@ -33,6 +35,7 @@ pub mod grants;
 pub mod grow;
 pub mod join;
 pub mod limiter;
+pub mod line;
 pub mod list;
 pub mod listener;
 pub mod log;
@@ -50,6 +53,7 @@ mod rights;
 pub mod ring;
 mod rotation;
 pub mod sessions;
+mod shown;
 pub mod slot;
 pub mod socket;
 pub mod specimen;
@@ -76,6 +80,7 @@ use self::gained::Gains;
 use self::grants::Grants;
 use self::join::Opening;
 use self::limiter::Limiter;
+use self::line::Lines;
 use self::list::ListWaiter;
 use self::listener::Accepting;
 use self::pass::Passes;
@@ -148,6 +153,9 @@ pub struct StreamLine {
     pub view: ViewId,
     /// `live`, `catching_up`, `behind`, `held` (by its tenant's quota of bytes), `waiting` or `ending`.
     pub state: &'static str,
+    /// Of a multiplexed stream, its own number, and of each of its views, the stream's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
 }
 
 /// The other end of a core: how to tell it something.
@@ -238,6 +246,7 @@ pub struct Core {
     revocations: Revocations,
     asking: Asking,
     slots: Slots,
+    lines: Lines,
     prefixes: Prefixes,
     /// What the views' logs take, as of the last second.
     logs: Charge,

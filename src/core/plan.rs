@@ -4,14 +4,18 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Core;
 use super::begun::Place;
+use super::join::Bearer;
+use super::line::LineWish;
 use super::pass::Pass;
 use super::record::Asked;
 use super::request::{self, Request, Route};
 use super::rights::Loss;
 use super::sessions::unix_ms;
+use super::shown::Shown;
 use crate::access::{Exceeded, Grant, Wanted};
 use crate::audit::Origin;
 use crate::config;
@@ -19,6 +23,7 @@ use crate::feed::{FeedKey, Namespaces, Scope};
 use crate::identity::origin::Sharing;
 use crate::identity::{Identified, Identity, Peer, Verified, forwarded};
 use crate::kind::{self, Kind};
+use crate::wire::as_of::AsOf;
 use crate::wire::head::{self, After, Version};
 use crate::wire::id::ResumeId;
 use crate::wire::refusal::Refusal;
@@ -26,8 +31,10 @@ use crate::wire::refusal::Refusal;
 /// What is to be done about a request. Owned, since the buffer it was read from moves.
 pub(super) enum Plan {
     Refuse(Refusal),
+    RefuseSaying(Refused),
     RefuseStream(Refusal, Version),
     Wish(Box<Wish>),
+    Line(Box<LineWish>),
     Elsewhere,
     HandOver(usize),
 }
@@ -37,6 +44,7 @@ pub(super) struct Wish {
     pub cluster: Arc<str>,
     pub kind: &'static Kind,
     pub wanted: Wanted,
+    pub shown: Shown,
     pub version: Version,
     pub thing: Thing,
     pub who: Identified,
@@ -118,6 +126,15 @@ impl Permit {
             _ => manner.sharing.clone(),
         }
     }
+
+    /// The same, and as of when the rows are, where that is known.
+    pub fn further_as_of(&self, manner: &Manner, as_of: Option<Instant>) -> Sharing {
+        let further = self.further(manner);
+        match as_of {
+            None => further,
+            Some(at) => further.iter().cloned().chain(AsOf::of(at).fields()).collect(),
+        }
+    }
 }
 
 impl Wish {
@@ -152,7 +169,7 @@ impl Manner {
             accepts_json: request.accepts_json(),
             without_body: request.method == "HEAD",
             // A body that is not read would be taken for the next request.
-            keep_alive: request.keep_alive && !request.has_body,
+            keep_alive: request.keep_alive && request.body.is_none(),
             length: request.length,
             sharing: Sharing::default(),
             client: forwarded::client(
@@ -196,6 +213,8 @@ impl Core {
     pub(super) fn plan(&mut self, request: &Request<'_>, peer: &Peer, manner: &mut Manner) -> Plan {
         let (cluster, kind, is_watch) = match request.route() {
             Route::Elsewhere => return Plan::Elsewhere,
+            Route::OpenLine => return self.plan_line(None, request, peer, manner),
+            Route::ChangeLine { name } => return self.plan_line(Some(name), request, peer, manner),
             Route::List { cluster, kind } => (cluster, kind, false),
             Route::Watch { cluster, kind } => (cluster, kind, true),
         };
@@ -224,7 +243,7 @@ impl Core {
         if !is_get && (is_watch || request.method != "HEAD") {
             return Plan::Refuse(Refusal::MethodNotAllowed { head: !is_watch });
         }
-        if request.has_body {
+        if request.body.is_some() {
             return Plan::Refuse(Refusal::BodyTooLarge);
         }
         let home = self.home(who.identity());
@@ -243,6 +262,10 @@ impl Core {
             let why = Refusal::BadNamespace;
             return if is_watch { Plan::RefuseStream(why, request.version) } else { Plan::Refuse(why) };
         };
+        let shown = match Shown::of(request) {
+            Ok(shown) => shown,
+            Err(refused) => return Plan::RefuseSaying(refused),
+        };
         let thing = if is_watch {
             Thing::Watch { resume: request.resume_id() }
         } else {
@@ -250,11 +273,11 @@ impl Core {
             Thing::List { etags, without_body: !is_get }
         };
         let (cluster, version) = (Arc::from(&*cluster), request.version);
-        Plan::Wish(Box::new(Wish { cluster, kind, wanted, version, thing, who }))
+        Plan::Wish(Box::new(Wish { cluster, kind, wanted, shown, version, thing, who }))
     }
 
     /// The core on which a user's streams live.
-    fn home(&self, who: &Identity) -> usize {
+    pub(super) fn home(&self, who: &Identity) -> usize {
         let hash = xxhash_rust::xxh3::xxh3_64(who.subject.as_bytes());
         usize::try_from(hash % self.cores.len() as u64).expect("smaller than the number of cores")
     }
@@ -288,8 +311,19 @@ impl Core {
 
     /// One stream less by this right.
     pub(super) fn release(&mut self, pass: Pass) {
-        let user = self.passes.release(pass);
+        let holder = self.passes.holder(pass);
+        let user = holder.user;
+        holder.tenant.close();
+        self.passes.release(pass);
         self.limiter.release(user);
+    }
+
+    /// One stream less by this right; a lane counts for its line.
+    pub(super) fn release_from(&mut self, bearer: &Bearer, pass: Pass) {
+        match bearer {
+            Bearer::Socket(_) => self.release(pass),
+            Bearer::Lane(..) => self.passes.release(pass),
+        }
     }
 
     /// So that lag shows in the stream's place and not in the kernel's memory.

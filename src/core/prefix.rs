@@ -204,6 +204,23 @@ impl Prefixes {
         prefix.marks.get(whole).map_or(offset, |(end, _)| *end)
     }
 
+    /// How many bytes from `offset` on make whole frames of no more than `most` bytes; at least as many as the next frame, or the rest of one, has.
+    pub fn whole_frames(&self, id: SegmentId, offset: u32, most: usize) -> usize {
+        let prefix = self.get(id);
+        let whole = self.bytes(id).len();
+        let rest = whole - offset as usize;
+        if offset < prefix.owed {
+            return (prefix.owed - offset) as usize;
+        }
+        if prefix.marks.is_empty() {
+            return rest;
+        }
+        let next = prefix.marks.partition_point(|(end, _)| *end <= offset);
+        let fit = prefix.marks.partition_point(|(end, _)| *end as usize <= offset as usize + most);
+        let last = fit.max(next + 1).min(prefix.marks.len());
+        prefix.marks[last - 1].0 as usize - offset as usize
+    }
+
     fn get(&self, id: SegmentId) -> &Prefix {
         self.slots[id as usize].as_ref().expect("a segment lives as long as it is held")
     }

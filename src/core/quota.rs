@@ -240,10 +240,10 @@ impl Core {
         let slot = self.slots.get_mut(name.id);
         slot.unset(HELD);
         // While it was in line its socket was not asked to take anything.
-        slot.progress = second;
+        slot.moved(second);
         if let At::Behind(place) = slot.at {
             self.go_on_from(name.id, place.place());
         }
-        self.pending(name.id).len()
+        self.due(name.id)
     }
 }

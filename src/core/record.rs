@@ -120,7 +120,12 @@ impl Core {
                 let who = self.everywhere.authenticator.identify(peer, headers).ok();
                 Asked { who: who.map(|who| Who::of(who.identity(), tenants)), target: target_of(request) }
             }
-            Plan::Elsewhere | Plan::HandOver(_) | Plan::Refuse(_) | Plan::RefuseStream(..) => return None,
+            Plan::RefuseSaying(_)
+            | Plan::Elsewhere
+            | Plan::HandOver(_)
+            | Plan::Line(_)
+            | Plan::Refuse(_)
+            | Plan::RefuseStream(..) => return None,
         };
         Some(Box::new(asked))
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::body::Length;
 use crate::identity::Peer;
 use crate::identity::origin::Asked;
 use crate::wire::head::Version;
@@ -39,8 +40,8 @@ pub struct Request<'a> {
     pub length: usize,
     /// Whether the client wants the connection kept.
     pub keep_alive: bool,
-    /// Whether a body follows.
-    pub has_body: bool,
+    /// The body that follows.
+    pub body: Option<Length>,
 }
 
 /// What the bytes read so far are.
@@ -83,7 +84,7 @@ pub fn parse<'a>(bytes: &'a [u8], longest: Longest, headers: &'a mut Headers<'a>
     }
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
     let headers: &'a [httparse::Header<'a>] = head.headers;
-    let Some(has_body) = body_follows(headers) else { return Parsed::Refused(Refusal::BadRequest) };
+    let Some(body) = body_that_follows(headers) else { return Parsed::Refused(Refusal::BadRequest) };
     let hosts = values(headers, "host").count();
     if hosts > 1 || (version == Version::Http11 && hosts == 0) {
         return Parsed::Refused(Refusal::BadRequest);
@@ -95,7 +96,7 @@ pub fn parse<'a>(bytes: &'a [u8], longest: Longest, headers: &'a mut Headers<'a>
         Version::Http11 => !has_token(headers, "connection", "close"),
         Version::Http10 => has_token(headers, "connection", "keep-alive"),
     };
-    Parsed::Whole(Request { method, authority, path, query, version, headers, length, keep_alive, has_body })
+    Parsed::Whole(Request { method, authority, path, query, version, headers, length, keep_alive, body })
 }
 
 /// Whether each line ends with CR LF. A proxy in front may take a bare LF for a part of a value, where the parser takes it for a line's end:
@@ -110,9 +111,9 @@ fn too_large(bytes: &[u8], longest: Longest) -> Refusal {
     if line > longest.target { Refusal::UriTooLong } else { Refusal::HeadTooLarge }
 }
 
-/// Whether a body follows the head. `None` where the head contradicts itself, which smugglers do: two lengths, a length beside a transfer
+/// The body that follows the head, if one does. `None` where the head contradicts itself, which smugglers do: two lengths, a length beside a transfer
 /// coding, an unknown coding.
-fn body_follows(headers: &[httparse::Header<'_>]) -> Option<bool> {
+fn body_that_follows(headers: &[httparse::Header<'_>]) -> Option<Option<Length>> {
     let mut lengths = values(headers, "content-length");
     let length = lengths.next();
     if lengths.next().is_some() {
@@ -121,13 +122,14 @@ fn body_follows(headers: &[httparse::Header<'_>]) -> Option<bool> {
     let mut codings = values(headers, "transfer-encoding");
     let coding = codings.next();
     match (length, coding) {
-        (None, None) => Some(false),
+        (None, None) => Some(None),
         (Some(length), None) => {
             let digits = !length.is_empty() && length.len() <= 18 && length.iter().all(u8::is_ascii_digit);
-            digits.then(|| length.iter().any(|digit| *digit != b'0'))
+            let length = std::str::from_utf8(length).ok().filter(|_| digits)?.parse().ok()?;
+            Some((length > 0).then_some(Length::Known(length)))
         }
         (None, Some(coding)) if codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") => {
-            Some(true)
+            Some(Some(Length::Chunked))
         }
         _ => None,
     }
@@ -188,6 +190,19 @@ impl<'a> Request<'a> {
         self.method == "OPTIONS" && self.header("access-control-request-method").is_some()
     }
 
+    /// Whether the client waits to be told that its body is awaited.
+    #[must_use]
+    pub fn expects_continue(&self) -> bool {
+        self.version == Version::Http11 && has_token(self.headers, "expect", "100-continue")
+    }
+
+    /// Whether the body calls itself JSON.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        let media = self.header("content-type").and_then(|value| value.split(|byte| *byte == b';').next());
+        media.is_some_and(|media| media.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+    }
+
     /// Whether errors are wanted as JSON.
     #[must_use]
     pub fn accepts_json(&self) -> bool {
@@ -230,9 +245,25 @@ impl<'a> Request<'a> {
         values.map(unescape)
     }
 
+    /// The first value of a parameter in the query, if it is not empty.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<Cow<'a, str>> {
+        let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.find(|(known, value)| *known == name && !value.is_empty())?;
+        Some(unescape(value))
+    }
+
     /// What is asked for.
     #[must_use]
     pub fn route(&self) -> Route<'a> {
+        if self.path == "/api/stream" {
+            return Route::OpenLine;
+        }
+        if let Some(name) =
+            self.path.strip_prefix("/api/stream/").and_then(|rest| rest.strip_suffix("/views"))
+        {
+            return Route::ChangeLine { name };
+        }
         let Some(rest) = self.path.strip_prefix("/api/clusters/") else { return Route::Elsewhere };
         let mut parts = rest.split('/');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
@@ -261,6 +292,13 @@ pub enum Route<'a> {
         cluster: Cow<'a, str>,
         /// The kind's token.
         kind: &'a str,
+    },
+    /// A multiplexed stream: `/api/stream`.
+    OpenLine,
+    /// A multiplexed stream's views: `/api/stream/{name}/views`.
+    ChangeLine {
+        /// The stream's name.
+        name: &'a str,
     },
     /// Something that the control plane answers.
     Elsewhere,
@@ -328,7 +366,7 @@ mod tests {
             assert_eq!(request.route(), Route::Watch { cluster: "a-b".into(), kind: "pods" });
             assert_eq!(request.namespaces().collect::<Vec<_>>(), ["team-a", "z"]);
             assert_eq!(request.resume_id(), Some(ResumeId::At(crate::kind::Rv(77), None)));
-            assert!(request.accepts_json() && request.keep_alive && !request.has_body);
+            assert!(request.accepts_json() && request.keep_alive && request.body.is_none());
             assert_eq!(request.request_id(), Some("r.1"));
             assert_eq!(&head[request.length..], "rest");
         });

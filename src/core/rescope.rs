@@ -29,6 +29,9 @@ impl Core {
         if self.slots.get(id).is(ENDING) {
             return;
         }
+        if self.is_of_line(id) {
+            return self.begin_lane_anew(id, scope);
+        }
         match scope.beyond(&old).filter(|_| only_gains && self.can_be_told_rows(id)) {
             Some(gained) => self.ask_gained(id, gained, scope),
             None => self.begin_anew_in(id, scope),
@@ -102,7 +105,7 @@ impl Core {
         match self.slots.get(id).at {
             At::Waiting | At::Pausing => true,
             At::Prefix(segment, _) => matches!(self.prefixes.then(segment), Then::Snapshot | Then::Wait),
-            At::Log(_) | At::Behind(_) => false,
+            At::Log(_) | At::Behind(_) | At::Line(_) => false,
         }
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum Loss {
     Unavailable,
     /// What proved who asks is over.
     Expired,
+    /// It was revoked.
+    Revoked,
 }
 
 impl Loss {
@@ -37,7 +39,7 @@ impl Loss {
         match self {
             Loss::Denied { .. } => Reason::Denied,
             Loss::Unavailable => Reason::AuthzUnavailable,
-            Loss::Expired => Reason::AuthExpired,
+            Loss::Expired | Loss::Revoked => Reason::AuthExpired,
         }
     }
 
@@ -46,7 +48,7 @@ impl Loss {
         match self {
             Loss::Denied { .. } => Refusal::Denied,
             Loss::Unavailable => Refusal::AuthzUnavailable,
-            Loss::Expired => Refusal::Unauthenticated,
+            Loss::Expired | Loss::Revoked => Refusal::Unauthenticated,
         }
     }
 
@@ -59,7 +61,7 @@ impl Loss {
             Loss::Denied { kind, namespace: None } => {
                 format!("list and watch of {} are not allowed", kind.name)
             }
-            Loss::Unavailable | Loss::Expired => self.refusal().message().to_owned(),
+            Loss::Unavailable | Loss::Expired | Loss::Revoked => self.refusal().message().to_owned(),
         }
     }
 
@@ -67,7 +69,7 @@ impl Loss {
     pub fn event(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self {
-            Loss::Expired => sse::write_notice(&mut bytes, "auth_expired", "{}"),
+            Loss::Expired | Loss::Revoked => sse::write_notice(&mut bytes, "auth_expired", "{}"),
             Loss::Denied { .. } | Loss::Unavailable => {
                 sse::write_notice(&mut bytes, "error", &message(&self.words(), self.refusal().code()));
             }
@@ -161,12 +163,15 @@ impl Core {
     }
 
     /// The stream has lost its right.
-    fn lose(&mut self, id: SlotId, loss: &Loss) {
+    pub(super) fn lose(&mut self, id: SlotId, loss: &Loss) {
         if self.owes_rest(id) {
             return self.reset(id, loss.reason());
         }
         if self.slots.get(id).is(ENDING) {
             return;
+        }
+        if self.is_of_line(id) {
+            return self.lose_of_line(id, loss);
         }
         self.put_end_in_way(id, loss.event(), loss.reason());
         let name = self.slots.name(id);
@@ -184,6 +189,7 @@ impl Core {
             // What is in the way of an ending stream is its last event, behind the rest of a frame.
             At::Prefix(segment, offset) if slot.is(ENDING) => offset < self.prefixes.owed(segment),
             At::Prefix(segment, offset) => self.prefixes.end_of_frame(segment, offset) != offset,
+            At::Line(line) => self.amid_frame(line).is_some(),
             At::Behind(_) | At::Waiting | At::Pausing => false,
         }
     }

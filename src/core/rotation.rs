@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Core;
 use super::reason::Reason;
 use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, Slot, SlotId};
+use crate::wire::line::Bye;
 use crate::wire::sse;
 
 /// What a client waits before it comes back, in milliseconds: it misses nothing, but sees it later by so much.
@@ -36,11 +37,15 @@ impl Core {
             .slots
             .iter()
             .filter(|(_, slot)| slot.opened.age(now) >= age_of(slot.number, max_age))
-            .filter(|(_, slot)| self.stands_at_end(slot))
+            .filter(|(_, slot)| slot.socket.own().is_some() && self.stands_at_end(slot))
             .map(|(id, _)| id)
             .take(most)
             .collect();
         for id in old {
+            if self.is_of_line(id) {
+                self.say_bye(id, Bye::MaxAge, Reason::Rotated);
+                continue;
+            }
             let mut bytes = Vec::new();
             sse::write_chunk(&mut bytes, format!("retry: {}\n\n", fastrand::u64(COMES_BACK)).as_bytes());
             self.end_with(id, bytes, Reason::Rotated);
@@ -48,7 +53,10 @@ impl Core {
     }
 
     /// Whether a stream has got all there is, and its client an id that says so. While the source is away, coming back would change nothing.
-    fn stands_at_end(&self, slot: &Slot) -> bool {
+    pub(super) fn stands_at_end(&self, slot: &Slot) -> bool {
+        if let At::Line(line) = slot.at {
+            return !slot.is(BLOCKED | HELD | ENDING) && self.line_stands_at_end(line);
+        }
         let At::Log(cursor) = slot.at else { return false };
         if slot.is(BLOCKED | HELD | ENDING | AHEAD) {
             return false;

@@ -48,7 +48,7 @@ impl Core {
     /// A session is over, or all of a subject: its streams end, and those that are just being opened do not begin.
     pub(super) fn revoke(&mut self, revoked: &Arc<Revoked>) {
         self.revocations.remember(revoked.clone(), Instant::now());
-        self.end_held(&Loss::Expired, |holder| {
+        self.end_held(&Loss::Revoked, |holder| {
             holder.session.as_ref().is_some_and(|session| revoked.ends(&holder.subject, session))
         });
     }

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use super::line::LineId;
 use super::log::Cursor;
 use super::pass::Pass;
 use super::prefix::SegmentId;
@@ -34,6 +35,8 @@ pub enum At {
     Waiting,
     /// Nowhere, for the moment that a snapshot keeps from the stream's last delta; then it waits for one.
     Pausing,
+    /// It is the socket of this line, whose lanes stand where they stand.
+    Line(LineId),
 }
 
 /// A place that need not stand at a multiple of eight bytes: with it a slot is one cache line.
@@ -95,6 +98,39 @@ pub const TOLD_AWAY: u16 = 64;
 pub const AHEAD: u16 = 128;
 /// It stands in its tenant's line for bytes; its socket is asked to take nothing meanwhile.
 pub const HELD: u16 = 256;
+/// Of a lane: what its view's state is stands right before the place where it is about to enter the log.
+pub const TOLD: u16 = 512;
+
+/// What a stream's bytes go out by.
+pub enum Socket {
+    /// A socket of its own.
+    Own {
+        /// The socket.
+        fd: OwnedFd,
+        /// When it last took a byte, in seconds since the core's start.
+        progress: u32,
+    },
+    /// The socket of a line: the stream is one of its lanes.
+    Of(LineId),
+}
+
+impl Socket {
+    /// The socket, if it is the stream's own.
+    pub fn own(&self) -> Option<&OwnedFd> {
+        match self {
+            Socket::Own { fd, .. } => Some(fd),
+            Socket::Of(_) => None,
+        }
+    }
+
+    /// The line, if the stream is a lane.
+    pub fn line(&self) -> Option<LineId> {
+        match self {
+            Socket::Own { .. } => None,
+            Socket::Of(line) => Some(*line),
+        }
+    }
+}
 
 /// An open stream, in one cache line: whatever is done with it, its first byte is the only one that is waited for.
 #[repr(align(64))]
@@ -108,15 +144,13 @@ pub struct Slot {
     /// When it was opened.
     pub opened: Opened,
     /// The socket.
-    pub socket: OwnedFd,
-    /// Its view.
+    pub socket: Socket,
+    /// Its view; of a line's own slot nothing.
     pub view: u32,
     /// Its index among the view's members.
     pub member: u32,
     /// By what right it is open.
     pub pass: Pass,
-    /// When its socket last took a byte, in seconds since the core's start.
-    pub progress: u32,
     /// How many streams had this index before.
     pub generation: u32,
     /// Why its last event is on its way.
@@ -134,6 +168,21 @@ impl Slot {
     /// Sets a flag.
     pub fn set(&mut self, flag: u16) {
         self.flags |= flag;
+    }
+
+    /// Its socket has just taken a byte, or was not asked to: `now` in seconds since the core's start.
+    pub fn moved(&mut self, now: u32) {
+        if let Socket::Own { progress, .. } = &mut self.socket {
+            *progress = now;
+        }
+    }
+
+    /// When its socket last took a byte, in seconds since the core's start. `None`: it has none of its own.
+    pub fn progress(&self) -> Option<u32> {
+        match self.socket {
+            Socket::Own { progress, .. } => Some(progress),
+            Socket::Of(_) => None,
+        }
     }
 
     /// Takes a flag away.
@@ -254,12 +303,14 @@ mod tests {
             number: u64::from(name.id),
             sent: 0,
             opened: Opened::at(0),
-            socket: rustix::event::eventfd(0, rustix::event::EventfdFlags::empty()).expect("a descriptor"),
+            socket: Socket::Own {
+                fd: rustix::event::eventfd(0, rustix::event::EventfdFlags::empty()).expect("a descriptor"),
+                progress: 0,
+            },
             view: 0,
             member: 0,
             pass: Pass { holder: 0, grant: 0 },
             ending: None,
-            progress: 0,
             generation: name.generation,
             flags: 0,
         };

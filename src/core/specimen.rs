@@ -17,7 +17,8 @@ impl Core {
     /// Gives these streams one frame that says nothing new, which turns a client's badge live.
     pub(super) fn want_specimen(&mut self, view_id: ViewId, names: &[SlotName]) {
         let feed = self.view(view_id).key.feed;
-        if names.is_empty() || self.feed(feed).away {
+        // Streams of numbered views are told in words.
+        if names.is_empty() || self.feed(feed).away || self.view(view_id).key.numbered {
             return;
         }
         if let Some(segment) = self.current_specimen(view_id) {
@@ -74,8 +75,7 @@ impl Core {
         let mirror = &self.feed(feed_id).mirror;
         // Streams may have got newer rows already.
         let outdated = specimen.place < mirror.start() || mirror.has_news(scope, specimen.place);
-        for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
-            let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
+        for key in ViewKey::all_of(feed_id, scope) {
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
             if self.view(view).spoke_since_away {
                 self.view(view).owes_specimen = false;

@@ -21,6 +21,7 @@ use super::epoll::Epoll;
 use super::gained::Gains;
 use super::grants::Grants;
 use super::limiter::Limiter;
+use super::line::Lines;
 use super::listener::Accepting;
 use super::pass::Passes;
 use super::prefix::Prefixes;
@@ -177,7 +178,7 @@ impl Core {
         let counters: Arc<CoreCounters> = cores[id].counters.clone();
         let mut core = Core {
             id,
-            limiter: Limiter::new(everywhere.streams.per_user),
+            limiter: Limiter::new(everywhere.streams.per_user, everywhere.streams.views_per_user),
             quotas: Quotas::new(&everywhere.access.tenants, cores.len()),
             passes: Passes::default(),
             came: HashMap::new(),
@@ -205,6 +206,7 @@ impl Core {
             waves: Waves::default(),
             timers: Timers::default(),
             slots: Slots::default(),
+            lines: Lines::default(),
             gains: Gains::default(),
             views: Vec::new(),
             free_views: Vec::new(),
@@ -232,18 +234,24 @@ impl Core {
 
     pub(super) fn stream_line(&mut self, id: SlotId) -> StreamLine {
         let slot = self.slots.get(id);
+        if let At::Line(line) = slot.at {
+            return self.line_line(id, line);
+        }
+        let line = self.lines.of_lane(slot).map(|own| self.slots.get(own).number);
+        let is_stuck = line.is_some() && self.is_stuck(id);
+        let slot = self.slots.get(id);
         let (view_id, pass, at) = (slot.view, slot.pass, slot.at);
         let (number, sent) = (slot.number, slot.sent);
         let now = unix_ms();
         let opened_ms = now - slot.opened.age(now);
-        let (is_ending, is_held, is_blocked) = (slot.is(ENDING), slot.is(HELD), slot.is(BLOCKED));
+        let (is_ending, is_held, is_blocked) = (slot.is(ENDING), slot.is(HELD), slot.is(BLOCKED) || is_stuck);
         let view = self.view(view_id);
         let feed = view.key.feed;
         let namespace = view.key.scope.namespace();
         let lag = match at {
             At::Log(cursor) => view.log.lag(cursor),
             At::Prefix(segment, offset) => self.prefixes.bytes(segment).len() - offset as usize,
-            At::Behind(_) | At::Waiting | At::Pausing => 0,
+            At::Behind(_) | At::Waiting | At::Pausing | At::Line(_) => 0,
         };
         let state = match at {
             _ if is_ending => "ending",
@@ -251,28 +259,30 @@ impl Core {
             At::Log(_) if !is_blocked => "live",
             At::Log(_) | At::Prefix(..) => "catching_up",
             At::Behind(_) => "behind",
-            At::Waiting | At::Pausing => "waiting",
+            At::Waiting | At::Pausing | At::Line(_) => "waiting",
         };
         let key = self.feed(feed).feed.key.clone();
-        let opened_at = i64::try_from(opened_ms)
-            .ok()
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-            .unwrap_or_default()
-            .to_string();
         StreamLine {
             id: number,
             actor: self.passes.holder(pass).subject.to_string(),
             cluster: key.cluster.to_string(),
             kind: key.kind.name,
             namespace,
-            opened_at,
+            opened_at: time_text(opened_ms),
             bytes_sent: sent,
             lag,
             core: self.id,
             view: view_id,
             state,
+            line,
         }
     }
+}
+
+/// A time of day, RFC 3339.
+pub(super) fn time_text(unix_ms: u64) -> String {
+    let time = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    time.unwrap_or_default().to_string()
 }
 
 /// A number for a stream, ascending over the process from 1.

@@ -8,12 +8,13 @@ use std::os::fd::AsRawFd;
 use std::time::Instant;
 
 use super::epoll::{Awaited, Ready};
-use super::prefix::Then;
+use super::line::{Lines, Turn};
+use super::prefix::{Prefixes, Then};
 use super::quota::Quotas;
 use super::reason::Reason;
 use super::ring::{BATCH, Send, Sent};
-use super::slot::{At, BLOCKED, HELD, READY, SENDING, SlotId, seconds};
-use super::view::ViewId;
+use super::slot::{At, BLOCKED, HELD, READY, SENDING, Slot, SlotId, Slots, Socket, seconds};
+use super::view::{View, ViewId};
 use super::{Command, Core, Moved};
 
 /// Members of a lap that are looked at in one turn, whether or not there is something to send.
@@ -116,6 +117,9 @@ impl Core {
     /// The stream gets a send of its own in one of the next batches.
     pub(super) fn make_ready(&mut self, id: SlotId) {
         let slot = self.slots.get_mut(id);
+        if let Socket::Of(line) = slot.socket {
+            return self.queue_lane(line, id);
+        }
         if slot.is(READY | BLOCKED | HELD) {
             return;
         }
@@ -148,11 +152,19 @@ impl Core {
             if slot.is(BLOCKED | HELD | SENDING) {
                 continue;
             }
-            let bytes = self.pending(name.id).len();
+            let bytes = self.due(name.id);
             if bytes == 0 {
                 continue;
             }
             self.pick(name.id, bytes, picked);
+        }
+    }
+
+    /// How much a stream has to send now; a line, in the turn that it is now.
+    pub(super) fn due(&mut self, id: SlotId) -> usize {
+        match self.slots.get(id).at {
+            At::Line(line) => self.choose_turn(line),
+            _ => self.pending(id).len(),
         }
     }
 
@@ -189,6 +201,10 @@ impl Core {
             *visits -= 1;
             let stream = self.slots.get_mut(slot);
             let At::Log(cursor) = stream.at else { continue };
+            if let Socket::Of(line) = stream.socket {
+                self.visit_lane(line, slot);
+                continue;
+            }
             if stream.is(BLOCKED | HELD) {
                 self.shed_lag(slot);
                 continue;
@@ -217,31 +233,19 @@ impl Core {
         }
     }
 
-    /// What a stream has to send now.
+    /// What a stream has to send now; a line, what its turn is of.
     pub(super) fn pending(&self, id: SlotId) -> &[u8] {
-        let slot = self.slots.get(id);
-        match slot.at {
-            At::Log(cursor) => {
-                self.views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor))
-            }
-            At::Prefix(segment, offset) => &self.prefixes.bytes(segment)[offset as usize..],
-            At::Behind(_) | At::Waiting | At::Pausing => &[],
-        }
+        pending(self.slots.get(id), (&self.slots, &self.lines), &self.views, &self.prefixes)
     }
 
     fn send_picked(&mut self, picked: &[Picked], sent: &mut Vec<Sent>) {
         sent.clear();
-        let Core { slots, views, prefixes, ring, .. } = self;
-        let batch = picked.iter().map(|Picked { id, most }| {
+        let Core { slots, lines, views, prefixes, ring, .. } = self;
+        let batch = picked.iter().filter_map(|Picked { id, most }| {
             let slot = slots.get(*id);
-            let bytes: &[u8] = match slot.at {
-                At::Log(cursor) => {
-                    views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor))
-                }
-                At::Prefix(segment, offset) => &prefixes.bytes(segment)[offset as usize..],
-                At::Behind(_) | At::Waiting | At::Pausing => &[],
-            };
-            Send { fd: slot.socket.as_raw_fd(), bytes: &bytes[..bytes.len().min(*most)] }
+            let bytes = pending(slot, (slots, lines), views, prefixes);
+            let fd = slot.socket.own()?.as_raw_fd();
+            Some(Send { fd, bytes: &bytes[..bytes.len().min(*most)] })
         });
         ring.send(batch, sent);
         self.counters.sends.add(sent.len() as u64);
@@ -269,11 +273,18 @@ impl Core {
             return;
         }
         let slot = self.slots.get_mut(id);
-        slot.progress = now;
-        slot.sent += taken as u64;
+        slot.moved(now);
         self.counters.bytes.add(taken as u64);
+        self.advance(id, taken);
+    }
+
+    /// So many bytes of what a stream had to send are sent.
+    pub(super) fn advance(&mut self, id: SlotId, taken: usize) {
+        let slot = self.slots.get_mut(id);
+        slot.sent += taken as u64;
         let (at, view) = (slot.at, slot.view);
         match at {
+            At::Line(line) => self.line_took(line, taken),
             At::Log(cursor) => {
                 let cursor = self.view(view).log.advance(cursor, taken);
                 self.slots.get_mut(id).at = At::Log(cursor);
@@ -295,7 +306,7 @@ impl Core {
     }
 
     /// A stream has read a prefix segment to its end.
-    fn follow(&mut self, id: SlotId, segment: u32) {
+    pub(super) fn follow(&mut self, id: SlotId, segment: u32) {
         let then = self.prefixes.then(segment);
         if let Then::Segment(next) = then {
             self.prefixes.hold(next);
@@ -317,5 +328,26 @@ impl Core {
             Then::Close => self.close(id, Reason::ClientGone),
             Then::Segment(_) => {}
         }
+    }
+}
+
+/// What a slot has to send now.
+fn pending<'a>(
+    slot: &'a Slot,
+    (slots, lines): (&'a Slots, &'a Lines),
+    views: &'a [Option<View>],
+    prefixes: &'a Prefixes,
+) -> &'a [u8] {
+    match slot.at {
+        At::Log(cursor) => views[slot.view as usize].as_ref().map_or(&[], |view| view.log.unseen(cursor)),
+        At::Prefix(segment, offset) => &prefixes.bytes(segment)[offset as usize..],
+        At::Line(line) => match lines.turn_of(line) {
+            Turn::Words(words) => words,
+            // A lane is no line, so this ends here.
+            Turn::Lane(lane) => {
+                slots.named(lane).map_or(&[], |slot| pending(slot, (slots, lines), views, prefixes))
+            }
+        },
+        At::Behind(_) | At::Waiting | At::Pausing => &[],
     }
 }

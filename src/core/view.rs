@@ -7,13 +7,14 @@ use std::time::Instant;
 use super::log::Log;
 use super::prefix::SegmentId;
 use super::slot::{SlotId, SlotName};
-use crate::feed::block::Place;
+use crate::feed::block::{Block, Content, Place};
 use crate::feed::journal::Mirror;
 use crate::feed::snapshot::Snapshot;
 use crate::feed::{Feed, Scope};
 use crate::kind::Rv;
 use crate::wire::dress::Dress;
-use crate::wire::sse::Framing;
+use crate::wire::id::Mark;
+use crate::wire::sse::{self, Framing};
 
 /// A view's number in its core.
 pub type ViewId = u32;
@@ -21,7 +22,7 @@ pub type ViewId = u32;
 /// A followed feed's number in its core.
 pub type FeedId = u32;
 
-/// What makes two streams share everything. (There is one format yet.)
+/// What makes two streams share everything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ViewKey {
     /// Which feed.
@@ -30,6 +31,26 @@ pub struct ViewKey {
     pub scope: Scope,
     /// How the body is delimited.
     pub framing: Framing,
+    /// Whether its streams are lanes of lines: each event's id names the view by its serial, and notices are those of the multiplexed format.
+    pub numbered: bool,
+}
+
+impl ViewKey {
+    /// Every view that there may be of this scope of a feed.
+    pub fn all_of(feed: FeedId, scope: &Scope) -> impl Iterator<Item = ViewKey> {
+        let shapes = [
+            (Framing::Chunked, false),
+            (Framing::Plain, false),
+            (Framing::Chunked, true),
+            (Framing::Plain, true),
+        ];
+        shapes.into_iter().map(move |(framing, numbered)| ViewKey {
+            feed,
+            scope: scope.clone(),
+            framing,
+            numbered,
+        })
+    }
 }
 
 /// What the streams of one view share on one core.
@@ -107,9 +128,9 @@ pub struct Range {
 
 impl View {
     /// A view without streams.
-    pub fn new(key: ViewKey, serial: u64, end: Place, head: Rv) -> Self {
+    pub fn new(key: ViewKey, mark: Option<Mark>, serial: u64, end: Place, head: Rv) -> Self {
         View {
-            dress: Dress { framing: key.framing, mark: key.scope.mark() },
+            dress: Dress { framing: key.framing, mark, number: key.numbered.then_some(serial) },
             key,
             log: Log::new(end),
             members: Vec::new(),
@@ -128,6 +149,15 @@ impl View {
             wants_specimen: Vec::new(),
             told: head,
             spoke_since_away: true,
+        }
+    }
+
+    /// A block is about to be taken that has a frame for it, the first of which is of this place.
+    pub fn meet(&mut self, block: &Block, place: Place) {
+        if self.key.numbered && matches!(block.content, Content::Gap(_)) {
+            let mut notice = Vec::new();
+            sse::write_notice(&mut notice, "gap", "{}");
+            self.log.append_notice(&self.dress.dressed(notice), place);
         }
     }
 
@@ -236,8 +266,8 @@ mod tests {
     use super::*;
 
     fn view(members: u32, lap: Option<u32>) -> View {
-        let key = ViewKey { feed: 0, scope: Scope::All, framing: Framing::Chunked };
-        let mut view = View::new(key, 0, 0, Rv(0));
+        let key = ViewKey { feed: 0, scope: Scope::All, framing: Framing::Chunked, numbered: false };
+        let mut view = View::new(key, None, 0, 0, Rv(0));
         view.members = (0..members).collect();
         view.lap = lap;
         view

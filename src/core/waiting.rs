@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Core;
 use super::beat::Timer;
 use super::prefix::Then;
-use super::slot::{At, HAS_ROWS, RESUMED, SlotId, SlotName};
+use super::slot::{At, ENDING, HAS_ROWS, RESUMED, SlotId, SlotName, TOLD};
 use super::view::{HeldSnapshot, ViewId, ViewKey};
 use crate::feed::block::Refused;
 use crate::feed::snapshot::Snapshot;
@@ -21,7 +21,8 @@ impl Core {
     /// A stream that comes to need a snapshot in its midst keeps its distance from its last delta.
     pub(super) fn snapshot_in_time(&mut self, id: SlotId) {
         let name = self.slots.name(id);
-        if self.slots.get(id).is(HAS_ROWS) {
+        let is_lane = self.slots.get(id).socket.line().is_some();
+        if self.slots.get(id).is(HAS_ROWS) && !is_lane {
             self.slots.get_mut(id).at = At::Pausing;
             self.timers.at(Instant::now() + AFTER_DELTAS, Timer::Snapshot(name));
         } else {
@@ -61,7 +62,7 @@ impl Core {
         }
         let slot = self.slots.get_mut(id);
         slot.at = At::Prefix(segment, 0);
-        slot.unset(RESUMED);
+        slot.unset(RESUMED | TOLD);
         self.make_ready(id);
     }
 
@@ -73,8 +74,7 @@ impl Core {
         result: &Result<Arc<Snapshot>, Refused>,
     ) {
         let Some(feed_id) = self.followed(feed) else { return };
-        for framing in [sse::Framing::Chunked, sse::Framing::Plain] {
-            let key = ViewKey { feed: feed_id, scope: scope.clone(), framing };
+        for key in ViewKey::all_of(feed_id, scope) {
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
             if self.view(view).asked.take().is_some() {
                 self.got_views_snapshot(view, result);
@@ -109,18 +109,20 @@ impl Core {
 
     /// Whether a stream that has waited for a snapshot still does.
     fn waits(&self, name: SlotName) -> bool {
-        self.slots.named(name).is_some_and(|slot| match slot.at {
+        self.slots.named(name).filter(|slot| !slot.is(ENDING)).is_some_and(|slot| match slot.at {
             At::Waiting => true,
             At::Prefix(segment, _) => self.prefixes.then(segment) == Then::Wait,
-            At::Log(_) | At::Behind(_) | At::Pausing => false,
+            At::Log(_) | At::Behind(_) | At::Pausing | At::Line(_) => false,
         })
     }
 
     fn hold_snapshot(&mut self, view_id: ViewId, snapshot: Arc<Snapshot>) -> u32 {
         self.drop_held(view_id);
-        let segment = match self.view(view_id).key.framing {
-            sse::Framing::Chunked => self.prefixes.snapshot(snapshot.clone()),
-            sse::Framing::Plain => {
+        let key = &self.view(view_id).key;
+        let segment = match (key.numbered, key.framing) {
+            (true, _) => self.hold_parts(view_id, &snapshot),
+            (false, sse::Framing::Chunked) => self.prefixes.snapshot(snapshot.clone()),
+            (false, sse::Framing::Plain) => {
                 let mut plain = Vec::new();
                 sse::strip_chunks(snapshot.frame(), &mut plain);
                 self.prefixes.own(plain, Then::From(snapshot.place))

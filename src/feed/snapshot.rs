@@ -85,7 +85,7 @@ impl Snapshot {
     }
 
     /// Each row's JSON, in the order of a list.
-    pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn rows(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let mut start = self.rows.start;
         self.ends.iter().map(move |end| {
             let row = &self.bytes[start..*end as usize];

@@ -20,7 +20,7 @@ use crate::wire::refusal::Refusal;
 pub type Sharing = Arc<[(&'static str, Box<str>)]>;
 
 /// The headers of answers that pages of listed origins may read.
-const EXPOSED: &str = "ETag, Retry-After, X-Request-Id, Foretop-Scope";
+const EXPOSED: &str = "ETag, Retry-After, X-Request-Id, Foretop-Scope, Foretop-As-Of, Foretop-Age-Ms";
 
 /// Routes of the API that another site may link to: signing in begins at a link and comes back from the provider; signing out asks first.
 const LINKED: [&str; 5] = [

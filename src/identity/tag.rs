@@ -7,9 +7,6 @@ use ring::hmac;
 
 use super::Identity;
 
-/// Digits of a tag.
-const DIGITS: usize = 16;
-
 /// Makes tags.
 #[derive(Clone, Debug)]
 pub struct Tags {
@@ -45,7 +42,8 @@ impl Tags {
             None => who.groups.iter().for_each(|group| add(group.as_bytes())),
         }
         let digest = hash.sign();
-        digest.as_ref()[..DIGITS / 2].iter().map(|byte| format!("{byte:02x}")).collect()
+        let (tag, _) = digest.as_ref().split_first_chunk().expect("a hash of 32 bytes");
+        format!("{:016x}", u64::from_be_bytes(*tag))
     }
 }
 

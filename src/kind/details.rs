@@ -48,9 +48,10 @@ impl Details {
         if !P::OWN_UID {
             tail.text("uid", identity.uid);
         }
-        let mut labels: Pairs<'_> = identity.labels.read();
-        labels.0.sort_by(|(one, _), (other, _)| (**one).cmp(&**other));
-        tail.pairs("labels", labels.0.iter().map(|(key, value)| (&**key, &**value)));
+        let labels: Pairs<'_> = identity.labels.read();
+        let mut labels: Vec<(&str, &str)> = labels.0.iter().map(|(key, value)| (&**key, &**value)).collect();
+        labels.sort_unstable();
+        tail.pairs("labels", labels.into_iter());
         let owners: Items<Owner<'_>> = identity.owner_references.read();
         match owners.iter().find(|owner| *owner.controller) {
             None => tail.null("owner"),

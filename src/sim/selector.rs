@@ -1,44 +1,49 @@
-//! Field and label selectors: equality only, which is what kubectl's common calls need.
+//! Field and label selectors. Labels have Kubernetes' whole grammar, which is that of the crate itself; fields equality only, which is what kubectl's common calls need.
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::object::Object;
+use crate::wire::selector::{Selector as LabelSelector, SelectorError};
 
-/// A condition on one value of an object.
+/// A condition on one field of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Term {
     path: Vec<String>,
-    value: Option<String>,
+    value: String,
     equal: bool,
 }
 
 /// A conjunction of conditions; without any it matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
-    terms: Vec<Term>,
+    fields: Vec<Term>,
+    labels: Option<Arc<LabelSelector>>,
 }
 
-/// A selector with set operators.
+/// Why a text is no selector.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unable to parse requirement: the simulated apiserver knows equality only")]
-pub struct NotSimple;
+pub enum NotASelector {
+    /// Of fields.
+    #[error("unable to parse requirement: a field is compared by = == or !=")]
+    Fields,
+    /// Of labels.
+    #[error("unable to parse requirement: {0}")]
+    Labels(#[from] SelectorError),
+}
 
 impl Selector {
     /// Parses both selectors, each empty if absent.
-    pub fn parse(fields: &str, labels: &str) -> Result<Self, NotSimple> {
-        let mut terms = Vec::new();
-        for text in fields.split(',').filter(|text| !text.is_empty()) {
-            terms.push(term(text, |name| name.split('.').map(str::to_owned).collect())?);
-        }
-        for text in labels.split(',').filter(|text| !text.is_empty()) {
-            terms.push(term(text, |name| vec!["metadata".into(), "labels".into(), name.to_owned()])?);
-        }
-        Ok(Selector { terms })
+    pub fn parse(fields: &str, labels: &str) -> Result<Self, NotASelector> {
+        let fields = fields.split(',').filter(|text| !text.is_empty()).map(term);
+        let fields = fields.collect::<Option<_>>().ok_or(NotASelector::Fields)?;
+        Ok(Selector { fields, labels: LabelSelector::parse(labels)? })
     }
 
     /// Whether it matches everything.
     pub fn is_empty(&self) -> bool {
-        self.terms.is_empty()
+        self.fields.is_empty() && self.labels.is_none()
     }
 
     /// Whether it matches an object.
@@ -47,37 +52,26 @@ impl Selector {
             return true;
         }
         let value = object.value();
-        self.terms.iter().all(|term| term.matches(&value))
+        let labels = &value["metadata"]["labels"];
+        let label = |key: &str| labels.get(key).and_then(Value::as_str);
+        self.fields.iter().all(|term| term.matches(&value))
+            && self.labels.as_ref().is_none_or(|selector| selector.selects(label))
     }
 }
 
 impl Term {
     fn matches(&self, object: &Value) -> bool {
         let found = self.path.iter().try_fold(object, |value, step| value.get(step));
-        let found = found.and_then(Value::as_str);
-        let same = match &self.value {
-            Some(wanted) => found.unwrap_or_default() == wanted,
-            None => found.is_some(),
-        };
-        same == self.equal
+        let found = found.and_then(Value::as_str).unwrap_or_default();
+        (found == self.value) == self.equal
     }
 }
 
-fn term(text: &str, path: impl FnOnce(&str) -> Vec<String>) -> Result<Term, NotSimple> {
-    if text.contains(['(', ')', ' ']) {
-        return Err(NotSimple);
-    }
-    let value = |text: &str| Some(text.to_owned());
-    if let Some((name, wanted)) = text.split_once("!=") {
-        return Ok(Term { path: path(name), value: value(wanted), equal: false });
-    }
-    if let Some((name, wanted)) = text.split_once("==").or_else(|| text.split_once('=')) {
-        return Ok(Term { path: path(name), value: value(wanted), equal: true });
-    }
-    match text.strip_prefix('!') {
-        Some(name) => Ok(Term { path: path(name), value: None, equal: false }),
-        None => Ok(Term { path: path(text), value: None, equal: true }),
-    }
+fn term(text: &str) -> Option<Term> {
+    let unequal = text.split_once("!=").map(|pair| (pair, false));
+    let ((name, value), equal) = unequal
+        .or_else(|| text.split_once("==").or_else(|| text.split_once('=')).map(|pair| (pair, true)))?;
+    Some(Term { path: name.split('.').map(str::to_owned).collect(), value: value.to_owned(), equal })
 }
 
 #[cfg(test)]
@@ -85,14 +79,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equality_of_fields_and_labels() {
+    fn fields_are_equal_or_not_and_labels_are_selected_by_kubernetes_grammar() {
         let text = r#"{"metadata":{"name":"a","resourceVersion":"","labels":{"app":"web"}},"status":{"phase":"Running"}}"#;
         let object = Object::from_text(text.to_owned());
         let matches = |fields, labels| Selector::parse(fields, labels).unwrap().matches(&object);
         assert!(matches("metadata.name=a,status.phase!=Failed", "app=web"));
         assert!(matches("", "app,!tier"));
+        assert!(matches("metadata.name==a", "app in (web,db)"));
         assert!(!matches("metadata.name=b", ""));
         assert!(!matches("", "app!=web"));
-        assert_eq!(Selector::parse("", "app in (a,b)"), Err(NotSimple));
+        assert_eq!(Selector::parse("metadata.name", ""), Err(NotASelector::Fields));
+        assert!(matches!(Selector::parse("", "app in web"), Err(NotASelector::Labels(_))));
     }
 }

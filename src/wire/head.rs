@@ -131,6 +131,31 @@ impl ListFields<'_> {
     }
 }
 
+/// A whole answer of JSON to a request that changed something.
+#[must_use]
+pub fn done(
+    version: Version,
+    request_id: &str,
+    body: &str,
+    cookies: &[Box<str>],
+    after: After,
+    sharing: Further<'_>,
+) -> String {
+    format!(
+        "{} 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+         X-Request-Id: {request_id}\r\n{}{}{}{}\r\n{body}",
+        version.text(),
+        body.len(),
+        date(),
+        set_cookies(cookies),
+        lines(sharing),
+        connection(version, after),
+    )
+}
+
+/// What tells a client that its body is awaited (RFC 9110, 10.1.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// A whole refusal, in these words: head and body (`without_body`: the answer to a HEAD).
 #[must_use]
 pub fn refusal(
@@ -157,6 +182,7 @@ pub fn refusal(
         let _ = write!(head, "WWW-Authenticate: {challenge}\r\n");
     }
     match why {
+        Refusal::PostOnly => head.push_str("Allow: POST\r\n"),
         Refusal::MethodNotAllowed { head: true } => head.push_str("Allow: GET, HEAD\r\n"),
         Refusal::MethodNotAllowed { head: false } => head.push_str("Allow: GET\r\n"),
         _ => {}

@@ -43,6 +43,12 @@ pub enum Refusal {
     BadChecks,
     /// More checks than are answered at once.
     TooManyChecks,
+    /// A body that asks for no views, or for impossible ones.
+    BadViews,
+    /// No multiplexed stream of this name, or somebody else's.
+    UnknownStream,
+    /// A multiplexed stream that another replica has.
+    StreamElsewhere,
     /// No such cluster.
     UnknownCluster,
     /// No such route.
@@ -58,6 +64,10 @@ pub enum Refusal {
     Timeout,
     /// A body where none belongs.
     BodyTooLarge,
+    /// A body that is longer than may be.
+    BodyTooLong,
+    /// Another method than POST.
+    PostOnly,
     /// The request target is too long.
     UriTooLong,
     /// The user has as many streams as one may have.
@@ -93,6 +103,7 @@ impl Refusal {
         match self {
             Refusal::BadChecks
             | Refusal::TooManyChecks
+            | Refusal::BadViews
             | Refusal::BadRequest
             | Refusal::NeedsTls
             | Refusal::BadNamespace
@@ -104,10 +115,13 @@ impl Refusal {
             Refusal::Forbidden | Refusal::Denied | Refusal::IdentityRefused | Refusal::CrossSite => {
                 (403, "Forbidden")
             }
-            Refusal::UnknownCluster | Refusal::NotFound | Refusal::Absent => (404, "Not Found"),
-            Refusal::MethodNotAllowed { .. } => (405, "Method Not Allowed"),
+            Refusal::UnknownCluster | Refusal::NotFound | Refusal::Absent | Refusal::UnknownStream => {
+                (404, "Not Found")
+            }
+            Refusal::MethodNotAllowed { .. } | Refusal::PostOnly => (405, "Method Not Allowed"),
             Refusal::Timeout => (408, "Request Timeout"),
-            Refusal::BodyTooLarge => (413, "Content Too Large"),
+            Refusal::StreamElsewhere => (409, "Conflict"),
+            Refusal::BodyTooLarge | Refusal::BodyTooLong => (413, "Content Too Large"),
             Refusal::UriTooLong => (414, "URI Too Long"),
             Refusal::TooManyStreams
             | Refusal::TooManyConnects
@@ -153,10 +167,14 @@ impl Refusal {
             Refusal::NotJson => "not_json",
             Refusal::BadChecks => "bad_checks",
             Refusal::TooManyChecks => "too_many_checks",
+            Refusal::BadViews => "bad_views",
+            Refusal::UnknownStream => "stream_unknown",
+            Refusal::StreamElsewhere => "stream_elsewhere",
+            Refusal::BodyTooLong => "body_too_long",
             Refusal::UnknownCluster => "unknown_cluster",
             Refusal::NotFound => "not_found",
             Refusal::Absent => "absent",
-            Refusal::MethodNotAllowed { .. } => "method_not_allowed",
+            Refusal::MethodNotAllowed { .. } | Refusal::PostOnly => "method_not_allowed",
             Refusal::Timeout => "timeout",
             Refusal::BodyTooLarge => "body_too_large",
             Refusal::UriTooLong => "uri_too_long",
@@ -207,10 +225,14 @@ impl Refusal {
             Refusal::NotJson => "this method needs Content-Type: application/json",
             Refusal::BadChecks => "the body is no JSON object with a list of checks",
             Refusal::TooManyChecks => "too many checks (limit 64)",
+            Refusal::BadViews => "the body asks for no views",
+            Refusal::UnknownStream => "there is no such stream",
+            Refusal::StreamElsewhere => "another replica has this stream; close it and open another",
+            Refusal::BodyTooLong => "the body is too long (limit 256 KiB)",
             Refusal::UnknownCluster => "cluster not found",
             Refusal::NotFound => "404 page not found",
-            Refusal::MethodNotAllowed { .. } => "method not allowed",
-            Refusal::Timeout => "the request head did not arrive in time",
+            Refusal::MethodNotAllowed { .. } | Refusal::PostOnly => "method not allowed",
+            Refusal::Timeout => "the request did not arrive in time",
             Refusal::BodyTooLarge => "this route takes no body",
             Refusal::UriTooLong => "the request target is too long",
             Refusal::TooManyStreams => "too many concurrent watch streams for this user",
@@ -279,6 +301,7 @@ impl Refusal {
                 | Refusal::NeedsTls
                 | Refusal::Timeout
                 | Refusal::BodyTooLarge
+                | Refusal::BodyTooLong
                 | Refusal::UriTooLong
                 | Refusal::HeadTooLarge
                 | Refusal::TooManyConnects

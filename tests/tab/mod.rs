@@ -69,6 +69,14 @@ impl Open {
         }
     }
 
+    /// Asks for more in the query (`name=value`, escaped).
+    #[must_use]
+    pub fn query(mut self, pair: &str) -> Open {
+        let joint = if self.path.contains('?') { '&' } else { '?' };
+        self.path = format!("{}{joint}{pair}", self.path);
+        self
+    }
+
     /// Has every event be seen as it comes in.
     #[must_use]
     pub fn witness(mut self, sees: impl Fn(&Event) + Send + Sync + 'static) -> Open {

@@ -1,6 +1,6 @@
 //! Who the server thinks one is, and how one signs in and out (the contract's 1.4).
 
-mod page;
+pub(super) mod page;
 pub(super) mod sign_in;
 pub(super) mod sign_out;
 

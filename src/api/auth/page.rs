@@ -1,10 +1,10 @@
-//! The few pages that signing in and out has: small, without scripts, never in a frame, never kept.
+//! The few pages that the server writes itself, for signing in and out and where there is no console: small, without scripts, never in a frame, never kept.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// A page that says one thing.
-pub(super) struct Page<'a> {
+pub(in super::super) struct Page<'a> {
     pub status: u16,
     pub title: &'a str,
     pub text: &'a str,
@@ -13,7 +13,7 @@ pub(super) struct Page<'a> {
 }
 
 impl Page<'_> {
-    pub(super) fn answer(&self) -> Response {
+    pub(in super::super) fn answer(&self) -> Response {
         let link = self.link.map_or_else(String::new, |(path, says)| {
             format!("<p><a href=\"{}\">{}</a></p>\n", escaped(path), escaped(says))
         });

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::policy;
+use super::coding::Coding;
+use super::{built_in, policy};
 use crate::config;
 use crate::wire::head::etag_text;
 
@@ -43,7 +44,7 @@ pub enum ConsoleError {
     Policy,
 }
 
-/// A front end.
+/// A front end; without pages, only what other front ends need of this server.
 #[derive(Debug)]
 pub struct Console {
     /// What its pages may load and run.
@@ -55,30 +56,46 @@ pub struct Console {
 /// A file of it.
 #[derive(Debug)]
 pub(super) struct File {
-    pub(super) bytes: Bytes,
     pub(super) content_type: &'static str,
     pub(super) etag: String,
     /// Its name changes with its bytes.
     pub(super) is_immutable: bool,
+    pub(super) bytes: Bytes,
+    /// The same, compressed, where that was done when it was built.
+    pub(super) compressed: Vec<(Coding, Bytes)>,
 }
 
 impl Console {
-    /// Reads the front end that the settings name, if any.
+    /// Reads the front end that the settings name; else takes the one that is built in.
     ///
     /// # Errors
     /// Why it cannot be served.
-    pub fn load(settings: &config::Console) -> Result<Option<Self>, ConsoleError> {
-        let Some(dir) = &settings.dir else { return Ok(None) };
-        let mut files = HashMap::new();
-        read_dir(dir, &mut files)?;
-        let Some(index) = files.get(INDEX) else { return Err(ConsoleError::NoIndex(dir.clone())) };
-        let policy = match settings.policy.as_str() {
-            "" => policy::of(&index.bytes),
-            own => own.to_owned(),
+    pub fn load(settings: &config::Console) -> Result<Self, ConsoleError> {
+        let mut files = match &settings.dir {
+            Some(dir) => read_front_end(dir)?,
+            None if settings.built_in => built_in::files(),
+            None => HashMap::new(),
+        };
+        let own_policy = settings.dir.is_none().then(|| policy::OWN.to_owned());
+        let policy = match (settings.policy.as_str(), files.get(INDEX)) {
+            ("", Some(index)) => own_policy.unwrap_or_else(|| policy::of(&index.bytes)),
+            ("", None) => policy::OWN.to_owned(),
+            (said, _) => said.to_owned(),
         };
         HeaderValue::try_from(&policy).map_err(|_| ConsoleError::Policy)?;
-        tracing::info!(files = files.len(), dir = %dir.display(), "console.loaded");
-        Ok(Some(Console { policy, files }))
+        if settings.dir.is_none() && settings.built_in && files.is_empty() {
+            tracing::info!("console.not_built_in: `make demo` builds a binary that has it");
+        }
+        // Whose pages they are makes no difference to how their tabs share a connection.
+        if let Some(worker) = built_in::worker() {
+            files.entry(built_in::WORKER.to_owned()).or_insert(worker);
+        }
+        Ok(Console { policy, files })
+    }
+
+    /// Whether there are pages.
+    pub(in super::super) fn has_pages(&self) -> bool {
+        self.files.contains_key(INDEX)
     }
 
     /// The file at a path of the URL; for a route of the front end, its page.
@@ -92,6 +109,16 @@ impl Console {
         let is_route = extension(last).is_none_or(|extension| content_type(extension).is_none());
         self.files.get(INDEX).filter(|_| is_route && !path.split('/').any(|part| part.starts_with('.')))
     }
+}
+
+fn read_front_end(dir: &Path) -> Result<HashMap<String, File>, ConsoleError> {
+    let mut files = HashMap::new();
+    read_dir(dir, &mut files)?;
+    if !files.contains_key(INDEX) {
+        return Err(ConsoleError::NoIndex(dir.to_owned()));
+    }
+    tracing::info!(files = files.len(), dir = %dir.display(), "console.loaded");
+    Ok(files)
 }
 
 /// Reads a directory and those in it, without following a link.
@@ -129,12 +156,17 @@ impl File {
             return Err(ConsoleError::TooLarge(path.to_owned()));
         }
         let bytes = std::fs::read(path).map_err(unreadable)?;
-        Ok(File {
+        Ok(File::of(name, bytes.into(), is_hashed(name)))
+    }
+
+    pub(super) fn of(name: &str, bytes: Bytes, is_immutable: bool) -> Self {
+        File {
             content_type: extension(name).and_then(content_type).unwrap_or("application/octet-stream"),
             etag: etag_text(xxh3_128(&bytes)),
-            is_immutable: is_hashed(name),
-            bytes: bytes.into(),
-        })
+            is_immutable,
+            bytes,
+            compressed: Vec::new(),
+        }
     }
 }
 

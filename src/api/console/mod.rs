@@ -1,9 +1,11 @@
-//! A front end of others (`console.dir`): its static files, from memory.
+//! The front end: Foretop's own ([`built_in`]), or one of others (`console.dir`). Its static files, from memory.
 //!
-//! The directory is read once ([`files`]), so a request finds a file by its whole path or finds none: no path leads out of the directory, and none to a
+//! A directory is read once ([`files`]), so a request finds a file by its whole path or finds none: no path leads out of the directory, and none to a
 //! link or a dotfile. What is no file and no API is the front end's own route, and gets `index.html`. The files are public, as they hold nothing of
 //! anybody; all that they show comes from the API.
 
+pub mod built_in;
+mod coding;
 pub mod files;
 mod policy;
 
@@ -16,6 +18,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use self::files::{Console, File};
+use super::auth::page::Page;
 use super::{Api, accepts_json, refuse};
 use crate::wire::refusal::Refusal;
 
@@ -24,16 +27,28 @@ const OWN: [&str; 3] = ["/api", "/debug", "/metrics"];
 
 /// Answers what is no route of the server's.
 pub(super) async fn serve(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let Some(console) = api.console.as_ref().filter(|_| !is_own(request.uri().path())) else {
+    let (console, path) = (&api.console, request.uri().path());
+    let found = console.find(path);
+    if is_own(path) || found.is_none() && !console.has_pages() {
         return next.run(request).await;
-    };
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
     }
-    match console.find(request.uri().path()) {
+    match found {
         Some(file) => answer(console, file, request.headers()),
         None => refuse(Refusal::NotFound, accepts_json(&request)),
     }
+}
+
+/// What stands at the front where there is no front end.
+pub(super) fn none(settings_want_one: bool) -> Response {
+    let text = if settings_want_one {
+        "This binary was built without the console, which needs Node: `make demo` builds one that has it. The API is here all the same."
+    } else {
+        "This server has no console (console.builtIn). The API is here all the same."
+    };
+    Page { status: 404, title: "No console", text, link: None }.answer()
 }
 
 fn is_own(path: &str) -> bool {
@@ -41,19 +56,24 @@ fn is_own(path: &str) -> bool {
 }
 
 fn answer(console: &Console, file: &File, headers: &HeaderMap) -> Response {
+    let (coding, bytes) = file.as_accepted(headers);
+    let etag = coding.map_or_else(|| file.etag.clone(), |coding| coding.etag(&file.etag));
     let caching = if file.is_immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
     let common = [
-        (header::ETAG, file.etag.as_str()),
+        (header::ETAG, etag.as_str()),
+        (header::VARY, "Accept-Encoding"),
         (header::CACHE_CONTROL, caching),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),
         (header::CONTENT_SECURITY_POLICY, console.policy.as_str()),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
-    if is_known(headers, &file.etag) {
+    if is_known(headers, &etag) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
-    (common, [(header::CONTENT_TYPE, file.content_type)], Body::from(file.bytes.clone())).into_response()
+    let content_type = [(header::CONTENT_TYPE, file.content_type)];
+    let coding = coding.map(|coding| [(header::CONTENT_ENCODING, coding.word())]);
+    (common, content_type, coding, Body::from(bytes.clone())).into_response()
 }
 
 /// Whether the client has the file as it is (RFC 9110, 13.1.2).

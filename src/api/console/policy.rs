@@ -4,7 +4,11 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ring::digest::{SHA256, digest};
 
-/// The policy of a front end with this page. Scripts that stand in the page itself run by their hashes (CSP 3, 2.3.1), so that no other can.
+/// The policy of Foretop's own console: files of this server, and nothing that stands in a page.
+pub(super) const OWN: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The policy of a front end of others with this page. Scripts that stand in the page itself run by their hashes (CSP 3, 2.3.1), so that no other can.
 pub(super) fn of(index: &[u8]) -> String {
     let hash = |script| BASE64_STANDARD.encode(digest(&SHA256, script));
     let scripts =

@@ -20,6 +20,7 @@ use super::super::{Api, Asker, json, refuse, wants_json};
 use super::demand::Rank;
 use super::glance::{Glance, Seen, Starts, Unseen};
 use super::tally::{Phases, Tally, Troubled};
+use super::version;
 use crate::cluster::Backend;
 use crate::kind::quantity;
 use crate::wire::refusal::Refusal;
@@ -103,7 +104,7 @@ async fn summed_up(api: Arc<Api>, asker: &Asker, cluster: Arc<str>) -> Result<Da
     let [nodes, pods, namespaces, workloads @ .., volumes, claims] = &tallies;
     let since = looked.iter().flatten().filter_map(|seen| seen.stale).map(|(since, _)| since).min();
     Ok(Dashboard {
-        kubernetes_version: version(&api, &cluster, &looked[0], until).await,
+        kubernetes_version: version::seen_by(&api, &cluster, &looked[0], until).await,
         provider: provider(&api, &cluster),
         node_count: nodes.total,
         node_ready_count: nodes.good,
@@ -141,14 +142,6 @@ fn accessibility(looked: &[Result<Seen, Unseen>]) -> BTreeMap<&'static str, &'st
 fn named(kinds: &[(&str, &'static str)], tallies: &[Arc<Tally>]) -> BTreeMap<&'static str, Workload> {
     let workload = |tally: &Tally| Workload { total: tally.total, healthy: tally.good };
     kinds.iter().zip(tallies).map(|((_, name), tally)| (*name, workload(tally))).collect()
-}
-
-async fn version(api: &Api, cluster: &str, nodes: &Result<Seen, Unseen>, until: Instant) -> String {
-    let is_there = nodes.as_ref().is_ok_and(|seen| seen.stale.is_none());
-    match api.clusters.get(cluster).filter(|_| is_there) {
-        Some(cluster) => api.overviews.versions.of(&cluster, until + Duration::from_secs(1)).await,
-        None => String::new(),
-    }
 }
 
 fn provider(api: &Api, cluster: &str) -> &'static str {

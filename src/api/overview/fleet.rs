@@ -21,6 +21,7 @@ use super::super::{Api, Asker, json, refuse, wants_json};
 use super::demand::Rank;
 use super::glance::{Glance, Seen, Starts, Unseen};
 use super::tally::{Signal, Tally};
+use super::version;
 use crate::access;
 use crate::cluster::ClusterSpec;
 use crate::config::AuthorizationMode;
@@ -73,6 +74,8 @@ struct Entry {
     tags: BTreeMap<String, String>,
     status: &'static str,
     last_contact: Timestamp,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    kubernetes_version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<Summary>,
     hot_signals: Vec<Signal>,
@@ -177,13 +180,16 @@ async fn of_cluster(mut glance: Glance) -> Look {
         }
         glance.starts = Starts::Paid;
     }
-    Look::of(&glance.see_all(KINDS).await)
+    let looked = glance.see_all(KINDS).await;
+    let version = version::seen_by(&glance.api, &glance.cluster, &looked[0], glance.until).await;
+    Look { version, ..Look::of(&looked) }
 }
 
 /// What a cluster comes to.
 struct Look {
     status: &'static str,
     contact: Timestamp,
+    version: String,
     summary: Option<Summary>,
     signals: Vec<Signal>,
     trouble: Option<Trouble>,
@@ -228,6 +234,7 @@ impl Look {
         Look {
             status,
             contact: stale.map_or_else(Timestamp::now, |(since, _)| since),
+            version: String::new(),
             summary: looked.iter().any(Result::is_ok).then_some(summary),
             signals: pods.signals.clone(),
             trouble: code.map(trouble),
@@ -256,6 +263,7 @@ fn entry(spec: &ClusterSpec, look: Look) -> Entry {
         tags: spec.tags.clone(),
         status: look.status,
         last_contact: look.contact,
+        kubernetes_version: look.version,
         summary: look.summary,
         hot_signals: look.signals,
         error: look.trouble,

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::super::Api;
+use super::glance::{Seen, Unseen};
 use crate::cluster::Cluster;
 
 /// How long a version is known.
@@ -14,6 +16,9 @@ const LIFE: Duration = Duration::from_mins(5);
 
 /// How long a cluster that did not tell it is left alone.
 const PAUSE: Duration = Duration::from_secs(15);
+
+/// How much longer than for rows it is waited for.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What was read, and when. Held while it is read, so that it is read once.
 type Slot = Arc<tokio::sync::Mutex<Option<(Instant, String)>>>;
@@ -32,6 +37,20 @@ impl Versions {
     fn slot(&self, cluster: &Arc<str>) -> Slot {
         let mut slots = self.0.lock().expect("nothing panics while it holds this lock");
         slots.entry(cluster.clone()).or_default().clone()
+    }
+}
+
+/// The version of a cluster whose nodes somebody may see; empty for all others, and where the cluster is away.
+pub(super) async fn seen_by(
+    api: &Api,
+    cluster: &str,
+    nodes: &Result<Seen, Unseen>,
+    until: tokio::time::Instant,
+) -> String {
+    let is_there = nodes.as_ref().is_ok_and(|seen| seen.stale.is_none());
+    match api.clusters.get(cluster).filter(|_| is_there) {
+        Some(cluster) => api.overviews.versions.of(&cluster, until + GRACE).await,
+        None => String::new(),
     }
 }
 

@@ -27,10 +27,8 @@ impl Reflector {
                 }
                 Some(token) => next = token,
                 None => {
-                    self.replace(page.rv, objects, initial.incarnation.as_deref());
-                    if let Some(heard) = self.sink.heard() {
-                        heard.listed(asked);
-                    }
+                    let incarnation = initial.incarnation.as_deref();
+                    self.replace(page.rv, objects, incarnation, |heard| heard.listed(asked));
                     return Outcome::Synced;
                 }
             }

@@ -207,8 +207,8 @@ impl Reflector {
             Change::Bookmark { rv, initial_events_end: true } => {
                 if let Some(initial) = reading.initial.take() {
                     let objects = initial.objects.into_values().collect();
-                    self.replace(rv, objects, initial.incarnation.as_deref());
-                    self.counts(reading);
+                    let (incarnation, pulse) = (initial.incarnation.as_deref(), reading.pulse.take());
+                    self.replace(rv, objects, incarnation, |heard| heard.opened(pulse.unwrap_or_default()));
                 }
             }
             Change::Error(status) => return Err(outcome_of_initial_events(&status)),

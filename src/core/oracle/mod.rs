@@ -1,6 +1,7 @@
 //! A core, its feed and its tabs against the cluster's own state: whatever the order of things, each tab ends with the rows that a list
 //! would show, its framing is never broken, its ids never fall, and nothing is left of it.
 
+mod lines;
 mod quota;
 mod rights;
 mod tab;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use super::super::join::Opening;
+use super::super::join::{Bearer, Opening};
 use super::super::pass::Pass;
 use super::super::start::{self, Driver};
 use super::super::{Core, Everywhere, list, listener, turn};
@@ -20,7 +20,7 @@ use crate::config;
 use crate::feed::hub::{Hub, Limits, Running, Sources};
 use crate::feed::ledger::{Ledger, Thing};
 use crate::feed::post::Post;
-use crate::feed::{Feed, FeedKey, KubeUser, Namespaces, Scope, Shared, State, Trunk};
+use crate::feed::{Feed, FeedKey, KubeUser, Namespaces, Rows as Shown, Scope, Shared, State, Trunk};
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Identity, SessionRef};
 use crate::kind::{self, Change, Kind, Listing, Object, Row, Rv};
@@ -62,14 +62,14 @@ impl Sources for NoSources {
 
 /// An object as the cluster has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Item {
+pub struct Item {
     value: u8,
     pad: usize,
     /// When it last changed what it shows.
     changed: u64,
 }
 
-type Items = BTreeMap<(&'static str, &'static str), Item>;
+pub type Items = BTreeMap<(&'static str, &'static str), Item>;
 
 /// A small world.
 pub struct World {
@@ -80,7 +80,7 @@ pub struct World {
     pub feed: Arc<Feed>,
     ledger: Arc<Ledger>,
     kind: &'static Kind,
-    items: Items,
+    pub items: Items,
     rv: u128,
     epoch: u32,
     restored: bool,
@@ -101,7 +101,12 @@ const PADS: [usize; 5] = [0, 30, 700, 3000, 20_000];
 
 impl World {
     pub fn new(events: bool, lag: usize, journal_bytes: usize) -> Self {
-        World::with(&config::Config::default(), events, lag, journal_bytes)
+        World::with(&config::Config::default(), events, Shown::Plain, lag, journal_bytes)
+    }
+
+    /// Of the rows that multiplexed streams show.
+    pub fn with_full_rows(lag: usize, journal_bytes: usize) -> Self {
+        World::with(&config::Config::default(), false, Shown::Full, lag, journal_bytes)
     }
 
     /// Where every second tab is of another tenant, and each tenant's streams are sent so many bytes per second, of which the first has none yet.
@@ -114,13 +119,13 @@ impl World {
         let tenants =
             config::Tenants { rules: vec![rule(0), rule(1)], bytes_per_second, ..config::Tenants::default() };
         let config = config::Config { tenants, ..config::Config::default() };
-        let world = World::with(&config, false, lag, journal_bytes);
+        let world = World::with(&config, false, Shown::Plain, lag, journal_bytes);
         let first = world.core.everywhere.access.tenants.all().swap_remove(0);
         first.bytes.as_ref().expect("a quota").take(Instant::now(), bytes_per_second);
         world
     }
 
-    fn with(config: &config::Config, events: bool, lag: usize, journal_bytes: usize) -> Self {
+    fn with(config: &config::Config, events: bool, shown: Shown, lag: usize, journal_bytes: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (mut prepared, posts, handles) = start::prepare(1).expect("ends of a core");
         let ledger = Ledger::new(usize::MAX);
@@ -159,7 +164,7 @@ impl World {
         let socket = listener::listen(([127, 0, 0, 1], 0).into()).expect("a listener");
         let core =
             Core::new(prepared.remove(0), socket, everywhere, handles.into(), Driver::Epoll).expect("a core");
-        let key = FeedKey::own("c".into(), kind);
+        let key = FeedKey::own("c".into(), kind).showing(shown, None);
         let feed = hub.open(&key).expect("a feed");
         let mut world = World {
             runtime,
@@ -363,7 +368,7 @@ impl World {
         socket2::SockRef::from(&ours).set_send_buffer_size(4096).expect("a small buffer");
         tab.connected(theirs);
         let opening = Opening {
-            socket: ours.into(),
+            bearer: Bearer::Socket(ours.into()),
             pass,
             version: tab.version,
             resume: tab.id.as_deref().and_then(|id| ResumeId::parse(id.as_bytes())),
@@ -394,7 +399,7 @@ impl World {
 
     /// Bytes that a connection was sent behind its head. `None`: it is closed.
     fn sent_by(&self, key: &GrantKey) -> Option<usize> {
-        let is_by = |pass| self.core.passes.grant(pass).key == *key;
+        let is_by = |pass| self.core.passes.grant_of(pass).is_some_and(|grant| grant.key == *key);
         if self.core.opening.values().flatten().any(|opening| is_by(opening.pass)) {
             return Some(0);
         }
@@ -403,7 +408,7 @@ impl World {
     }
 
     /// Whose tab it is.
-    fn who(index: usize) -> Identity {
+    pub fn who(index: usize) -> Identity {
         Identity {
             subject: USERS[index % 2].into(),
             email: "".into(),
@@ -532,7 +537,7 @@ pub const UNIONS: usize = 1 << NAMESPACES.len();
 /// Scopes by number: all namespaces, each one, each set.
 pub const SCOPES: usize = 1 + NAMESPACES.len() + (1 << NAMESPACES.len()) - 1;
 
-fn scope_of(number: usize) -> Scope {
+pub fn scope_of(number: usize) -> Scope {
     match number % SCOPES {
         0 => Scope::All,
         n if n <= NAMESPACES.len() => Scope::Namespace(NAMESPACES[n - 1].into()),
@@ -551,7 +556,7 @@ fn id_of(rv: u128, scope: &Scope) -> String {
 }
 
 /// What a list shows.
-fn rows(items: &Items, scope: &Scope, listing: Listing) -> Rows {
+pub fn rows(items: &Items, scope: &Scope, listing: Listing) -> Rows {
     let mut rows: Vec<_> = items
         .iter()
         .filter(|(key, _)| scope.holds(key.0))

@@ -310,7 +310,9 @@ fn world_with(shown: &[usize]) -> World {
     let mut world = World::new();
     world.pods.insert(("a", "x"), pod("web"));
     world.pods.insert(("a", "y"), pod("db"));
-    shown.iter().for_each(|shown| world.join(*shown));
+    for shown in shown {
+        world.join(*shown);
+    }
     world.serve();
     world
 }

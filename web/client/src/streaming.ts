@@ -21,7 +21,7 @@ export interface StreamingOwner {
 }
 
 /** Views that were denied are asked for again after so long, or sooner where that makes sense. */
-const DENIED_AGAIN_MS = 60_000;
+const DENIED_AGAIN_MS = 30_000;
 const LEAST_AGAIN_MS = 1_000;
 /** Codes of what may soon be otherwise. */
 const PASSING = new Set(["unavailable", "too_many_views", "too_many_selectors"]);

@@ -67,7 +67,9 @@ export class Wire {
     const body = (await response.json()) as Record<string, unknown>;
     // The one list in it, whose name is the kind's.
     const rows = (Object.values(body).find(Array.isArray) ?? []) as Row[];
-    return { rows, etag: response.headers.get("etag"), ageMs, namespaces: scopeOf(response) };
+    // The head says how many namespaces are shown where it is not all, and not which.
+    const namespaces = response.headers.has("foretop-scope") ? namespacesOf(spec, rows) : null;
+    return { rows, etag: response.headers.get("etag"), ageMs, namespaces };
   }
 
   /** `null`: nobody is signed in. */
@@ -96,7 +98,8 @@ export class Wire {
   }
 }
 
-function scopeOf(response: Response): readonly string[] | null {
-  const scope = response.headers.get("foretop-scope");
-  return scope === null ? null : scope.split(",").map((name) => name.trim()).filter((name) => name !== "");
+/** Those that were asked for, or else those that have rows. */
+function namespacesOf({ namespaces }: ViewSpec, rows: readonly Row[]): readonly string[] {
+  if (namespaces && namespaces.length > 0) return namespaces;
+  return [...new Set(rows.map(({ namespace }) => namespace ?? ""))].sort();
 }

@@ -11,6 +11,7 @@ const spec = { cluster: "east", kind: "pods" };
 
 beforeEach(() => {
   vi.useFakeTimers();
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
   server = new FakeServer();
   server.put("east", "pods", pod("a"));
   server.put("east", "pods", pod("b"));
@@ -19,6 +20,7 @@ beforeEach(() => {
 
 afterEach(() => {
   client.close();
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 

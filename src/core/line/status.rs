@@ -1,0 +1,103 @@
+//! What is said of a view whose ids are numbered, to all who show it: how its rows stand, and its snapshot, in parts.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::core::Core;
+use crate::core::prefix::{SegmentId, Then};
+use crate::core::slot::{At, RESUMED, SlotId, TOLD};
+use crate::core::view::ViewId;
+use crate::feed::snapshot::Snapshot;
+use crate::feed::{self, block::Place};
+use crate::kind::Rv;
+use crate::wire::as_of::AsOf;
+use crate::wire::line::{self, Standing};
+
+/// How often it is said how a view stands, whatever the heartbeat is: more seldom, and a client could not say live in between
+/// ([`line::LIVE_MS`]).
+pub(super) const SAID_EVERY: Duration = Duration::from_secs(15);
+
+impl Core {
+    /// Time between two heartbeats of a view.
+    pub(in crate::core) fn beats_every(&mut self, id: ViewId) -> Duration {
+        let heartbeat = self.everywhere.streams.heartbeat;
+        if self.view(id).key.numbered { heartbeat.min(SAID_EVERY) } else { heartbeat }
+    }
+
+    /// How a view stands, as chunks. `at`: a version that all who read it have come to.
+    pub(in crate::core) fn status_of(
+        &mut self,
+        id: ViewId,
+        at: Option<Rv>,
+        instead: Option<Standing>,
+    ) -> Vec<u8> {
+        let feed = self.view(id).key.feed;
+        let feed = &self.feed(feed).feed;
+        let standing = match feed.standing() {
+            feed::Standing::Live => Standing::Live,
+            feed::Standing::Stale => Standing::Stale,
+            feed::Standing::Gone => Standing::Gone,
+        };
+        let as_of = feed.as_of().map(AsOf::of);
+        let mut chunks = Vec::new();
+        line::write_status(&mut chunks, at, instead.unwrap_or(standing), as_of);
+        chunks
+    }
+
+    /// How a view stands has changed.
+    pub(in crate::core) fn tell_status(&mut self, id: ViewId) {
+        let feed = self.view(id).key.feed;
+        let end = self.feed(feed).mirror.end();
+        let chunks = self.status_of(id, None, None);
+        let bytes = self.dressed(id, chunks);
+        self.view(id).log.append_notice(&bytes, end);
+        self.schedule_lap(id, Instant::now());
+    }
+
+    /// A lane that is about to enter the log at this place is told how its view stands; one that resumed, that it has all.
+    pub(in crate::core) fn tell_before_log(&mut self, id: SlotId, place: Place) {
+        let slot = self.slots.get_mut(id);
+        slot.set(TOLD);
+        let (view, resumed) = (slot.view, slot.is(RESUMED));
+        let feed = self.view(view).key.feed;
+        let newest = self.feed(feed).mirror.newest();
+        let at = (newest.end() == place && newest.head > Rv(0)).then_some(newest.head);
+        let mut chunks = Vec::new();
+        if resumed {
+            line::write_resumed(&mut chunks, at);
+        }
+        chunks.extend(self.status_of(view, at, None));
+        let bytes = self.dressed(view, chunks);
+        let segment = self.prefixes.own(bytes, Then::From(place));
+        self.slots.get_mut(id).at = At::Prefix(segment, 0);
+        self.make_ready(id);
+    }
+
+    /// Makes a segment of a snapshot, in parts.
+    pub(in crate::core) fn hold_parts(&mut self, id: ViewId, snapshot: &Arc<Snapshot>) -> SegmentId {
+        let dress = self.view(id).dress;
+        let (mut bytes, mut marks, mut chunk) = (Vec::new(), Vec::new(), Vec::new());
+        let mut push = |chunk: &mut Vec<u8>| {
+            dress.put_on(chunk, &mut bytes);
+            chunk.clear();
+            marks.push((
+                u32::try_from(bytes.len()).expect("a snapshot is smaller than 4 GiB"),
+                snapshot.place,
+            ));
+        };
+        line::write_begin(&mut chunk, snapshot.rv, snapshot.count);
+        push(&mut chunk);
+        let mut rest = snapshot.rows();
+        loop {
+            let count = line::rows_of_part(rest.clone());
+            if count == 0 {
+                break;
+            }
+            line::write_part(&mut chunk, rest.by_ref().take(count));
+            push(&mut chunk);
+        }
+        line::write_synced(&mut chunk, snapshot.rv, snapshot.count);
+        push(&mut chunk);
+        self.prefixes.marked(bytes, marks, Then::From(snapshot.place))
+    }
+}

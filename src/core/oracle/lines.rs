@@ -1,0 +1,605 @@
+//! Multiplexed streams among the tabs: whatever comes and goes, each view ends with the rows that a list would show, every byte is what the protocol
+//! says, and nothing is left of it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::{ErrorKind, Read};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::world::{NAMESPACES, SCOPES, UNIONS, World, rows, scope_of, set_of};
+use super::{Act, act, perform};
+use crate::access::{Asker, Grant, GrantKey, Ruling, Wanted};
+use crate::audit::Origin;
+use crate::core::line::asked::AskedView;
+use crate::core::line::lanes::{Client, Undecided};
+use crate::core::plan::Manner;
+use crate::core::slot::SlotName;
+use crate::feed::{KubeUser, Namespaces, Scope};
+use crate::identity::Peer;
+use crate::kind::Listing;
+use crate::wire::head::Version;
+use crate::wire::id::ResumeId;
+use crate::wire::line::LineName;
+
+/// Rows by `namespace/name`.
+type Rows = BTreeMap<String, String>;
+
+/// A view as its client has it.
+#[derive(Default)]
+struct View {
+    wanted: usize,
+    /// What its user may see of it now.
+    right: Option<Scope>,
+    number: Option<u64>,
+    rows: Rows,
+    incoming: Option<(usize, Rows)>,
+    position: Option<String>,
+    is_synced: bool,
+    is_live: bool,
+    /// It was refused, or removed by the server.
+    is_denied: bool,
+}
+
+/// A client with a multiplexed stream, or without one for the moment.
+struct LineTab {
+    version: Version,
+    stream: Option<UnixStream>,
+    line: Option<SlotName>,
+    who: String,
+    views: BTreeMap<String, View>,
+    /// Which views each number is, or was, about.
+    numbers: BTreeMap<u64, BTreeSet<String>>,
+    raw: Vec<u8>,
+    body: Vec<u8>,
+    has_ended: bool,
+    received: usize,
+    /// What becomes another scope's behind so many bytes.
+    rights: VecDeque<(usize, String, Scope)>,
+    undecided: Vec<Undecided>,
+    has_bye: bool,
+    heard: Vec<String>,
+    next_ref: usize,
+}
+
+impl LineTab {
+    fn read(&mut self, most: usize) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
+        let until = self.rights.front().map_or(usize::MAX, |(behind, ..)| behind - self.received);
+        let mut buffer = vec![0; most.min(until)];
+        match stream.read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Ok(0) | Err(_) => self.leave(),
+            Ok(read) => {
+                self.received += read;
+                self.raw.extend_from_slice(&buffer[..read]);
+                self.digest();
+                self.follow_rights();
+            }
+        }
+        true
+    }
+
+    fn leave(&mut self) {
+        self.stream = None;
+        self.line = None;
+        self.undecided.clear();
+        self.rights.clear();
+    }
+
+    /// What is amid an event that is whole later is of the right that holds now: one that lost its right amid a row is reset.
+    fn follow_rights(&mut self) {
+        while let Some((_, name, scope)) = self.rights.pop_front_if(|(behind, ..)| *behind == self.received) {
+            if let Some(view) = self.views.get_mut(&name) {
+                view.right = Some(scope);
+            }
+        }
+    }
+
+    fn digest(&mut self) {
+        match self.version {
+            Version::Http10 => self.body.append(&mut self.raw),
+            Version::Http11 => self.dechunk(),
+        }
+        while let Some(end) = memchr::memmem::find(&self.body, b"\n\n") {
+            let block: Vec<u8> = self.body.drain(..end + 2).collect();
+            let block = String::from_utf8(block).expect("a stream is text");
+            self.block(block.trim_end_matches('\n'));
+        }
+    }
+
+    fn dechunk(&mut self) {
+        while let Some(line) = memchr::memmem::find(&self.raw, b"\r\n") {
+            assert!(!self.has_ended, "nothing follows the last chunk");
+            let size = std::str::from_utf8(&self.raw[..line]).expect("a chunk's size is text");
+            let size = usize::from_str_radix(size, 16)
+                .unwrap_or_else(|_| panic!("{size:?} is no chunk's size; heard {:#?}", self.heard));
+            if self.raw.len() < line + 2 + size + 2 {
+                return;
+            }
+            assert_eq!(&self.raw[line + 2 + size..line + 4 + size], b"\r\n", "a chunk ends");
+            self.body.extend_from_slice(&self.raw[line + 2..line + 2 + size]);
+            self.raw.drain(..line + 4 + size);
+            self.has_ended = size == 0;
+        }
+    }
+
+    fn block(&mut self, block: &str) {
+        if block == ": ping" {
+            return;
+        }
+        self.heard.push(block.chars().take(200).collect());
+        assert!(!self.has_bye, "nothing follows bye; heard {:#?}", self.heard);
+        let (mut event, mut id, mut data) = (None, None, None);
+        for line in block.split('\n') {
+            match line.split_once(": ") {
+                Some(("event", name)) => event = Some(name),
+                Some(("id", text)) => id = Some(text),
+                Some(("data", text)) => data = Some(text),
+                Some(("", _)) => {}
+                _ => panic!("{line:?} is no line of a stream; heard {:#?}", self.heard),
+            }
+        }
+        let Some(event) = event else { return assert!(id.is_none() && data.is_none()) };
+        let data: serde_json::Value =
+            serde_json::from_str(data.expect("events have data")).expect("data is JSON");
+        match (event, id) {
+            ("bye", None) => self.has_bye = true,
+            ("denied", None) => {
+                if let Some(view) = data["ref"].as_str().and_then(|name| self.views.get_mut(name)) {
+                    (view.number, view.is_denied, view.is_synced) = (None, true, false);
+                }
+            }
+            ("view", Some(id)) => {
+                let number = id.parse().expect("a number");
+                let name = data["ref"].as_str().expect("a ref");
+                self.numbers.entry(number).or_default().insert(name.to_owned());
+                let Some(view) = self.views.get_mut(name) else { return };
+                view.number = Some(number);
+                view.is_synced = false;
+                view.is_live = false;
+                if data["resumed"] == false {
+                    view.position = None;
+                }
+            }
+            (event, Some(id)) => self.of_view(event, id, &data),
+            (event, None) => panic!("{event} is about no view; heard {:#?}", self.heard),
+        }
+    }
+
+    fn of_view(&mut self, event: &str, id: &str, data: &serde_json::Value) {
+        let (number, position) = id.split_once('/').map_or((id, None), |(number, at)| (number, Some(at)));
+        let number: u64 = number.parse().expect("a number");
+        let heard = &self.heard;
+        let names = self.numbers.get(&number).unwrap_or_else(|| panic!("{number}; heard {heard:#?}"));
+        for name in names {
+            if let Some(view) = self.views.get_mut(name) {
+                view.hear(event, (number, position), data, heard);
+            }
+        }
+    }
+}
+
+impl View {
+    fn hear(
+        &mut self,
+        event: &str,
+        (number, position): (u64, Option<&str>),
+        data: &serde_json::Value,
+        heard: &[String],
+    ) {
+        let view = self;
+        let right = view.right.clone();
+        let row = |object: &serde_json::Value| {
+            let text = |name: &str| object[name].as_str().expect("rows have names").to_owned();
+            let key = format!("{}/{}", text("namespace"), text("name"));
+            let may = right.as_ref().is_some_and(|right| right.holds(&text("namespace")));
+            assert!(may, "{key} leaks; heard {heard:#?}");
+            (key, object.to_string())
+        };
+        let is_current = view.number == Some(number);
+        let rows: Rows = match event {
+            "snapshot" => data["items"].as_array().expect("items").iter().map(row).collect(),
+            "added" | "modified" | "deleted" => [row(&data["object"])].into(),
+            _ => Rows::new(),
+        };
+        if !is_current {
+            return;
+        }
+        match event {
+            "begin" => {
+                let count = data["count"].as_u64().expect("a count");
+                view.incoming = Some((usize::try_from(count).expect("small"), Rows::new()));
+                view.is_synced = false;
+            }
+            "snapshot" => {
+                view.incoming
+                    .as_mut()
+                    .unwrap_or_else(|| panic!("begin comes first; heard {heard:#?}"))
+                    .1
+                    .extend(rows);
+            }
+            "synced" => {
+                if data["resumed"] == false {
+                    let (count, rows) = view.incoming.take().unwrap_or_else(|| panic!("heard {heard:#?}"));
+                    assert_eq!(rows.len(), count, "heard {heard:#?}");
+                    view.rows = rows;
+                }
+                view.is_synced = true;
+            }
+            "added" | "modified" => view.rows.extend(rows),
+            "deleted" => view.rows.retain(|key, _| !rows.contains_key(key)),
+            "gap" => assert!(position.is_none()),
+            "reset" => (view.is_synced, view.position) = (false, None),
+            "status" => view.is_live = data["state"] == "live",
+            other => panic!("{other} is no event; heard {heard:#?}"),
+        }
+        if let Some(position) = position {
+            view.position = Some(position.to_owned());
+        }
+    }
+}
+
+/// A world, and its clients of multiplexed streams.
+struct Lines {
+    world: World,
+    tabs: Vec<LineTab>,
+    connections: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Of {
+    World(Act),
+    Open(Vec<usize>, bool),
+    Connect(usize),
+    Disconnect(usize),
+    Read(usize, usize),
+    Add(usize, usize),
+    Remove(usize, usize),
+    Decide(usize),
+    Rescope(usize, usize, usize),
+    Lose(usize, usize),
+    Pause(u64),
+}
+
+fn of() -> impl Strategy<Value = Of> {
+    prop_oneof![
+        20 => act().prop_map(Of::World),
+        3 => (prop::collection::vec(0usize..SCOPES, 0..4), prop::bool::weighted(0.2)).prop_map(|(a, b)| Of::Open(a, b)),
+        3 => (0usize..2).prop_map(Of::Connect),
+        1 => (0usize..2).prop_map(Of::Disconnect),
+        8 => (0usize..2, prop_oneof![Just(65_536usize), 1usize..3000]).prop_map(|(a, b)| Of::Read(a, b)),
+        3 => (0usize..2, 0usize..SCOPES).prop_map(|(a, b)| Of::Add(a, b)),
+        2 => (0usize..2, 0usize..5).prop_map(|(a, b)| Of::Remove(a, b)),
+        6 => (0usize..2).prop_map(Of::Decide),
+        3 => (0usize..2, 0usize..5, 0usize..UNIONS).prop_map(|(a, b, c)| Of::Rescope(a, b, c)),
+        1 => (0usize..2, 0usize..5).prop_map(|(a, b)| Of::Lose(a, b)),
+        1 => (1u64..20).prop_map(Of::Pause),
+    ]
+}
+
+impl Lines {
+    fn new(lag: usize, journal: usize) -> Self {
+        Lines { world: World::with_full_rows(lag, journal), tabs: Vec::new(), connections: 0 }
+    }
+
+    fn perform(&mut self, of: &Of) {
+        let tabs = self.tabs.len();
+        match of {
+            Of::World(act) => perform(&mut self.world, act),
+            Of::Open(scopes, http10) if tabs < 2 => self.open(scopes, *http10),
+            Of::Connect(tab) if *tab < tabs => self.connect(*tab),
+            Of::Disconnect(tab) if *tab < tabs => self.tabs[*tab].leave(),
+            Of::Read(tab, most) if *tab < tabs => drop(self.tabs[*tab].read(*most)),
+            Of::Add(tab, scope) if *tab < tabs && self.tabs[*tab].views.len() < 5 => self.add(*tab, *scope),
+            Of::Remove(tab, view) if *tab < tabs => self.remove(*tab, *view),
+            Of::Decide(tab) if *tab < tabs => self.decide(*tab),
+            Of::Rescope(tab, view, scope) if *tab < tabs => self.rescope(*tab, *view, *scope),
+            Of::Lose(tab, view) if *tab < tabs => self.lose(*tab, *view),
+            Of::Pause(seconds) => {
+                let later = Instant::now() + Duration::from_secs(*seconds);
+                self.world.core.ping_lines(later);
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, scopes: &[usize], http10: bool) {
+        let version = if http10 { Version::Http10 } else { Version::Http11 };
+        self.tabs.push(LineTab {
+            version,
+            stream: None,
+            line: None,
+            who: String::new(),
+            views: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            raw: Vec::new(),
+            body: Vec::new(),
+            has_ended: false,
+            received: 0,
+            rights: VecDeque::new(),
+            undecided: Vec::new(),
+            has_bye: false,
+            heard: Vec::new(),
+            next_ref: 0,
+        });
+        let tab = self.tabs.len() - 1;
+        for scope in scopes {
+            self.tabs[tab].name(*scope);
+        }
+        self.connect(tab);
+    }
+
+    fn connect(&mut self, index: usize) {
+        if self.tabs[index].stream.is_some() {
+            return;
+        }
+        self.connections += 1;
+        let core = &mut self.world.core;
+        let tab = &mut self.tabs[index];
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        socket2::SockRef::from(&ours).set_send_buffer_size(4096).expect("a small buffer");
+        theirs.set_nonblocking(true).expect("a socket can be made so");
+        let who = World::who(index);
+        let place = core.admit(&who).expect("no limit");
+        let manner =
+            Manner { version: tab.version, ..Manner::unparsed(&Peer::cleartext(([127, 0, 0, 1], 1).into())) };
+        let name = LineName { replica: 1, secret: self.connections as u128 };
+        tab.line = core.open_line(ours.into(), place, &who, &manner, name);
+        tab.who = format!("line-{}", self.connections);
+        tab.stream = Some(theirs);
+        (tab.has_ended, tab.has_bye, tab.received) = (false, false, 0);
+        tab.raw.clear();
+        tab.body.clear();
+        tab.numbers.clear();
+        tab.heard.push("--- connects".into());
+        for view in tab.views.values_mut() {
+            (view.number, view.incoming, view.is_live, view.is_synced) = (None, None, false, false);
+            view.is_denied = false;
+        }
+        let names: Vec<String> = tab.views.keys().cloned().collect();
+        for name in names {
+            self.ask(index, &name);
+        }
+    }
+
+    fn client(&self, index: usize) -> Client {
+        let user = KubeUser { name: self.tabs[index].who.as_str().into(), groups: Box::default() };
+        let asker = Asker::User(Arc::new(user));
+        Client { identity: World::who(index), asker, from: Origin::unknown() }
+    }
+
+    /// Asks for a view, from its position if it has one.
+    fn ask(&mut self, index: usize, name: &str) {
+        let client = self.client(index);
+        let tab = &mut self.tabs[index];
+        let (Some(line), Some(view)) = (tab.line, tab.views.get_mut(name)) else { return };
+        view.right = Some(scope_of(view.wanted));
+        let asked = AskedView {
+            name: name.into(),
+            cluster: "c".into(),
+            kind: "pods".into(),
+            wanted: wanted(view.wanted),
+            selector: None,
+            resume: view.position.as_deref().and_then(|position| ResumeId::parse(position.as_bytes())),
+        };
+        let undecided = self.world.core.add_view(line, asked, &client);
+        self.tabs[index].undecided.extend(undecided);
+    }
+
+    fn add(&mut self, index: usize, scope: usize) {
+        let name = self.tabs[index].name(scope);
+        self.ask(index, &name);
+    }
+
+    fn remove(&mut self, index: usize, which: usize) {
+        let tab = &mut self.tabs[index];
+        let Some(name) = tab.views.keys().nth(which).cloned() else { return };
+        tab.views.remove(&name);
+        if let Some(line) = tab.line {
+            self.world.core.remove_views(line, &[name.as_str().into()]);
+        }
+    }
+
+    /// What its views' rights are is decided, as it was when they were asked for.
+    fn decide(&mut self, index: usize) {
+        let client = self.client(index);
+        for undecided in std::mem::take(&mut self.tabs[index].undecided) {
+            let number =
+                self.tabs[index].views.values().find(|view| wanted(view.wanted) == undecided.key.wanted);
+            // An earlier ruling on the same question stands.
+            let ruling = match number.and_then(|view| view.right.clone()) {
+                Some(scope) => Ruling::Allowed(scope),
+                None => Ruling::Denied { namespace: None },
+            };
+            let grant = Arc::new(Grant::new(undecided.key.clone(), ruling));
+            self.world.core.decided(undecided, &grant, &client);
+        }
+    }
+
+    fn key(&self, index: usize, number: usize) -> GrantKey {
+        let kind = crate::kind::by_name("pods").expect("a kind");
+        GrantKey { cluster: "c".into(), kind, asker: self.client(index).asker, wanted: wanted(number) }
+    }
+
+    /// What a view's user may see is another set now.
+    fn rescope(&mut self, index: usize, which: usize, number: usize) {
+        let tab = &self.tabs[index];
+        let Some((_, view)) = tab.views.iter().nth(which) else { return };
+        let (wanted_by, line) = (view.wanted, tab.line);
+        if wanted(wanted_by) != Wanted::Everything || line.is_none() {
+            return;
+        }
+        let scope = if number == 0 { Scope::All } else { set_of(number) };
+        self.right_is(index, &scope);
+        let grant = Grant::new(self.key(index, wanted_by), Ruling::Allowed(scope));
+        self.world.core.ruled(Arc::new(grant));
+        self.world.core.carry_out_rulings();
+    }
+
+    /// From here on all views that want everything may show this.
+    fn right_is(&mut self, index: usize, scope: &Scope) {
+        let tab = &mut self.tabs[index];
+        let sent = tab.line.and_then(|line| self.world.core.slots.named(line)).map(|slot| slot.sent);
+        let Some(sent) = sent.and_then(|sent| usize::try_from(sent).ok()) else { return };
+        let names = tab.views.iter().filter(|(_, view)| wanted(view.wanted) == Wanted::Everything);
+        let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
+        tab.rights.extend(names.into_iter().map(|name| (sent, name, scope.clone())));
+        tab.heard.push(format!("--- rescoped to {scope:?} behind {sent} bytes"));
+        tab.follow_rights();
+    }
+
+    fn lose(&mut self, index: usize, which: usize) {
+        let Some(number) = self.tabs[index].views.values().nth(which).map(|view| view.wanted) else { return };
+        let grant = Grant::new(self.key(index, number), Ruling::Denied { namespace: None });
+        self.world.core.ruled(Arc::new(grant));
+        self.world.core.carry_out_rulings();
+    }
+
+    fn settle(&mut self) {
+        self.world.settle();
+        for _ in 0..3 {
+            for index in 0..self.tabs.len() {
+                self.connect(index);
+                self.decide(index);
+            }
+            self.drain();
+            // What was denied is asked for again.
+            for index in 0..self.tabs.len() {
+                let denied: Vec<String> = self.tabs[index]
+                    .views
+                    .iter()
+                    .filter(|(_, view)| view.is_denied)
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                for name in denied {
+                    if let Some(view) = self.tabs[index].views.get_mut(&name) {
+                        (view.is_denied, view.position) = (false, None);
+                    }
+                    self.ask(index, &name);
+                }
+                self.decide(index);
+            }
+            self.drain();
+            self.world.pass(Duration::from_secs(100));
+            self.drain();
+        }
+    }
+
+    fn drain(&mut self) {
+        let mut quiet = 0;
+        while quiet < 3 {
+            self.world.drain();
+            // Time that is only played makes lines silent, so comments come all the time.
+            let heard = |tabs: &[LineTab]| tabs.iter().map(|tab| tab.heard.len()).sum::<usize>();
+            let before = heard(&self.tabs);
+            for tab in &mut self.tabs {
+                while tab.read(65_536) {}
+            }
+            quiet = if heard(&self.tabs) > before { 0 } else { quiet + 1 };
+        }
+    }
+
+    fn check(&self) {
+        self.world.check();
+        for tab in &self.tabs {
+            for (name, view) in &tab.views {
+                let told = || format!("view {name} of {} heard {:#?}", tab.who, tab.heard);
+                assert!(view.is_synced && view.is_live, "{}", told());
+                let right = view.right.clone().expect("it was asked for");
+                let all: Rows = rows(&self.world.items, &right, Listing::ByKey)
+                    .into_iter()
+                    .map(|(key, (row, _))| (key, row))
+                    .collect();
+                assert_eq!(view.rows, all, "{}", told());
+            }
+        }
+    }
+
+    fn close(mut self) {
+        for tab in &mut self.tabs {
+            tab.leave();
+        }
+        self.drain();
+        assert!(self.world.core.lines.is_empty());
+        self.world.close();
+    }
+}
+
+impl LineTab {
+    /// A name for one more view.
+    fn name(&mut self, scope: usize) -> String {
+        self.next_ref += 1;
+        let name = format!("view-{}", self.next_ref);
+        self.views.insert(name.clone(), View { wanted: scope, ..View::default() });
+        name
+    }
+}
+
+/// What is asked for by this number: everything, or one namespace, or a set.
+fn wanted(number: usize) -> Wanted {
+    let of = |names: Vec<Arc<str>>| Wanted::Namespaces(Namespaces::new(names).expect("there are some"));
+    match scope_of(number) {
+        Scope::All => Wanted::Everything,
+        Scope::Namespace(name) => of(vec![name]),
+        Scope::Set(set) => of(set.names().to_vec()),
+    }
+}
+
+fn run(lag: usize, journal: usize, acts: &[Of]) {
+    let mut lines = Lines::new(lag, journal);
+    for act in acts {
+        lines.perform(act);
+    }
+    lines.settle();
+    lines.check();
+    lines.close();
+}
+
+proptest! {
+    #[test]
+    fn every_view_ends_with_the_rows_of_a_list(
+        lag in prop_oneof![Just(500usize), Just(4000), Just(1 << 20)],
+        journal in prop_oneof![Just(2000usize), Just(20_000), Just(1 << 24)],
+        acts in proptest::collection::vec(of(), 1..60),
+    ) {
+        run(lag, journal, &acts);
+    }
+}
+
+#[test]
+fn a_view_that_is_busy_does_not_starve_a_quiet_one() {
+    let mut lines = Lines::new(64 << 20, 1 << 24);
+    for namespace in 0..NAMESPACES.len() {
+        lines.world.put(namespace, 0, 0, 0);
+    }
+    lines.world.relist();
+    // All, which is busy, and the quiet third namespace.
+    lines.open(&[0, 3], false);
+    lines.decide(0);
+    lines.drain();
+    let mut value = 0;
+    for _ in 0..40 {
+        value += 1;
+        lines.world.put(0, 1, value, 4);
+        lines.world.deliver(usize::MAX);
+        lines.world.turn();
+    }
+    lines.world.put(2, 0, 9, 0);
+    lines.world.deliver(usize::MAX);
+    let mut read = 0;
+    let quiet = |lines: &Lines| {
+        let rows = &lines.tabs[0].views["view-2"].rows;
+        rows.values().any(|row| row.contains("\"value\":9"))
+    };
+    while !quiet(&lines) {
+        lines.world.turn();
+        let before = lines.tabs[0].received;
+        lines.tabs[0].read(1000);
+        read += lines.tabs[0].received - before;
+        assert!(read < 200_000, "of 800,000 bytes that the busy view has, so many came first: {read}");
+    }
+    lines.close();
+}
