@@ -125,6 +125,7 @@ impl Server {
             ledger: ledger.clone(),
             journal: config.journal.clone(),
             away_after: config.feeds.away_after,
+            lateness: Arc::default(),
         };
         let limits = Limits {
             linger: config.feeds.linger,

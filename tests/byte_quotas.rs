@@ -158,8 +158,11 @@ async fn a_snapshot_of_many_seconds_bytes_arrives_and_is_no_stall() {
     assert!(began.elapsed() >= Duration::from_secs(seconds as u64), "{sent} bytes in {:?}", began.elapsed());
     assert_eq!(fresh::metric(house.managed(), "foretop_streams_stalled_total").await, 0);
     assert!(fresh::metric(house.managed(), "foretop_quota_waits_total").await > 0);
-    eventually("nobody waits", async || fresh::metric(house.managed(), "foretop_streams_held").await == 0)
-        .await;
+    eventually("nobody waits", async || {
+        let on_one = fresh::metric(house.managed(), "foretop_streams{core=\"0\",state=\"held\"}").await;
+        on_one + fresh::metric(house.managed(), "foretop_streams{core=\"1\",state=\"held\"}").await == 0
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -36,9 +36,7 @@ async fn figures_are_told_there_and_name_nobody() {
     .await;
     let figures = ask(&house, "/metrics").await;
     assert_eq!(figures.head.status, 200);
-    assert!(figures.head.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     let figures = figures.text();
-    assert!(figures.ends_with("# EOF\n"), "{figures}");
     assert!(figures.contains("foretop_thread_cpu_seconds_total{thread=\"core-0\"}"), "{figures}");
     for path in ["/readyz", "/debug/threads", "/debug/memory", "/metrics"] {
         let text = ask(&house, path).await.text();

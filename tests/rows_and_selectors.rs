@@ -104,6 +104,26 @@ async fn what_joins_plain_rows_shares_one_list_and_the_others_hear_nothing_of_it
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_fails_where_a_feed_asks_for_one_costs_the_others_nothing() {
+    let house = House::small().await;
+    let mut plain = open(&house, "rows=plain").await;
+    house.east().faults().add(Fault::Internal.on("pods").times(2));
+    let full = tokio::spawn({
+        let address = house.address();
+        async move {
+            let mut tab = Tab::open(Open::watch(address, EAST, "pods", None).query("rows=full")).await;
+            tab.until("a snapshot", |state| state.count("snapshot") == 1).await;
+            tab
+        }
+    });
+    fresh::mark(house.east(), "pods", "marker");
+    plain.until("the watch goes on", |state| state.rows.named("marker").is_some()).await;
+    let full = full.await.expect("it gets its rows");
+    assert!(full.state.rows.named("marker").is_some());
+    assert_eq!((plain.state.count("snapshot"), plain.state.relists.len()), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_label_that_flips_moves_the_row_between_selectors_and_is_no_news_to_plain_rows() {
     let house = House::with(&config(), 0).await;
     let east = house.east();

@@ -12,7 +12,7 @@
 //! - [`Tenants`] have quotas; of bytes, a [`bucket`].
 //! - [`rbac`] watches roles and bindings, where the settings want it: what they touch, and which candidates they name.
 //! - [`reviewer`] asks a cluster's apiserver ([`authorizer`]); [`turns`]: whose question is next; [`question`]: what is asked, and what an
-//!   answer is. [`clock`]: by which all of it goes.
+//!   answer is. [`clock`]: by which all of it goes. [`counters`]: what is counted.
 //!
 //! Invariants: no decision, no stream. A decision is never older than the documented bound while rows flow. What apiservers are asked depends on distinct
 //! users × scopes, never on tabs.
@@ -22,6 +22,7 @@ pub mod bucket;
 mod candidates;
 mod checks;
 mod clock;
+mod counters;
 mod deciding;
 mod grant;
 mod live;
@@ -44,6 +45,7 @@ use std::time::Duration;
 
 pub use candidates::Candidates;
 pub use checks::{Checked, CheckedWhere};
+pub use counters::{AccessCounters, RULINGS, Standing};
 pub use deciding::{Deciding, Decision, Progress};
 pub use grant::{Grant, GrantKey, Ruling, Wanted};
 pub use mapping::{Asker, Mapping};
@@ -69,6 +71,8 @@ pub struct Access {
     pub mapping: Mapping,
     /// Who is of which tenant.
     pub tenants: Tenants,
+    /// What was decided, and asked.
+    pub counters: Arc<AccessCounters>,
     settings: config::Access,
     /// How long what somebody has asked about themselves is known.
     check_life: Duration,
@@ -99,6 +103,7 @@ impl Access {
         Arc::new(Access {
             mapping: Mapping::new(config),
             tenants: Tenants::new(&config.tenants),
+            counters: Arc::default(),
             settings: config.access.clone(),
             check_life: config.authorization.can_i_life,
             authorizer,
@@ -174,7 +179,9 @@ impl Access {
     fn reviewer(&self, cluster: &Arc<str>) -> Arc<Reviewer> {
         let mut reviewers = self.reviewers.lock().expect("nothing panics while it holds this lock");
         let reviewer = reviewers.entry(cluster.clone()).or_insert_with(|| {
-            Reviewer::start(cluster.clone(), self.authorizer.clone(), self.settings.clone(), self.check_life)
+            let counters = self.counters.clone();
+            let settings = self.settings.clone();
+            Reviewer::start(cluster.clone(), self.authorizer.clone(), settings, self.check_life, counters)
         });
         reviewer.clone()
     }

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::authorizer::Authorizer;
 use super::clock;
+use super::counters::AccessCounters;
 use super::question::{Answer, Question, Unsaid, What};
 use super::turns::{Lane, Pace, Turns};
 use crate::config;
@@ -76,6 +77,7 @@ pub struct Reviewer {
     settings: config::Access,
     /// How long what somebody has asked about themselves is known.
     check_life: Duration,
+    counters: Arc<AccessCounters>,
     state: Mutex<State>,
     queued: Notify,
     places: Arc<Semaphore>,
@@ -89,6 +91,7 @@ impl Reviewer {
         authorizer: Arc<dyn Authorizer>,
         settings: config::Access,
         check_life: Duration,
+        counters: Arc<AccessCounters>,
     ) -> Arc<Self> {
         let now = clock::now();
         let state = State {
@@ -103,6 +106,7 @@ impl Reviewer {
             authorizer,
             settings,
             check_life,
+            counters,
             state: Mutex::new(state),
             queued: Notify::new(),
             places: Arc::new(Semaphore::new(IN_FLIGHT)),
@@ -211,6 +215,7 @@ impl Reviewer {
         let upstream = self.settings.upstream;
         let answer = question.ask(&*self.authorizer, &self.cluster, upstream, count).await;
         drop(place);
+        self.counters.answered(&answer, clock::now().saturating_duration_since(asked));
         if let Answer::Unsaid(why) = &answer {
             tracing::debug!(cluster = %self.cluster, %why, "access.unsaid");
         }

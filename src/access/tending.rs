@@ -274,13 +274,16 @@ impl Tending {
 
     fn publish(&self, ruling: Ruling, asked: Instant) {
         let is_first = self.tell.borrow().asked.is_none();
+        let ruled = ruling.clone();
         let is_another = self.live.grant.decide(ruling, asked);
-        // Nobody has seen the grant before its first ruling.
-        if is_another
-            && !is_first
+        if (is_another || is_first)
             && let Some(access) = self.access.upgrade()
         {
-            access.tell_cores(&self.live.grant);
+            access.counters.ruled(&ruled);
+            // Nobody has seen the grant before its first ruling.
+            if !is_first {
+                access.tell_cores(&self.live.grant);
+            }
         }
         self.tell.send_modify(|told| told.asked = Some(asked));
     }

@@ -44,6 +44,7 @@ use crate::access::{self, Access};
 use crate::audit::{Audit, Who};
 use crate::cluster::Clusters;
 use crate::config::{AuthMode, Cidr, Config};
+use crate::core::refusals::Refusals;
 use crate::core::start::Driver;
 use crate::core::{CoreHandle, Everywhere, Moved};
 use crate::feed::FeedKey;
@@ -76,6 +77,8 @@ pub struct Api {
     audit: Audit,
     ledger: Arc<Ledger>,
     driver: Driver,
+    /// What the control plane has refused.
+    refused: Refusals,
     kinds: Vec<&'static Kind>,
     mode: AuthMode,
     admins: Admins,
@@ -111,6 +114,7 @@ impl Api {
             audit: everywhere.audit.clone(),
             ledger: everywhere.ledger.clone(),
             driver,
+            refused: Refusals::default(),
             kinds: config.watch.kinds.clone(),
             mode: config.auth.mode,
             admins: Admins::new(config),

@@ -1,4 +1,4 @@
-//! Where a request came from, and what is recorded when it is refused.
+//! Where a request came from, and what is counted and recorded when it is refused.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,7 +31,11 @@ pub(super) async fn of_request(
     if let Some(header) = header {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), header);
     }
-    if let Some(why) = response.extensions().get::<Refusal>().filter(|why| is_denial(**why)) {
+    let refused = response.extensions().get::<Refusal>().copied();
+    if let Some(why) = refused {
+        api.refused.count(why);
+    }
+    if let Some(why) = refused.filter(|why| is_denial(*why)) {
         let event = Event::Denied { code: why.code(), path: Some(path) };
         let who = response.extensions().get::<Who>().cloned();
         api.audit.record(|| Record::new(event, who, origin));

@@ -58,6 +58,14 @@ pub(super) fn resident() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
+/// Descriptors of the process that are open.
+pub(super) fn open_descriptors() -> Option<u64> {
+    const ALL: &str = "/proc/self/fd";
+    // Since Linux 6.2 the folder's size says it, which spares going through very many of them.
+    let told = std::fs::metadata(ALL).ok()?.len();
+    if told > 0 { Some(told) } else { Some(std::fs::read_dir(ALL).ok()?.count() as u64) }
+}
+
 #[derive(Deserialize)]
 pub(super) struct Look {
     seconds: Option<u64>,

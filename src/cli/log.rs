@@ -6,8 +6,11 @@
 use std::io::{self, IsTerminal};
 
 use foretop::config::Log;
+use foretop::log::Throttle;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 16_384;
@@ -16,11 +19,13 @@ const QUEUE: usize = 16_384;
 pub fn start(log: &Log) -> WorkerGuard {
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).finish(io::stdout());
     let filter = EnvFilter::try_new(&log.level).expect("the settings have checked this filter");
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let throttle = Throttle::new(log.per_second);
+    let registry = tracing_subscriber::registry().with(filter);
     if log.json {
-        lines.json().flatten_event(true).init();
+        registry.with(lines.json().flatten_event(true).with_filter(throttle)).init();
     } else {
-        lines.with_ansi(io::stdout().is_terminal()).init();
+        registry.with(lines.with_ansi(io::stdout().is_terminal()).with_filter(throttle)).init();
     }
     guard
 }

@@ -1,6 +1,7 @@
 //! The subcommands, and which settings they give.
 
 mod check;
+mod doctor;
 mod log;
 mod run;
 mod settings;
@@ -29,6 +30,8 @@ enum Command {
     Sim(Sim),
     /// Finds every mistake in the settings at once.
     Check(Check),
+    /// Looks for what is wrong with a deployment: clusters, rights, limits, the identity provider, and what stands in front.
+    Doctor(Doctor),
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +116,33 @@ struct Check {
     config: PathBuf,
 }
 
+#[derive(Debug, Args)]
+struct Doctor {
+    /// The settings file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where clients reach the deployment, such as https://foretop.example; without it only what lies behind is looked at.
+    #[arg(long, value_name = "URL", value_parser = public_url)]
+    url: Option<http::Uri>,
+    /// Header fields of requests to that URL, one `Name: value` per line, by which somebody is signed in. They are not printed.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    header_file: Option<PathBuf>,
+    /// Who signed that URL's certificate, in PEM, where the system does not trust them.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca_file: Option<PathBuf>,
+    /// JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+fn public_url(text: &str) -> Result<http::Uri, String> {
+    let url: http::Uri = text.parse().map_err(|_| "is no URL".to_owned())?;
+    match (url.scheme_str(), url.host()) {
+        (Some("http" | "https"), Some(_)) if url.query().is_none() => Ok(url),
+        _ => Err("is no http or https URL of a host; right would be https://foretop.example".into()),
+    }
+}
+
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
@@ -129,5 +159,6 @@ pub fn main() -> ExitCode {
             run::sim(&sim)
         }
         Command::Check(check) => check::check(&check.config),
+        Command::Doctor(line) => doctor::doctor(&line),
     }
 }

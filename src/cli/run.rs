@@ -114,7 +114,7 @@ fn on_control_plane<E: std::fmt::Display + From<ServeError>>(
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
+            tracing::error!("server.not_started: {error}");
             eprintln!("foretop: {error}");
             ExitCode::FAILURE
         }

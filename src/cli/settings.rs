@@ -53,7 +53,7 @@ pub fn with_settings(sources: Result<Sources, Mistakes>, go_on: impl FnOnce(Conf
         Ok(Loaded { config, warnings, .. }) => {
             let _written_at_the_end = log::start(&config.log);
             for warning in warnings {
-                tracing::warn!("{warning}");
+                tracing::warn!("settings.warning: {warning}");
             }
             go_on(config)
         }

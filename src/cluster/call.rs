@@ -9,9 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use jiff::Timestamp;
 use kube::client::Body;
 
 use super::Cluster;
@@ -148,6 +149,17 @@ impl Cluster {
     pub async fn post_json(&self, path: &str, headers: HeaderMap, body: Bytes) -> Result<Answer, CallError> {
         let limit = self.settings.answer_timeout;
         self.patiently(&Call { verb: Verb::Create, path, headers, body, limit }).await
+    }
+
+    /// What the apiserver's clock says, in whole seconds; `None` where it does not say it.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn date(&self) -> Result<Option<Timestamp>, CallError> {
+        let call = Call::get(Verb::Get, "/version", self.settings.answer_timeout);
+        let (response, _) = self.answered(&call, |access| Ok(access.unary.clone()), |client| client).await?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        Ok(date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp()))
     }
 
     /// One page of a list. Not tried again: its reflector knows better.

@@ -66,6 +66,21 @@ impl Counters {
         self.requests[verb as usize][column].fetch_add(1, Relaxed);
     }
 
+    /// Adds what another cluster has counted; what is open now is not counted.
+    pub fn take_in(&self, other: &Counters) {
+        for (mine, more) in self.requests.iter().flatten().zip(other.requests.iter().flatten()) {
+            mine.fetch_add(more.load(Relaxed), Relaxed);
+        }
+        let of = |counters: &'_ Counters| {
+            let Counters { syncs, bad_lines, repeats, renewals, .. } = counters;
+            [syncs, bad_lines, repeats, renewals].map(|count| count.load(Relaxed))
+        };
+        let mine = [&self.syncs, &self.bad_lines, &self.repeats, &self.renewals];
+        for (mine, more) in mine.into_iter().zip(of(other)) {
+            mine.fetch_add(more, Relaxed);
+        }
+    }
+
     /// Requests so far by (verb, outcome): the outcome is an HTTP status, `other`, or `none` where there was no answer.
     /// Those that never happened are left out.
     pub fn requests(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
@@ -92,5 +107,11 @@ mod tests {
         let seen: Vec<_> = counters.requests().collect();
         let expected = [("get", "200", 1), ("list", "none", 1), ("watch", "504", 2), ("watch", "other", 1)];
         assert_eq!(seen, expected);
+        let sum = Counters::default();
+        sum.syncs.store(2, Relaxed);
+        sum.take_in(&counters);
+        sum.take_in(&counters);
+        assert_eq!(sum.requests().map(|(.., count)| count).collect::<Vec<_>>(), [2, 2, 4, 2]);
+        assert_eq!(sum.syncs.load(Relaxed), 2);
     }
 }

@@ -111,12 +111,12 @@ impl Cluster {
         let renewed = self.prepare().await;
         match renewed.and_then(|recipe| Access::new(recipe, current.protocol, &self.settings)) {
             Ok(access) => {
-                tracing::info!(cluster = %self.name, "credentials were refused and read anew");
+                tracing::info!(cluster = %self.name, "cluster.credentials_renewed");
                 self.door.current.store(Some(access));
                 true
             }
             Err(error) => {
-                tracing::warn!(cluster = %self.name, %error, "credentials were refused and cannot be read anew");
+                tracing::warn!(cluster = %self.name, %error, "cluster.credentials_refused: and they cannot be read anew");
                 false
             }
         }
@@ -161,7 +161,7 @@ impl Cluster {
             }
         };
         if found == Protocol::Http1 {
-            tracing::warn!(cluster = %self.name, "speaks no HTTP/2: each watch takes a connection of its own");
+            tracing::warn!(cluster = %self.name, "cluster.no_http2: each watch takes a connection of its own");
         }
         *self.door.protocol.lock().expect("no panic under this lock") = Some(found);
         Ok(found)

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::reflector::{self, Sink};
-use super::{Cluster, ClusterSpec};
+use super::{Cluster, ClusterSpec, Counters};
 use crate::config;
 use crate::feed::Trunk;
 use crate::feed::hub::{Running, Sources};
@@ -18,8 +18,8 @@ use crate::feed::hub::{Running, Sources};
 pub struct Clusters {
     settings: Arc<config::Upstream>,
     known: ArcSwap<Known>,
-    /// Held by whoever changes `known`.
-    changing: Mutex<()>,
+    /// Held by whoever changes `known`: what clusters that are gone have counted, so that a sum over all never falls.
+    changing: Mutex<Counters>,
 }
 
 #[derive(Clone, Default)]
@@ -67,6 +67,7 @@ impl Clusters {
             }
             known.names.insert(spec.name.clone());
             known.specs.push(spec);
+            None
         });
     }
 
@@ -75,14 +76,29 @@ impl Clusters {
         self.change(|known| {
             known.specs.retain(|spec| &*spec.name != name);
             known.names.remove(name);
-            known.clusters.remove(name);
+            known.clusters.remove(name)
         });
+    }
+
+    /// What was asked of all clusters, those that are gone among them.
+    #[must_use]
+    pub fn counts(&self) -> Counters {
+        let past = self.changing.lock().expect("nothing panics while it holds this lock");
+        let counts = Counters::default();
+        counts.take_in(&past);
+        for cluster in self.known.load().clusters.values() {
+            counts.take_in(&cluster.counters);
+        }
+        counts
     }
 
     /// Puts the clusters in the registry's order.
     pub fn order(&self, specs: &[Arc<ClusterSpec>]) {
         let place = |name: &str| specs.iter().position(|spec| &*spec.name == name);
-        self.change(|known| known.specs.sort_by_key(|spec| place(&spec.name)));
+        self.change(|known| {
+            known.specs.sort_by_key(|spec| place(&spec.name));
+            None
+        });
     }
 
     /// Keeps the sink equal to its kind in the cluster, until what is returned is dropped.
@@ -93,10 +109,13 @@ impl Clusters {
         Running(Box::new(stop))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Known)) {
-        let _alone = self.changing.lock().expect("nothing panics while it holds this lock");
+    /// Changes what is known; `change` returns a cluster that is to be forgotten.
+    fn change(&self, change: impl FnOnce(&mut Known) -> Option<Arc<Cluster>>) {
+        let past = self.changing.lock().expect("nothing panics while it holds this lock");
         let mut known = Known::clone(&self.known.load());
-        change(&mut known);
+        if let Some(forgotten) = change(&mut known) {
+            past.take_in(&forgotten.counters);
+        }
         self.known.store(Arc::new(known));
     }
 
@@ -111,6 +130,7 @@ impl Clusters {
         let cluster = Cluster::connect(spec.clone(), self.settings.clone()).ok()?;
         self.change(|known| {
             known.clusters.entry(cluster.name.clone()).or_insert_with(|| cluster.clone());
+            None
         });
         self.known.load().clusters.get(name).cloned()
     }

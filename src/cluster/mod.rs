@@ -35,7 +35,7 @@ use tokio::sync::Semaphore;
 pub use call::Answer;
 pub use counters::{Counters, Verb};
 pub use eyes::impersonating;
-pub use fault::CallError;
+pub use fault::{CallError, plain};
 pub use known::Clusters;
 pub use lines::{Lines, TooLong};
 pub use load::ClusterError;

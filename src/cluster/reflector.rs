@@ -121,7 +121,7 @@ pub async fn run(
     let look = match Look::of(sink.key()) {
         Ok(look) => look,
         Err(error) => {
-            tracing::error!(cluster = %cluster.name, kind = sink.key().kind.name, %error, "nobody can be impersonated by this name");
+            tracing::error!(cluster = %cluster.name, kind = sink.key().kind.name, %error, "feed.unwatchable: nobody can be impersonated by this name");
             return sink.set_state(State::Forbidden);
         }
     };
@@ -142,6 +142,8 @@ struct Reflector {
     /// The newest version that the sink has.
     position: Option<Rv>,
     opened: Option<Instant>,
+    /// When a watch was last left for a list that a feed asked for.
+    left: Option<Instant>,
     /// What the sink was last told.
     told: Option<State>,
 }
@@ -159,7 +161,7 @@ impl Reflector {
     fn new(cluster: Arc<Cluster>, sink: Arc<dyn Sink>, look: Look, settings: Arc<config::Upstream>) -> Self {
         let position = sink.cursor();
         let course = Course::new(position.is_some());
-        Reflector { cluster, sink, look, settings, course, position, opened: None, told: None }
+        Reflector { cluster, sink, look, settings, course, position, opened: None, left: None, told: None }
     }
 
     async fn follow(&mut self) -> Infallible {
@@ -170,7 +172,7 @@ impl Reflector {
                 Act::List => self.list().await,
                 Act::Watch => self.watch().await,
             };
-            tracing::debug!(cluster = %self.cluster.name, kind = self.sink.key().kind.name, ?act, ?outcome);
+            tracing::debug!(cluster = %self.cluster.name, kind = self.sink.key().kind.name, ?act, ?outcome, "feed.step");
             if matches!(outcome, Outcome::Garbage(_)) {
                 self.cluster.counters.bad_lines.fetch_add(1, Relaxed);
             }
@@ -186,7 +188,7 @@ impl Reflector {
         let Some(trouble) = trouble else { return };
         let is_known = |told: &State| std::mem::discriminant(told) == std::mem::discriminant(&trouble);
         if !self.told.as_ref().is_some_and(is_known) {
-            tracing::warn!(cluster = %self.cluster.name, kind = self.sink.key().kind.name, state = ?trouble, "not following");
+            tracing::warn!(cluster = %self.cluster.name, kind = self.sink.key().kind.name, state = ?trouble, "feed.not_following");
         }
         self.sink.set_state(trouble.clone());
         self.told = Some(trouble);
@@ -198,7 +200,7 @@ impl Reflector {
         if self.told == Some(State::Live) {
             return;
         }
-        tracing::info!(cluster = %self.cluster.name, kind = self.sink.key().kind.name, "following");
+        tracing::info!(cluster = %self.cluster.name, kind = self.sink.key().kind.name, "feed.following");
         self.sink.set_state(State::Live);
         self.told = Some(State::Live);
     }
@@ -233,7 +235,7 @@ impl Reflector {
         let outcome = self.take_initial_events().await;
         if let Outcome::WatchListRefused(why) = &outcome {
             let (cluster, kind) = (&self.cluster.name, self.sink.key().kind.name);
-            tracing::info!(%cluster, kind, why, "no initial events from this apiserver; listing instead");
+            tracing::info!(%cluster, kind, why, "feed.no_initial_events: listing instead");
             self.cluster.refused_initial_events(self.sink.key().kind).await;
         }
         outcome

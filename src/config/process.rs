@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::grammar::{Filter, Size, Switch, Time};
+use super::grammar::{Filter, Size, Switch, Time, Whole};
 use super::table::{Section, Table};
 use super::{GIB, HOUR, MIB, MINUTE};
 
@@ -29,6 +29,8 @@ pub struct Log {
     pub json: bool,
     /// A filter such as `info` or `foretop=debug`.
     pub level: String,
+    /// Lines of one event in one second; 0: any number.
+    pub per_second: u32,
 }
 
 impl Default for Memory {
@@ -45,7 +47,7 @@ impl Default for Drain {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { json: false, level: "info".into() }
+        Log { json: false, level: "info".into(), per_second: 1000 }
     }
 }
 
@@ -85,6 +87,12 @@ impl Section for Log {
             &mut self.level,
             Filter,
             "What is logged: a level, or levels by module, such as `info,foretop::cluster=debug`.",
+        );
+        table.setting(
+            "perSecond",
+            &mut self.per_second,
+            Whole(0, 1_000_000),
+            "How often a second one event is written at most, since clients can cause some at will. What is left out is counted. 0: no limit.",
         );
     }
 }

@@ -8,7 +8,7 @@ use super::epoll::Epoll;
 use super::prefix::Then;
 use super::reason::Reason;
 use super::sessions::unix_ms;
-use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, SlotName, seconds};
+use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, SlotName, StreamState, seconds};
 use super::view::ViewId;
 use crate::kind::Rv;
 use crate::memory;
@@ -209,12 +209,8 @@ impl Core {
         self.forget_grants();
         self.follow_tails();
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
-        let lanes = self.slots.iter().filter(|(_, slot)| slot.socket.line().is_some()).count();
-        self.counters.streams.set(self.slots.len() - lanes);
-        self.counters.lanes.set(lanes);
-        self.counters.lines.set(self.lines.len());
+        self.count_streams();
         self.ping_lines(now);
-        self.count_held();
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());
         self.counters.connections.set(self.connections.len());
@@ -228,6 +224,23 @@ impl Core {
             memory::ask();
         }
         memory::give_back_if_asked();
+    }
+
+    fn count_streams(&self) {
+        let mut states = [0; StreamState::ALL.len()];
+        let mut lanes = 0;
+        for (_, slot) in self.slots.iter() {
+            match slot.socket.line() {
+                Some(_) => lanes += 1,
+                None => states[slot.state() as usize] += 1,
+            }
+        }
+        self.counters.streams.set(self.slots.len() - lanes);
+        self.counters.lanes.set(lanes);
+        self.counters.lines.set(self.lines.len());
+        for (level, count) in self.counters.states.iter().zip(states) {
+            level.set(count);
+        }
     }
 
     /// A socket that has taken no byte for very long, though there is something for it, is reset.

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::feed::Counter;
+use super::reason::Reason;
+use super::refusals::Refusals;
+use super::slot::StreamState;
+use crate::feed::{Counter, Histogram};
 
 /// A number that goes up and down.
 #[derive(Debug, Default)]
@@ -30,6 +33,8 @@ pub struct CoreCounters {
     pub lines: Level,
     /// Views that they show.
     pub lanes: Level,
+    /// Streams in each state, in the order of [`StreamState::ALL`].
+    pub states: [Level; StreamState::ALL.len()],
     /// Views with streams.
     pub views: Level,
     /// Users with streams.
@@ -38,14 +43,18 @@ pub struct CoreCounters {
     pub connections: Level,
     /// Streams opened.
     pub opened: Counter,
-    /// Streams ended, by any reason.
-    pub closed: Counter,
+    /// Streams ended, by reason, in the order of [`Reason::ALL`].
+    pub closed: [Counter; Reason::ALL.len()],
+    /// Turns, from the first event to the last send.
+    pub turns: Histogram,
     /// Sends given to the kernel.
     pub sends: Counter,
     /// Laps over a view's streams that have ended.
     pub laps: Counter,
     /// Microseconds that they took.
     pub lap_us: Counter,
+    /// From a frame's publication by its feed to the send that carried it; of each send of a lap its oldest frame.
+    pub event_to_socket: Histogram,
     /// Bytes that sockets took.
     pub bytes: Counter,
     /// Sends that met a full socket.
@@ -64,14 +73,14 @@ pub struct CoreCounters {
     pub too_old: Counter,
     /// Resumes whose id was newer than anything known.
     pub ahead: Counter,
+    /// Resumes whose id was none of this view's.
+    pub unknown: Counter,
     /// Snapshots handed to streams.
     pub snapshots: Counter,
     /// Streams moved to another scope, and how many of them were told the rows that they gained.
     pub rescoped: Counter,
     /// See `rescoped`.
     pub gained: Counter,
-    /// Streams that wait for bytes, as their tenant has used up its own.
-    pub waiting: Level,
     /// Times that a stream began to wait so.
     pub held: Counter,
     /// Bytes that there were for such streams then.
@@ -85,7 +94,7 @@ pub struct CoreCounters {
     /// Of these, answered by 304.
     pub not_modified: Counter,
     /// Requests refused.
-    pub refused: Counter,
+    pub refused: Refusals,
     /// Connections accepted.
     pub accepted: Counter,
     /// Of these, closed at once since there were too many.

@@ -92,11 +92,12 @@ impl Core {
         }
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));
-        self.end_opening(opening, &bytes);
+        let reason = if why == Refusal::Full { Reason::Backpressure } else { Reason::Unavailable };
+        self.end_opening(opening, &bytes, reason);
     }
 
     /// Ends a stream that has had nothing but its head, with these chunks.
-    pub(super) fn end_opening(&mut self, opening: Opening, chunks: &[u8]) {
+    pub(super) fn end_opening(&mut self, opening: Opening, chunks: &[u8], reason: Reason) {
         let Opening { bearer, pass, version, .. } = opening;
         let mut bytes = Vec::new();
         version.append_last(chunks, &mut bytes);
@@ -106,7 +107,7 @@ impl Core {
             let _ = rustix::net::send(socket, &bytes, flags);
         }
         self.release_from(&bearer, pass);
-        self.counters.closed.add(1);
+        self.counters.closed[reason as usize].add(1);
     }
 
     /// Closes a stream's socket so that the peer hears of it at once and nothing more is kept for it.
@@ -152,7 +153,7 @@ impl Core {
             self.passes.release(slot.pass);
         } else {
             self.release(slot.pass);
-            self.counters.closed.add(1);
+            self.counters.closed[reason as usize].add(1);
             shut_down_after_last_event(&slot);
         }
         drop(slot);

@@ -145,7 +145,7 @@ impl Core {
             Ok(scope) => Some((opening, scope)),
             Err(loss) => {
                 match opening.bearer {
-                    Bearer::Socket(_) => self.end_opening(opening, &loss.event()),
+                    Bearer::Socket(_) => self.end_opening(opening, &loss.event(), loss.reason()),
                     Bearer::Lane(line, lane) => {
                         self.passes.release(opening.pass);
                         self.lose_lane(line, lane, &loss);
@@ -215,7 +215,8 @@ impl Core {
         let rv = match resume {
             // A version is a place only in the set that it was a version of.
             Some(ResumeId::At(rv, named)) if shown && named == mark => rv,
-            _ => {
+            other => {
+                self.counters.unknown.add(u64::from(other.is_some()));
                 self.say_view(name.id, false);
                 return self.want_snapshot(name);
             }

@@ -17,7 +17,7 @@
 //! - [`grow`]: a feed's new blocks go into the logs, by [`dispatch`]. [`catchup`]: from a place to the log's end.
 //! - [`end`]: how a stream ends, and [`reason`] why; `rights`: what becomes of streams whose right is another
 //!   one, or over; [`sessions`]: when that is; `rotation`: streams that were open for long.
-//! - [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts; [`quota`] has the streams of a tenant wait that has used up its bytes.
+//! - [`counters`] and [`refusals`]: what is counted. [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts; [`quota`] has the streams of a tenant wait that has used up its bytes.
 
 pub mod asking;
 pub mod beat;
@@ -47,6 +47,7 @@ pub mod prefix;
 pub mod quota;
 pub mod reason;
 pub mod record;
+pub mod refusals;
 pub mod request;
 pub mod rescope;
 mod rights;

@@ -338,7 +338,7 @@ impl Core {
     }
 
     pub(super) fn refused(&mut self, why: Refusal, manner: &Manner) {
-        self.counters.refused.add(1);
+        self.counters.refused.count(why);
         self.record_denied(why, manner);
         tracing::debug!(client = %manner.client, code = why.code(), "request.refused");
     }

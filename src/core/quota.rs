@@ -224,13 +224,6 @@ impl Core {
         }
     }
 
-    /// Counts who is in line.
-    pub(super) fn count_held(&mut self) {
-        if self.quotas.is_some() {
-            self.counters.waiting.set(self.slots.iter().filter(|(_, slot)| slot.is(HELD)).count());
-        }
-    }
-
     /// A stream's turn has come. Returns how much it has to send.
     fn step_forward(&mut self, name: SlotName, now: Instant) -> usize {
         if !self.slots.named(name).is_some_and(|slot| slot.is(HELD)) {

@@ -34,6 +34,24 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every one, in the order of their declaration.
+    pub const ALL: [Reason; 14] = [
+        Reason::ClientGone,
+        Reason::Forbidden,
+        Reason::Absent,
+        Reason::Unauthenticated,
+        Reason::Unavailable,
+        Reason::Gone,
+        Reason::Denied,
+        Reason::ScopeChanged,
+        Reason::AuthzUnavailable,
+        Reason::AuthExpired,
+        Reason::Rotated,
+        Reason::Backpressure,
+        Reason::ServerShutdown,
+        Reason::NoEpoll,
+    ];
+
     /// The word in logs and audit records.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -53,5 +71,18 @@ impl Reason {
             Reason::ServerShutdown => "server_shutdown",
             Reason::NoEpoll => "no_epoll",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    #[test]
+    fn each_stands_at_its_number() {
+        for (index, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index, "{reason:?}");
+        }
+        assert_eq!(Reason::NoEpoll as usize + 1, Reason::ALL.len());
     }
 }

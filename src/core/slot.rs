@@ -159,7 +159,64 @@ pub struct Slot {
     pub flags: u16,
 }
 
+/// How a stream is doing, as it is shown and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamState {
+    /// In its view's log, and its socket takes what there is.
+    Live,
+    /// It has still to get something from outside the log, or its socket is full.
+    CatchingUp,
+    /// Its socket takes nothing, and it has left the log.
+    Behind,
+    /// Its tenant has used up its bytes.
+    Held,
+    /// It waits for a snapshot.
+    Waiting,
+    /// Its last event is on its way.
+    Ending,
+}
+
+impl StreamState {
+    /// Every one, in the order of their declaration.
+    pub const ALL: [StreamState; 6] = [
+        StreamState::Live,
+        StreamState::CatchingUp,
+        StreamState::Behind,
+        StreamState::Held,
+        StreamState::Waiting,
+        StreamState::Ending,
+    ];
+
+    /// The word in `/debug/streams` and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            StreamState::Live => "live",
+            StreamState::CatchingUp => "catching_up",
+            StreamState::Behind => "behind",
+            StreamState::Held => "held",
+            StreamState::Waiting => "waiting",
+            StreamState::Ending => "ending",
+        }
+    }
+}
+
 impl Slot {
+    /// How the stream is doing.
+    #[must_use]
+    pub fn state(&self) -> StreamState {
+        match self.at {
+            _ if self.is(ENDING) => StreamState::Ending,
+            _ if self.is(HELD) => StreamState::Held,
+            At::Log(_) if !self.is(BLOCKED) => StreamState::Live,
+            At::Log(_) | At::Prefix(..) => StreamState::CatchingUp,
+            At::Behind(_) => StreamState::Behind,
+            At::Line(_) if self.is(BLOCKED) => StreamState::CatchingUp,
+            At::Line(_) => StreamState::Live,
+            At::Waiting | At::Pausing => StreamState::Waiting,
+        }
+    }
+
     /// Whether a flag is set; of several, one of them.
     pub fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
@@ -283,6 +340,14 @@ mod tests {
     #[test]
     fn a_stream_is_a_slot_of_one_cache_line() {
         assert_eq!(size_of::<Option<Slot>>(), 64);
+    }
+
+    #[test]
+    fn each_state_stands_at_its_number() {
+        for (index, state) in StreamState::ALL.into_iter().enumerate() {
+            assert_eq!(state as usize, index, "{state:?}");
+        }
+        assert_eq!(StreamState::Ending as usize + 1, StreamState::ALL.len());
     }
 
     #[test]

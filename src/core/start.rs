@@ -29,7 +29,7 @@ use super::quota::Quotas;
 use super::ring::Sender;
 use super::sessions::Revocations;
 use super::sessions::unix_ms;
-use super::slot::{At, BLOCKED, ENDING, HELD, SlotId, Slots};
+use super::slot::{At, SlotId, Slots, StreamState};
 use super::turn;
 use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
 use crate::feed::ledger::Thing;
@@ -244,7 +244,11 @@ impl Core {
         let (number, sent) = (slot.number, slot.sent);
         let now = unix_ms();
         let opened_ms = now - slot.opened.age(now);
-        let (is_ending, is_held, is_blocked) = (slot.is(ENDING), slot.is(HELD), slot.is(BLOCKED) || is_stuck);
+        // What is in the way of its line's socket is in its way.
+        let state = match slot.state() {
+            StreamState::Live if is_stuck => StreamState::CatchingUp,
+            state => state,
+        };
         let view = self.view(view_id);
         let feed = view.key.feed;
         let namespace = view.key.scope.namespace();
@@ -252,14 +256,6 @@ impl Core {
             At::Log(cursor) => view.log.lag(cursor),
             At::Prefix(segment, offset) => self.prefixes.bytes(segment).len() - offset as usize,
             At::Behind(_) | At::Waiting | At::Pausing | At::Line(_) => 0,
-        };
-        let state = match at {
-            _ if is_ending => "ending",
-            _ if is_held => "held",
-            At::Log(_) if !is_blocked => "live",
-            At::Log(_) | At::Prefix(..) => "catching_up",
-            At::Behind(_) => "behind",
-            At::Waiting | At::Pausing | At::Line(_) => "waiting",
         };
         let key = self.feed(feed).feed.key.clone();
         StreamLine {
@@ -273,7 +269,7 @@ impl Core {
             lag,
             core: self.id,
             view: view_id,
-            state,
+            state: state.name(),
             line,
         }
     }

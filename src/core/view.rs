@@ -77,6 +77,10 @@ pub struct View {
     pub turned: Option<Instant>,
     /// A block that is being taken has a frame for it.
     pub touched: bool,
+    /// When the oldest frame was published that no lap has begun to send.
+    pub oldest: Option<Instant>,
+    /// The same of the lap that is under way, or of the newest one.
+    pub carries: Option<Instant>,
     /// A lap is due then.
     pub due: Option<Instant>,
     /// Streams that wait for a snapshot.
@@ -139,6 +143,8 @@ impl View {
             lap: None,
             turned: None,
             touched: false,
+            oldest: None,
+            carries: None,
             due: None,
             waiting: Vec::new(),
             asked: None,

@@ -39,3 +39,34 @@ pub struct Counters {
     /// Times that the journal began anew.
     pub resets: Counter,
 }
+
+impl Counters {
+    /// Adds what another feed has counted.
+    pub fn take_in(&self, other: &Counters) {
+        let of = |counters: &'_ Counters| {
+            let Counters { events_in, suppressed, diffed, encodings, snapshots, lists, bookmarks, resets } =
+                counters;
+            [events_in, suppressed, diffed, encodings, snapshots, lists, bookmarks, resets].map(Counter::get)
+        };
+        let Counters { events_in, suppressed, diffed, encodings, snapshots, lists, bookmarks, resets } = self;
+        let mine = [events_in, suppressed, diffed, encodings, snapshots, lists, bookmarks, resets];
+        for (mine, more) in mine.into_iter().zip(of(other)) {
+            mine.add(more);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_take_in_each_count_for_itself() {
+        let (sum, one) = (Counters::default(), Counters::default());
+        one.events_in.add(1);
+        one.resets.add(8);
+        sum.take_in(&one);
+        sum.take_in(&one);
+        assert_eq!((sum.events_in.get(), sum.suppressed.get(), sum.resets.get()), (2, 0, 16));
+    }
+}

@@ -6,7 +6,7 @@
 
 mod selectors;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::post::{CoreId, Mail, Post};
-use super::{Feed, FeedKey, Scope, Shared, Trunk};
+use super::{Counters, Feed, FeedKey, Heard, Histogram, Scope, Shared, Trunk};
 use crate::wire::refusal::Refusal;
 
 /// What feeds feeds: the reflectors, or whatever takes their place.
@@ -53,6 +53,28 @@ pub struct Hub {
     shared: Shared,
     limits: Limits,
     kept: Mutex<HashSet<FeedKey>>,
+    /// What feeds that have ended have counted: a sum over all feeds never falls. Locked after `feeds`.
+    past: Mutex<BTreeMap<Shown, Counters>>,
+}
+
+/// What feeds show that are counted together, in words of ours: few, whatever the number of clusters and selectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shown {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// [`super::Rows::word`].
+    pub rows: &'static str,
+    /// `some` where a selector narrows them, else `none`.
+    pub selector: &'static str,
+}
+
+impl Shown {
+    /// Of feeds with such a key.
+    #[must_use]
+    pub fn of(key: &FeedKey) -> Self {
+        let selector = if key.selector.is_some() { "some" } else { "none" };
+        Shown { kind: key.kind.name, rows: key.rows.word(), selector }
+    }
 }
 
 /// Bounds on feeds.
@@ -124,6 +146,7 @@ impl Hub {
             shared,
             limits,
             kept: Mutex::default(),
+            past: Mutex::default(),
         });
         let task = run(Arc::downgrade(&hub), received);
         (hub, task)
@@ -186,33 +209,39 @@ impl Hub {
             entry.idle_since = None;
             return Ok(entry.feed.clone());
         }
+        self.start(&mut feeds, key, |heard| Feed::of_source(key.clone(), &self.shared, heard))
+    }
+
+    /// Puts a feed, of which there is none yet, on its source, which is started if need be.
+    fn start(
+        &self,
+        feeds: &mut Feeds,
+        key: &FeedKey,
+        make: impl FnOnce(Arc<Heard>) -> Arc<Feed>,
+    ) -> Result<Arc<Feed>, Refusal> {
         if feeds.entries.len() >= self.limits.feeds || self.shared.ledger.is_full() {
             return Err(Refusal::Full);
         }
         if !feeds.make_room_for(key, self.limits.selectors) {
             return Err(Refusal::TooManySelectors);
         }
-        let (feed, source) = self.start(&mut feeds, key)?;
+        let runs = feeds.sources.get(&key.source()).and_then(Weak::upgrade);
+        let trunk = runs.as_ref().map_or_else(|| Trunk::new(key), |source| source.trunk.clone());
+        let feed = make(trunk.heard.clone());
+        trunk.join(feed.clone());
+        let source = if let Some(source) = runs {
+            source
+        } else {
+            let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
+            let source = Arc::new(Source { trunk, _running: running });
+            feeds.sources.insert(key.source(), Arc::downgrade(&source));
+            source
+        };
         tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.started");
         let entry = Entry { feed: feed.clone(), source, idle_since: None, lists_seen: 0 };
         feeds.entries.insert(key.clone(), entry);
-        self.publish(&feeds);
+        self.publish(feeds);
         Ok(feed)
-    }
-
-    /// A feed on its source, which is started if need be.
-    fn start(&self, feeds: &mut Feeds, key: &FeedKey) -> Result<(Arc<Feed>, Arc<Source>), Refusal> {
-        let runs = feeds.sources.get(&key.source()).and_then(Weak::upgrade);
-        let trunk = runs.as_ref().map_or_else(|| Trunk::new(key), |source| source.trunk.clone());
-        let feed = Feed::of_source(key.clone(), &self.shared, trunk.heard.clone());
-        trunk.join(feed.clone());
-        if let Some(source) = runs {
-            return Ok((feed, source));
-        }
-        let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
-        let source = Arc::new(Source { trunk, _running: running });
-        feeds.sources.insert(key.source(), Arc::downgrade(&source));
-        Ok((feed, source))
     }
 
     /// Ends every feed of a cluster that has left the registry, or whose settings have changed.
@@ -222,6 +251,7 @@ impl Hub {
             let stays = &*key.cluster != cluster;
             if !stays {
                 entry.end();
+                self.remember(&entry.feed);
             }
             stays
         });
@@ -245,6 +275,31 @@ impl Hub {
     #[must_use]
     pub fn count(&self) -> usize {
         self.directory.load().feeds.len()
+    }
+
+    /// What all feeds have counted, those that have ended among them, by what they show.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<Shown, Counters> {
+        let feeds = self.lock();
+        let mut counts: BTreeMap<Shown, Counters> = BTreeMap::new();
+        for (shown, past) in self.lock_past().iter() {
+            counts.entry(*shown).or_default().take_in(past);
+        }
+        for entry in feeds.entries.values() {
+            counts.entry(Shown::of(&entry.feed.key)).or_default().take_in(&entry.feed.counters);
+        }
+        counts
+    }
+
+    /// The feed is about to be forgotten.
+    fn remember(&self, feed: &Feed) {
+        self.lock_past().entry(Shown::of(&feed.key)).or_default().take_in(&feed.counters);
+    }
+
+    /// How late what apiservers told of new objects came, measured by the objects' own time of creation.
+    #[must_use]
+    pub fn lateness(&self) -> &Histogram {
+        &self.shared.lateness
     }
 
     fn ask(&self, ask: Ask) {
@@ -289,6 +344,7 @@ impl Hub {
             let stays = idle < self.limits.linger;
             if !stays {
                 entry.end();
+                self.remember(&entry.feed);
                 tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.ended");
             }
             stays
@@ -329,6 +385,10 @@ impl Hub {
         self.feeds.lock().expect("nothing panics while it holds the hub's lock")
     }
 
+    fn lock_past(&self) -> MutexGuard<'_, BTreeMap<Shown, Counters>> {
+        self.past.lock().expect("nothing panics while it holds this lock")
+    }
+
     fn lock_kept(&self) -> MutexGuard<'_, HashSet<FeedKey>> {
         self.kept.lock().expect("nothing panics while it holds this lock")
     }
@@ -350,3 +410,6 @@ async fn run(hub: Weak<Hub>, mut asks: mpsc::UnboundedReceiver<Ask>) {
         hub.answer(ask);
     }
 }
+
+#[cfg(test)]
+mod tests;

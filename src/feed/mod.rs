@@ -11,6 +11,7 @@ mod answers;
 pub mod block;
 mod counters;
 pub mod heard;
+mod histogram;
 pub mod hub;
 pub mod journal;
 mod key;
@@ -36,6 +37,7 @@ use jiff::Timestamp;
 use self::block::{Block, Content};
 pub use self::counters::{Counter, Counters};
 pub use self::heard::Heard;
+pub use self::histogram::Histogram;
 use self::journal::{Bounds, Journal, Tail};
 pub use self::key::{Eyes, FeedKey, KubeUser, Rows};
 use self::ledger::{Charge, Ledger, Thing};
@@ -67,6 +69,7 @@ pub struct Feed {
     ledger: Arc<Ledger>,
     bounds: Bounds,
     away_after: Duration,
+    lateness: Arc<Histogram>,
     /// Shared with all feeds of its source.
     heard: Arc<Heard>,
 }
@@ -125,6 +128,8 @@ pub struct Shared {
     pub journal: config::Journal,
     /// After how long without upstream each stream is told.
     pub away_after: Duration,
+    /// How late watches told of new objects, over all feeds.
+    pub lateness: Arc<Histogram>,
 }
 
 impl Shared {
@@ -137,6 +142,7 @@ impl Shared {
             ledger: Ledger::new(usize::MAX),
             journal: config::Journal::default(),
             away_after: feeds.away_after,
+            lateness: Arc::default(),
         }
     }
 }
@@ -181,6 +187,7 @@ impl Feed {
             ledger: shared.ledger.clone(),
             bounds: Bounds { age: shared.journal.age, bytes: shared.journal.max_bytes },
             away_after: shared.away_after,
+            lateness: shared.lateness.clone(),
             heard,
         })
     }

@@ -25,6 +25,9 @@ pub enum State {
 }
 
 impl State {
+    /// Every word of [`State::word`].
+    pub const WORDS: [&str; 6] = ["syncing", "ok", "failed", "forbidden", "absent", "unauthenticated"];
+
     /// The word in `/debug/feeds` and metrics.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -13,6 +13,7 @@ fn feed_of(posts: Arc<[Post]>) -> Arc<Feed> {
         ledger: Ledger::new(usize::MAX),
         journal: config::Journal::default(),
         away_after: Duration::ZERO,
+        lateness: Arc::default(),
     };
     let kind = crate::kind::by_name("pods").expect("one of the 22");
     Feed::new(FeedKey::own("east".into(), kind), &shared)

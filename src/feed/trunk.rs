@@ -77,9 +77,14 @@ impl Trunk {
     /// Puts a feed on the source.
     pub fn join(&self, feed: Arc<Feed>) {
         let mut outlets = self.lock();
+        if outlets.feeds.is_empty() && outlets.waiting.is_empty() && feed.cursor().is_some() {
+            // It has its rows from before: the source goes on from where it stands.
+            outlets.feeds.push(feed);
+            return self.ask(&outlets);
+        }
         let donated = outlets.feeds.iter().find_map(|donor| donor.donate(&feed.key));
         if let Some((rv, objects, incarnation)) = donated {
-            feed.replace(rv, objects, incarnation.as_deref());
+            feed.take_list(rv, objects, incarnation.as_deref());
             outlets.tell(&feed);
             outlets.feeds.push(feed);
         } else {

@@ -29,12 +29,17 @@ impl Feed {
     /// `epoch` names the cluster's incarnation (the uid of its kube-system namespace) where it could be read; another epoch
     /// than before, or a version that falls, begins a new journal. The state becomes [`State::Live`].
     pub fn replace(&self, rv: Rv, objects: Vec<Object>, epoch: Option<&str>) {
+        self.counters.lists.add(1);
+        self.take_list(rv, objects, epoch);
+    }
+
+    /// The same with a list that another feed of the source has donated.
+    pub(super) fn take_list(&self, rv: Rv, objects: Vec<Object>, epoch: Option<&str>) {
         let mut writer = self.lock();
         let writer = &mut *writer;
         if writer.ended {
             return;
         }
-        self.counters.lists.add(1);
         let other_epoch = matches!((&writer.epoch, epoch), (Some(old), Some(new)) if old != new);
         if let Some(epoch) = epoch {
             writer.epoch = Some(epoch.to_owned());
@@ -94,7 +99,14 @@ impl Feed {
             writer.head = rv;
             match delta {
                 None => self.counters.suppressed.add(1),
-                Some(delta) => self.frame(&mut batch, &mut writer.scratch, &delta, (Some(rv), rv), now),
+                Some(delta) => {
+                    if let (Op::Added, Some(created)) = (delta.op, delta.row.created()) {
+                        // An apiserver's clock may be ahead of ours.
+                        let late = Duration::try_from(now.duration_since(created)).unwrap_or_default();
+                        self.lateness.observe(late);
+                    }
+                    self.frame(&mut batch, &mut writer.scratch, &delta, (Some(rv), rv), now);
+                }
             }
         }
         // A version that moved without a frame can wait for the next tick: it only keeps resume ids young.

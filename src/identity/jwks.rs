@@ -157,6 +157,15 @@ impl Jwks {
         }
     }
 
+    /// Fetches the keys now. Returns how many there are.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub async fn look(&self) -> Result<usize, KeysError> {
+        self.fetch(None).await?;
+        Ok(self.known.load().set.len())
+    }
+
     /// Fetches the keys; `asked`: because of a token, at this time.
     async fn fetch(&self, asked: Option<UnixSeconds>) -> Result<(), KeysError> {
         let number = self.started.fetch_add(1, Relaxed) + 1;

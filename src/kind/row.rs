@@ -42,6 +42,17 @@ impl Row {
         Row { clock, ..Row::fixed(json) }
     }
 
+    /// When its object was created, in whole seconds, where the row says so.
+    #[must_use]
+    pub fn created(&self) -> Option<Timestamp> {
+        // Quotes within a text are escaped, so this is the field and no text.
+        const FIELD: &[u8] = br#""createdAt":""#;
+        let at = memchr::memmem::find(&self.json, FIELD)? + FIELD.len();
+        let text = &self.json[at..];
+        let end = memchr::memchr(b'"', text)?;
+        std::str::from_utf8(&text[..end]).ok()?.parse().ok()
+    }
+
     /// Appends the row's JSON as it reads at `now`.
     pub fn write(&self, now: Timestamp, out: &mut Vec<u8>) {
         let Some(hole) = &self.clock else {
@@ -58,5 +69,23 @@ impl Row {
     #[must_use]
     pub fn max_len(&self) -> usize {
         self.json.len() + if self.clock.is_some() { 24 } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_when_its_object_was_created_and_no_text_in_it_does() {
+        let created = |json: &str| Row::fixed(json.as_bytes().to_vec()).created();
+        let time = "2026-05-01T12:00:00Z";
+        let row = format!(
+            r#"{{"name":"a","message":"\"createdAt\":\"2001-01-01T00:00:00Z\"","createdAt":"{time}"}}"#
+        );
+        assert_eq!(created(&row), Some(time.parse().unwrap()));
+        for row in [r#"{"name":"a"}"#, r#"{"createdAt":"soon"}"#, r#"{"createdAt":""}"#, r#"{"createdAt":"#] {
+            assert_eq!(created(row), None, "{row}");
+        }
     }
 }

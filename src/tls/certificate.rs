@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use xxhash_rust::xxh3::xxh3_128;
@@ -157,6 +158,22 @@ fn certificates(path: &Path, contents: &[u8]) -> Result<Vec<CertificateDer<'stat
         return Err(TlsError::Empty { path: path.to_owned(), what: "certificate" });
     }
     Ok(certificates)
+}
+
+/// When a certificate ends. `None`: it is none.
+#[must_use]
+pub fn not_after(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let end_entity = webpki::EndEntityCert::try_from(certificate).ok()?;
+    // Judged at a time at which no certificate is good any more, by nobody: its own dates are looked at first.
+    let never = UnixTime::since_unix_epoch(Duration::from_hours(24 * 365 * 10_000));
+    let judged =
+        end_entity.verify_for_usage(&[], &[], &[], never, webpki::KeyUsage::server_auth(), None, None);
+    match judged.err()? {
+        webpki::Error::CertExpired { not_after, .. } => {
+            Timestamp::from_second(i64::try_from(not_after.as_secs()).ok()?).ok()
+        }
+        _ => None,
+    }
 }
 
 /// The DNS and URI names of a client's certificate, which was verified.

@@ -29,8 +29,8 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-pub use self::certificate::TlsError;
 use self::certificate::{Files, names};
+pub use self::certificate::{TlsError, not_after};
 use self::pump::Pump;
 use crate::config::{Config, Tls};
 use crate::core::listener::listen;

@@ -97,6 +97,55 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every one.
+    pub const ALL: [Refusal; 45] = [
+        Refusal::BadRequest,
+        Refusal::NeedsTls,
+        Refusal::BadNamespace,
+        Refusal::BadSelector,
+        Refusal::BadRows,
+        Refusal::TooManySelectors,
+        Refusal::OneNamespace,
+        Refusal::Unauthenticated,
+        Refusal::BadToken,
+        Refusal::NoKeys,
+        Refusal::Forbidden,
+        Refusal::Denied,
+        Refusal::IdentityRefused,
+        Refusal::AuthzUnavailable,
+        Refusal::WrongHost,
+        Refusal::CrossSite,
+        Refusal::TwoCredentials,
+        Refusal::NotJson,
+        Refusal::BadChecks,
+        Refusal::TooManyChecks,
+        Refusal::BadViews,
+        Refusal::UnknownStream,
+        Refusal::StreamElsewhere,
+        Refusal::UnknownCluster,
+        Refusal::NotFound,
+        Refusal::Absent,
+        Refusal::MethodNotAllowed { head: true },
+        Refusal::MethodNotAllowed { head: false },
+        Refusal::PostOnly,
+        Refusal::Timeout,
+        Refusal::BodyTooLarge,
+        Refusal::BodyTooLong,
+        Refusal::UriTooLong,
+        Refusal::TooManyStreams,
+        Refusal::TenantStreams,
+        Refusal::TenantConnects,
+        Refusal::TenantBytes,
+        Refusal::TooManyConnects,
+        Refusal::HeadTooLarge,
+        Refusal::Full,
+        Refusal::Unavailable,
+        Refusal::Draining,
+        Refusal::NotHere,
+        Refusal::UpstreamTimeout,
+        Refusal::UpstreamFailed,
+    ];
+
     /// The HTTP status.
     #[must_use]
     pub const fn status(self) -> (u16, &'static str) {
@@ -323,5 +372,21 @@ impl Refusal {
         }
         let body = format!(r#"{{"error":{{"code":"{}","message":"{words}"}}}}"#, self.code());
         ("application/json", body + "\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_them_are_all_that_have_a_code() {
+        let source = include_str!("refusal.rs");
+        let codes =
+            source.split("const fn code").nth(1).expect("the codes").split("/// What a person").next();
+        let named = codes.unwrap_or_default().matches("=> \"").count();
+        let mut known: Vec<&str> = Refusal::ALL.iter().map(|why| why.code()).collect();
+        known.dedup();
+        assert_eq!(known.len(), named, "a refusal is missing in ALL");
     }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Signing in for real (part of make e2e): a certified OpenID Connect provider, a Chromium, and Foretop over TLS before a simulated cluster.
+# Signing in for real, and the console (part of make e2e): a certified OpenID Connect provider, a Chromium, and Foretop over TLS before a simulated cluster.
 # Needs node, npm, openssl and a chromium; where one is missing it says so and tests nothing. FORETOP: a binary to use instead of building one.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -38,6 +38,8 @@ cp "$here"/*.mjs "$modules/"
 
 foretop=${FORETOP:-}
 if [ -z "$foretop" ]; then
+  # The console goes into it.
+  (cd "$root/web" && npm ci --ignore-scripts >"$work/npm.log" 2>&1 && npm run build >>"$work/npm.log" 2>&1)
   (cd "$root" && cargo build --quiet)
   foretop=$root/target/debug/foretop
 fi
@@ -72,12 +74,13 @@ auth:
   oidc: {issuer: "http://localhost:$provider", clientId: foretop, clientSecretFile: $work/client-secret}
   session: {keys: [$work/session.key], refreshEvery: 10s}
   bearer: {issuer: "http://localhost:$provider", audiences: ["https://localhost:$port"]}
-authorization: {mode: shared}
+authorization: {mode: raw}
+access: {adminGroups: [ops]}
 state: {dir: $work/state}
 manage: {listen: "off"}
 YAML
 
-"$foretop" sim --clusters 1 --pods 50 --churn 5 --listen "127.0.0.1:$sim" --kubeconfig-out "$work/kubeconfig" >"$work/sim.log" 2>&1 &
+"$foretop" sim --clusters 1 --pods 300 --churn 5 --listen "127.0.0.1:$sim" --kubeconfig-out "$work/kubeconfig" >"$work/sim.log" 2>&1 &
 pids+=($!)
 until_says "$work/sim.log" "sim-1 is at"
 (cd "$modules" && PORT=$provider FORETOP_URL=https://localhost:$port NODE_EXTRA_CA_CERTS=$work/tls.crt exec node provider.mjs) \
@@ -89,3 +92,5 @@ pids+=($!)
 until_says "$work/foretop.log" "server.started"
 
 (cd "$modules" && CHROMIUM=$chromium FORETOP_URL=https://localhost:$port PROVIDER_URL=http://localhost:$provider timeout 300 node sign-in.mjs)
+(cd "$modules" && CHROMIUM=$chromium FORETOP_URL=https://localhost:$port PROVIDER_URL=http://localhost:$provider SIM_URL=http://127.0.0.1:$sim \
+  CLUSTERS_FILE=$work/clusters.yaml timeout 600 node console.mjs)

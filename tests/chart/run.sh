@@ -103,6 +103,10 @@ for kinds in all none off ' ' pods 'core,pods' ' pods , networking ,,pvs,'; do
 done
 
 echo "== the chart: what it renders"
+render "${header[@]}" --set prometheusRule.enabled=true --set prometheusRule.labels.release=prometheus --show-only templates/prometheusrule.yaml >"$work/rules.yaml"
+rules=$(grep -c -- '- alert: ' "$root/deploy/alerts/foretop.yaml")
+[ "$(grep -cE -- '^ +(- )?alert: ' "$work/rules.yaml")" = "$rules" ] || die "the chart does not render the $rules alerts of deploy/alerts"
+grep -qF 'release: prometheus' "$work/rules.yaml" || die "the PrometheusRule has not the labels that it was given"
 has() { grep -qF -- "$2" "$work/$1.yaml" || die "$1 has no \`$2\`"; }
 has_not() { ! grep -qF -- "$2" "$work/$1.yaml" || die "$1 has \`$2\`"; }
 # The interface of the contract's chart: the variable of the kinds only where they are said; that of the cap always, so that 0 switches it off.

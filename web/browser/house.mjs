@@ -101,12 +101,13 @@ access: {adminGroups: [operators]}
     await replica.child.ended;
   }
 
-  /** The streams that a replica has open, as an admin sees them. */
+  /** The multiplexed streams that a replica has open, as an admin sees them. */
   async streams(replica) {
     const response = await fetch(`http://127.0.0.1:${replica.port}/debug/streams`, {
       headers: { "x-forwarded-user": "admin", "x-forwarded-groups": "operators" },
     });
-    return response.json();
+    // Each of its views has a line too.
+    return (await response.json()).filter(({ kind }) => kind === "");
   }
 
   /** A simulated cluster's own word on a resource: uid → name and labels. */
@@ -137,7 +138,7 @@ access: {adminGroups: [operators]}
       `daemon off; pid ${this.work}/nginx.pid; error_log ${this.work}/nginx.log; events {}
 http { access_log off; ${temp}
   server { listen 127.0.0.1:${port};
-    location / { proxy_pass http://127.0.0.1:${target}; proxy_http_version 1.1; proxy_set_header Host $http_host;
+    location / { proxy_pass http://127.0.0.1:${target}; proxy_http_version 1.0; proxy_set_header Host $http_host;
       proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; } } }\n`,
     );
     this.run("nginx", "nginx", ["-c", conf, "-e", join(this.work, "nginx.log")]);

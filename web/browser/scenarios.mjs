@@ -5,6 +5,7 @@ import { eventually, pause } from "./house.mjs";
 import { LISTS, Tabs } from "./tabs.mjs";
 
 const TABS = 50;
+const NAMESPACES = LISTS[3];
 
 /** A house with one Foretop and a browser before it; `shape` may put something between. */
 async function housed({ house, browser }, { sim, shape, context = {} } = {}) {
@@ -24,16 +25,18 @@ const oneStream = async (house, foretop) => {
 
 export const scenarios = {
   "fifty tabs with four live lists each are one stream": {
+    // Tabs share a few processes: fifty of their own are more than a small machine has memory for. Nothing of the test hangs on it.
+    args: ["--renderer-process-limit=4"],
     async run({ house, browser, isLong }) {
       const { foretop, tabs } = await housed({ house, browser });
-      const took = await tabs.honest(async () => {
+      await tabs.honest(async () => {
         await tabs.openMany(TABS);
         await tabs.are(["live"]);
-        const last = await tabs.open();
-        await eventually("the last tab's lists are whole", async () => (await last.evaluate(() => window.lists.wholeAfterMs())) !== null);
         if (isLong) await pause(600_000);
-        return last.evaluate(() => window.lists.wholeAfterMs());
       });
+      const last = await tabs.open();
+      await eventually("the last tab's lists are whole", async () => (await last.evaluate(() => window.lists.wholeAfterMs())) !== null);
+      const took = await last.evaluate(() => window.lists.wholeAfterMs());
       assert.ok(took < 1_000, `the 51st tab took ${took} ms`);
       await eventually("one stream", () => oneStream(house, foretop));
       assert.equal((await tabs.health()).home, "worker");
@@ -49,9 +52,7 @@ export const scenarios = {
       const other = { ...LISTS[0], kind: "deployments" };
       const victim = await tabs.open([other]);
       await tabs.are(["live"]);
-      tabs.leave(victim);
-      const session = await tabs.context.newCDPSession(victim);
-      await session.send("Page.crash").catch(() => {});
+      await tabs.kill(victim);
       await eventually("its view is closed", async () => (await tabs.health()).views === LISTS.length || (await tabs.health()), 30_000);
       await eventually("one stream", () => oneStream(house, foretop));
       await tabs.are(["live"]);
@@ -108,10 +109,8 @@ export const scenarios = {
       await tabs.are(["live"]);
       assert.equal((await tabs.health()).home, "leader");
       await eventually("one stream", () => oneStream(house, foretop));
-      tabs.leave(first);
       await tabs.honest(async () => {
-        const session = await tabs.context.newCDPSession(first);
-        await session.send("Page.crash").catch(() => {});
+        await tabs.kill(first);
         await eventually("another leads", async () => (await tabs.health()).opened === 1 && (await oneStream(house, foretop)));
         await tabs.are(["live"]);
       });
@@ -158,11 +157,13 @@ export const scenarios = {
 
   "behind an nginx that buffers, lists are polled": {
     needs: ["nginx"],
-    async run({ house, browser }) {
-      const { tabs } = await housed({ house, browser }, { sim: { churn: 1 }, shape: ({ port }) => house.startNginx(port) });
-      await tabs.openMany(2);
-      await tabs.honest(() => tabs.are(["polling"]));
-      await tabs.equalSource(house);
+    async run({ house, browser, isLong }) {
+      const { tabs } = await housed({ house, browser }, { sim: { churn: 0 }, shape: ({ port }) => house.startNginx(port) });
+      // A few rows stay in the proxy's buffer, head and all. Of many it passes on the most, and nothing after them: it takes two heartbeats, twice, to tell.
+      const lists = isLong ? LISTS : [NAMESPACES];
+      await tabs.openMany(2, lists);
+      await tabs.honest(() => tabs.are(["polling"], isLong ? 120_000 : 30_000));
+      await tabs.equalSource(house, lists);
     },
   },
 

@@ -13,7 +13,7 @@ if [ -z "$foretop" ]; then
 fi
 port=$(node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})')
 log=$(mktemp)
-env -u FORETOP_FIXTURES "$foretop" demo --listen "127.0.0.1:$port" --clusters 1 --pods 300 >"$log" 2>&1 &
+env -u FORETOP_FIXTURES FORETOP_MANAGE_LISTEN=off "$foretop" demo --listen "127.0.0.1:$port" --clusters 1 --pods 300 >"$log" 2>&1 &
 demo=$!
 trap 'kill $demo 2>/dev/null || true; rm -f "$log"' EXIT
 for _ in $(seq 300); do

@@ -31,6 +31,8 @@ const SETTLED: Duration = Duration::from_secs(1);
 const BATCH: usize = 64;
 /// Who asks for a whole list waits so long for others who may ask for the same one.
 const GATHER: Duration = Duration::from_millis(50);
+/// Between two lists that feeds ask for: clients choose selectors, and what the apiserver pays may not follow from how fast they do.
+const BETWEEN_LISTS: Duration = Duration::from_secs(5);
 
 /// What a body gives next: a frame, an error or its end.
 type Frame = Option<Result<body::Frame<Bytes>, kube::Error>>;
@@ -89,11 +91,14 @@ impl Reflector {
                 (true, true) => limit,
             };
             reading.left_at =
-                self.is_asked_to_list(&reading).then(|| reading.left_at.unwrap_or(Instant::now() + GATHER));
+                self.is_asked_to_list(&reading).then(|| reading.left_at.unwrap_or(self.leaves_at()));
             let frame = match self.next(&mut opened.body, patience, reading.left_at).await {
                 Next::Frame(frame) => frame,
                 Next::Asked => continue,
-                Next::Left => return Outcome::Asked,
+                Next::Left => {
+                    self.left = Some(Instant::now());
+                    return Outcome::Asked;
+                }
                 Next::Silence if !following => {
                     return Outcome::WatchListRefused("the end of the initial events never came".into());
                 }
@@ -142,6 +147,12 @@ impl Reflector {
         let serves =
             reading.initial.as_ref().is_some_and(|initial| initial.detailed || !self.wants_details());
         !serves && self.sink.asks().is_some_and(Asks::list)
+    }
+
+    /// When the watch is left for a list that a feed asks for now.
+    fn leaves_at(&self) -> Instant {
+        let soon = Instant::now() + GATHER;
+        self.left.map_or(soon, |left| soon.max(left + BETWEEN_LISTS))
     }
 
     /// From here on what comes on the watch's connection says of when the rows are.

@@ -199,11 +199,11 @@ impl Core {
             self.close(stream.id, reason);
         }
         let Some(slot) = self.slots.remove(own.id) else { return };
-        let reason = slot.ending.unwrap_or(reason).name();
+        let reason = slot.ending.unwrap_or(reason);
         let actor = &*self.passes.holder(slot.pass).subject;
-        tracing::info!(id = slot.number, actor, bytes = slot.sent, reason, "line.closed");
+        tracing::info!(id = slot.number, actor, bytes = slot.sent, reason = reason.name(), "line.closed");
         self.release(slot.pass);
-        self.counters.closed.add(1);
+        self.counters.closed[reason as usize].add(1);
         end::shut_down_after_last_event(&slot);
     }
 
@@ -242,11 +242,7 @@ impl Core {
             lag: self.lines.get(id).map_or(0, |line| line.words.unsent().len()),
             core: self.id,
             view: 0,
-            state: match slot {
-                slot if slot.is(ENDING) => "ending",
-                slot if slot.is(HELD) => "held",
-                _ => "live",
-            },
+            state: slot.state().name(),
             line: Some(slot.number),
         }
     }

@@ -110,7 +110,8 @@ export class Reader {
 
   #status(view: View, { state, asOf, ageMs }: Said): void {
     const phase = PHASES[state ?? ""];
-    if (!phase || ageMs === undefined) return;
+    if (!phase) return;
+    if (ageMs === undefined) return view.stands(phase);
     this.lateMs = asOf === undefined ? 0 : this.#lateness.of(Date.parse(asOf) + ageMs);
     view.heard(phase, ageMs + this.lateMs, this.#liveMs);
   }

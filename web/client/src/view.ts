@@ -103,6 +103,11 @@ export class View {
     this.#tell({ phase, liveMs, code: undefined, message: undefined });
   }
 
+  /** How it stands, but not as of when. */
+  stands(phase: News["phase"]): void {
+    this.#tell({ phase, code: undefined, message: undefined });
+  }
+
   /** Nothing comes any more; it is asked for again. */
   waits(message?: string): void {
     const { phase, message: said } = this.#news;

@@ -105,7 +105,8 @@ export class Watching implements Watch {
 
   #phase(phase: Phase, liveMs: number): Phase {
     if (AGEING.has(phase) && this.#isComplete && this.#freshness.ageMs > liveMs) return "stale";
-    return phase === "live" && !this.#isComplete ? "catching_up" : phase;
+    const isKnown = this.#isComplete && this.#freshness.asOf !== null;
+    return phase === "live" && !isKnown ? "catching_up" : phase;
   }
 }
 

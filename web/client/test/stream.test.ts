@@ -244,6 +244,17 @@ describe("what a list says of itself", () => {
     expect(client.health.link).toBe("open");
   });
 
+  it("is never live as of nobody knows when", async () => {
+    const { watching } = watch();
+    await passes(300);
+    server.open[0]?.say("status", "1", { state: "stale" });
+    await passes(100);
+    expect(watching.state.phase).toBe("stale");
+    server.open[0]?.say("status", "1", { state: "live" });
+    await passes(26_000);
+    expect(watching.state.phase).not.toBe("live");
+  });
+
   it("gives up a stream on which nothing comes any more", async () => {
     const { watching } = watch();
     await passes(34_000);

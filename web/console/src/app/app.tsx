@@ -17,7 +17,15 @@ import { Shell } from "./shell.tsx";
 export function App() {
   const session = useSession();
   const { link } = useLink();
-  useEffect(() => void refresh(), []);
+  useEffect(() => {
+    void refresh();
+    // Somebody else may have signed in by another tab.
+    const seen = (): void => {
+      if (!document.hidden) void refresh();
+    };
+    document.addEventListener("visibilitychange", seen);
+    return () => document.removeEventListener("visibilitychange", seen);
+  }, []);
   useEffect(() => {
     if (link === "signed_out") signedOut();
   }, [link]);
@@ -31,7 +39,7 @@ export function App() {
       return <UnreachablePage message={session.message} />;
     case "in":
       return (
-        <Shell who={session.who}>
+        <Shell key={session.who.subject} who={session.who}>
           <Page />
         </Shell>
       );

@@ -25,7 +25,8 @@ export async function refresh(): Promise<void> {
     become({ phase: "in", who: await ask<Whoami>("/api/auth/whoami") });
   } catch (error) {
     if (error instanceof Refused && error.status === 401) become({ phase: "out" });
-    else become({ phase: "unreachable", message: error instanceof Error ? error.message : "" });
+    // Who is signed in stays so while the server is away: pages say that themselves.
+    else if (session.phase !== "in") become({ phase: "unreachable", message: error instanceof Error ? error.message : "" });
   }
 }
 

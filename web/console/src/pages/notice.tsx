@@ -10,6 +10,7 @@ import { useState, type ReactNode } from "react";
 import { adjust } from "../app/address.ts";
 import type { Kind } from "../kinds/kind.ts";
 import { Link } from "../parts/link.tsx";
+import { number } from "../parts/number.ts";
 import { age, timeOfDay } from "../time/age.ts";
 import { useClock } from "../time/clock.ts";
 
@@ -31,8 +32,8 @@ export function Notice({ state, kind, cluster, asked }: NoticeProps) {
   const which = shown.length <= 6 ? shown.join(", ") : `${shown.slice(0, 5).join(", ")} and ${shown.length - 5} more`;
   return (
     <Bar tone="part">
-      Part of the cluster: you may list {kind.title.toLowerCase()} in {shown.length === 1 ? "one namespace" : `${shown.length} namespaces`} (
-      {which}), and others may hold more.
+      A part of the cluster: you may list {kind.title.toLowerCase()} in {shown.length === 1 ? "one namespace" : `${shown.length} namespaces`} ({which}).
+      Others may hold more.
     </Bar>
   );
 }
@@ -74,7 +75,7 @@ export function Absence({ state, kind, cluster, total, narrowing }: AbsenceProps
   if (state.phase === "gone") return <Gone cluster={cluster} many={many} />;
   if (total > 0) {
     return (
-      <Empty what="filtered" title={`None of ${total.toLocaleString()} ${many} matches "${narrowing.text}"`}>
+      <Empty what="filtered" title={`None of ${number(total)} ${many} matches "${narrowing.text}"`}>
         <button type="button" onClick={() => adjust({ filter: null })}>
           Clear the filter
         </button>

@@ -59,6 +59,8 @@ function useSlash(box: RefObject<HTMLInputElement | null>): void {
       } else if (["j", "k", "ArrowDown", "ArrowUp"].includes(event.key) && document.activeElement === document.body) {
         event.preventDefault();
         focusGrid();
+        // The first of them moves, too.
+        document.activeElement.dispatchEvent(new globalThis.KeyboardEvent("keydown", { key: event.key, bubbles: true }));
       }
     };
     addEventListener("keydown", onKey);

@@ -1,0 +1,119 @@
+//! What the process is, and what it takes of the machine.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use super::table::{Metric, Type};
+use crate::api::process;
+use crate::feed::ledger::Thing;
+
+pub(super) const METRICS: &[Metric] = &[
+    Metric {
+        name: "foretop_build_info",
+        kind: Type::Gauge,
+        labels: &["version"],
+        help: "1, with the version that runs.",
+        read: |_, out| out.count(&[env!("CARGO_PKG_VERSION")], 1),
+    },
+    Metric {
+        name: "foretop_driver",
+        kind: Type::Gauge,
+        labels: &["driver"],
+        help: "1, with what the cores run on: io_uring, or epoll where the kernel or a seccomp profile does not allow that.",
+        read: |scene, out| out.count(&[scene.api.driver.name()], 1),
+    },
+    Metric {
+        name: "foretop_ready",
+        kind: Type::Gauge,
+        labels: &[],
+        help: "1 while `/readyz` says yes.",
+        read: |scene, out| {
+            let api = &scene.api;
+            let ready = api.ready.load(Ordering::Acquire) && !api.draining.load(Ordering::Acquire);
+            out.count(&[], u64::from(ready));
+        },
+    },
+    Metric {
+        name: "foretop_memory_bytes",
+        kind: Type::Gauge,
+        labels: &["thing"],
+        help: "What the bytes that are bounded by `memory.limit` are spent on.",
+        read: |scene, out| {
+            for thing in Thing::ALL {
+                out.count(&[thing.name()], scene.api.ledger.spent(thing) as u64);
+            }
+        },
+    },
+    Metric {
+        name: "foretop_memory_limit_bytes",
+        kind: Type::Gauge,
+        labels: &[],
+        help: "`memory.limit`: at it new streams and feeds are refused.",
+        read: |scene, out| out.count(&[], scene.api.ledger.limit() as u64),
+    },
+    Metric {
+        name: "foretop_audit_records",
+        kind: Type::Counter,
+        labels: &["outcome"],
+        help: "Records of the audit, written or lost, where there is an audit.",
+        read: |scene, out| {
+            let Some(audit) = scene.api.audit.counters() else { return };
+            out.count(&["written"], audit.written.get());
+            out.count(&["lost"], audit.lost.get());
+        },
+    },
+    Metric {
+        name: "foretop_log_suppressed",
+        kind: Type::Counter,
+        labels: &[],
+        help: "Lines that were left out of the log, since their event came more than `log.perSecond` times in a second.",
+        read: |_, out| out.count(&[], crate::log::suppressed()),
+    },
+    Metric {
+        name: "foretop_thread_cpu_seconds",
+        kind: Type::Counter,
+        labels: &["thread"],
+        help: "Processor time of the threads of a name; each core is one.",
+        read: |_, out| {
+            let mut by_name: BTreeMap<String, f64> = BTreeMap::new();
+            for thread in process::all_threads() {
+                *by_name.entry(thread.name).or_default() += thread.time.as_secs_f64();
+            }
+            for (name, seconds) in by_name {
+                out.seconds(&[&name], seconds);
+            }
+        },
+    },
+    Metric {
+        name: "process_resident_memory_bytes",
+        kind: Type::Gauge,
+        labels: &[],
+        help: "Memory of the process.",
+        read: |_, out| {
+            if let Some(bytes) = process::resident() {
+                out.count(&[], bytes);
+            }
+        },
+    },
+    Metric {
+        name: "process_open_fds",
+        kind: Type::Gauge,
+        labels: &[],
+        help: "Descriptors that the process has open: one per stream and connection, and some.",
+        read: |_, out| {
+            if let Some(open) = process::open_descriptors() {
+                out.count(&[], open);
+            }
+        },
+    },
+    Metric {
+        name: "process_max_fds",
+        kind: Type::Gauge,
+        labels: &[],
+        help: "Descriptors that it may have open.",
+        read: |_, out| {
+            let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+            out.count(&[], limit.unwrap_or(u64::MAX));
+        },
+    },
+];
