@@ -248,7 +248,7 @@ impl Core {
     fn send_picked(&mut self, picked: &[Picked], sent: &mut Vec<Sent>) {
         sent.clear();
         let Core { slots, lines, views, prefixes, ring, .. } = self;
-        let batch = picked.iter().filter_map(|Picked { id, most }| {
+        let batch = picked.iter().filter_map(|Picked { id, most, .. }| {
             let slot = slots.get(*id);
             let bytes = pending(slot, (slots, lines), views, prefixes);
             let fd = slot.socket.own()?.as_raw_fd();

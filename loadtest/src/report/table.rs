@@ -7,7 +7,7 @@ use crate::figures::Figure;
 use crate::result::RunResult;
 
 /// The figures that the table shows, in its order, with their units.
-pub const SHOWN: [(Figure, &str); 27] = [
+pub const SHOWN: [(Figure, &str); 29] = [
     (Figure::Tabs, "tabs"),
     (Figure::EventsPerSecond, "changes/s"),
     (Figure::FramesPerSecond, "frames/s"),
@@ -28,6 +28,8 @@ pub const SHOWN: [(Figure, &str); 27] = [
     (Figure::RssPerTab, "RSS B per tab"),
     (Figure::EncodingsPerEvent, "encodings per change"),
     (Figure::UpstreamRequests, "requests upstream"),
+    (Figure::EventToSocketP50, "event to socket p50 ms"),
+    (Figure::EventToSocketP99, "event to socket p99 ms"),
     (Figure::LatencyP50, "latency p50 ms"),
     (Figure::LatencyP99, "latency p99 ms"),
     (Figure::LatencyP999, "latency p99.9 ms"),
