@@ -145,7 +145,7 @@ impl Connection {
             if let Some(next) = self.look() {
                 return next;
             }
-            self.deadline.set(self.patience(&mut began), Shutdown::Read);
+            self.set_deadline(&mut began);
             if !self.read_more().await {
                 if self.deadline.passed.get() && !self.read.is_empty() {
                     return Next::Refused(Refusal::Timeout);
@@ -156,13 +156,14 @@ impl Connection {
     }
 
     /// How long the peer may take for what is read next. `began`: when the head was first waited for.
-    fn patience(&self, began: &mut Option<Instant>) -> Duration {
+    fn set_deadline(&self, began: &mut Option<Instant>) {
         let core = self.core.get();
         let server = &core.everywhere.server;
         if self.read.is_empty() && self.answered > 0 {
-            return server.idle_timeout;
+            return self.deadline.wait_idly(server.idle_timeout);
         }
-        server.head_timeout.saturating_sub(began.get_or_insert_with(Instant::now).elapsed())
+        let waited = began.get_or_insert_with(Instant::now).elapsed();
+        self.deadline.set(server.head_timeout.saturating_sub(waited), Shutdown::Read);
     }
 
     /// Reads behind what is there already, within the time that is set. Returns whether anything came.

@@ -1,6 +1,7 @@
 // What may befall a browser full of live lists. After each, every tab shows what the clusters hold, and none has claimed more than it knew.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { eventually, pause } from "./house.mjs";
 import { LISTS, Tabs } from "./tabs.mjs";
 
@@ -15,6 +16,14 @@ async function housed({ house, browser }, { sim, shape, context = {} } = {}) {
   const tabs = new Tabs(await browser.newContext(context), front.url);
   await tabs.signIn("ann");
   return { foretop, front, tabs };
+}
+
+/** Stops the browser's processes for so long. */
+async function stopped(ms) {
+  const group = -Number(execFileSync("pgrep", ["-P", String(process.pid), "chrom"], { encoding: "utf8" }).split("\n")[0]);
+  process.kill(group, "SIGSTOP");
+  await pause(ms);
+  process.kill(group, "SIGCONT");
 }
 
 /** Streams that are there for browsers. */
@@ -95,6 +104,21 @@ export const scenarios = {
         },
         () => cutAt ?? Date.now(),
       );
+      await tabs.equalSource(house);
+    },
+  },
+
+  "a browser that was stopped for a while knows that it was": {
+    async run({ house, browser }) {
+      const { tabs } = await housed({ house, browser });
+      await tabs.openMany(4);
+      await tabs.are(["live"]);
+      const stoppedAt = Date.now();
+      await stopped(30_000);
+      const claims = (await tabs.claims()).flat();
+      const lies = claims.filter(({ phase, asOf }) => phase === "live" && asOf < stoppedAt + 5_000);
+      assert.deepEqual(lies, [], "no list is live as of before");
+      await tabs.honest(() => tabs.are(["live"]));
       await tabs.equalSource(house);
     },
   },

@@ -60,7 +60,7 @@ fn feeds_of_one_kind_share_a_source_which_ends_with_the_last() {
     assert_eq!(of_source.key.kind.name, "pods");
 
     let now = Instant::now();
-    hub.keep(&key("pods", Rows::Plain, ""));
+    hub.keep(&[key("pods", Rows::Plain, "")]);
     hub.tick(now);
     hub.tick(now + LINGER);
     assert_eq!((hub.count(), sources.running()), (1, 1), "what is kept stays, and its source");
