@@ -211,6 +211,7 @@ impl Core {
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
         self.set_levels();
         self.ping_lines(now);
+        self.give_memory_back(now);
     }
 
     /// Says how much there is of what comes and goes.
@@ -219,7 +220,6 @@ impl Core {
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());
         self.counters.connections.set(self.connections.len());
-        self.give_memory_back(now);
     }
 
     /// After a wave of connections, and when the snapshots that it was given are let go.
