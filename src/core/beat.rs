@@ -134,7 +134,7 @@ impl Core {
         view.told = view.told.max(head);
         let at = moved.then_some(head);
         let mut bytes = Vec::new();
-        if view.key.numbered {
+        if view.key.is_numbered() {
             bytes = self.status_of(id, at, None);
         } else {
             sse::write_heartbeat(&mut bytes, at);
@@ -142,7 +142,7 @@ impl Core {
         let bytes = self.dressed(id, bytes);
         self.view(id).log.append_notice(&bytes, end);
         self.schedule_lap(id, now);
-        if !self.view(id).key.numbered {
+        if !self.view(id).key.is_numbered() {
             self.ping_waiting(id);
         }
         self.drop_unused(id, now);

@@ -142,7 +142,7 @@ impl Core {
                 continue;
             }
             let mut bookmark = Vec::new();
-            if self.view(*id).key.numbered {
+            if self.view(*id).key.is_numbered() {
                 bookmark = self.status_of(*id, Some(block.head), None);
             } else {
                 sse::write_bookmark(&mut bookmark, block.head);
@@ -239,7 +239,7 @@ impl Core {
         let end = self.feed(id).mirror.end();
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
-            if self.view(view).key.numbered {
+            if self.view(view).key.is_numbered() {
                 self.tell_status(view);
                 continue;
             }
@@ -271,7 +271,7 @@ impl Core {
         self.feed(id).away = false;
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
-            if self.view(view).key.numbered {
+            if self.view(view).key.is_numbered() {
                 self.tell_status(view);
                 continue;
             }

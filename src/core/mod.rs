@@ -19,6 +19,8 @@
 //!   one, or over; [`sessions`]: when that is; `rotation`: streams that were open for long.
 //! - [`counters`] and [`refusals`]: what is counted. [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts; [`quota`] has the streams of a tenant wait that has used up its bytes.
 
+#![allow(clippy::similar_names, reason = "a line and a lane are called so")]
+
 pub mod asking;
 pub mod beat;
 pub mod begun;

@@ -32,25 +32,32 @@ pub struct ViewKey {
     pub scope: Scope,
     /// How the body is delimited.
     pub framing: Framing,
-    /// Whether its streams are lanes of lines: each event's id names the view by its serial, and notices are those of the multiplexed format.
-    pub numbered: bool,
+    /// Where its streams are lanes of lines, by which wish: each event's id names the view by its serial, and notices are those of the multiplexed format.
+    /// A line may have a lane for all that its user may see and one for the very same namespaces by name: each has a number of its own.
+    pub lanes: Option<Wished>,
+}
+
+/// What lanes that show the same were asked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wished {
+    /// All that the user may see.
+    Everything,
+    /// These namespaces.
+    Namespaces,
 }
 
 impl ViewKey {
+    /// Whether its streams are lanes of lines.
+    #[must_use]
+    pub fn is_numbered(&self) -> bool {
+        self.lanes.is_some()
+    }
+
     /// Every view that there may be of this scope of a feed.
     pub fn all_of(feed: FeedId, scope: &Scope) -> impl Iterator<Item = ViewKey> {
-        let shapes = [
-            (Framing::Chunked, false),
-            (Framing::Plain, false),
-            (Framing::Chunked, true),
-            (Framing::Plain, true),
-        ];
-        shapes.into_iter().map(move |(framing, numbered)| ViewKey {
-            feed,
-            scope: scope.clone(),
-            framing,
-            numbered,
-        })
+        let lanes = [None, Some(Wished::Everything), Some(Wished::Namespaces)];
+        let shapes = lanes.into_iter().flat_map(|lanes| [(Framing::Chunked, lanes), (Framing::Plain, lanes)]);
+        shapes.map(move |(framing, lanes)| ViewKey { feed, scope: scope.clone(), framing, lanes })
     }
 }
 
@@ -137,7 +144,7 @@ impl View {
     /// A view without streams.
     pub fn new(key: ViewKey, mark: Option<Mark>, serial: u64, end: Place, head: Rv) -> Self {
         View {
-            dress: Dress { framing: key.framing, mark, number: key.numbered.then_some(serial) },
+            dress: Dress { framing: key.framing, mark, number: key.is_numbered().then_some(serial) },
             key,
             log: Log::new(end),
             members: Vec::new(),
@@ -164,7 +171,7 @@ impl View {
 
     /// A block is about to be taken that has a frame for it, the first of which is of this place.
     pub fn meet(&mut self, block: &Block, place: Place) {
-        if self.key.numbered && matches!(block.content, Content::Gap(_)) {
+        if self.key.is_numbered() && matches!(block.content, Content::Gap(_)) {
             let mut notice = Vec::new();
             sse::write_notice(&mut notice, "gap", "{}");
             self.log.append_notice(&self.dress.dressed(notice), place);
@@ -276,7 +283,7 @@ mod tests {
     use super::*;
 
     fn view(members: u32, lap: Option<u32>) -> View {
-        let key = ViewKey { feed: 0, scope: Scope::All, framing: Framing::Chunked, numbered: false };
+        let key = ViewKey { feed: 0, scope: Scope::All, framing: Framing::Chunked, lanes: None };
         let mut view = View::new(key, None, 0, 0, Rv(0));
         view.members = (0..members).collect();
         view.lap = lap;

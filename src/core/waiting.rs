@@ -127,7 +127,7 @@ impl Core {
     fn hold_snapshot(&mut self, view_id: ViewId, snapshot: Arc<Snapshot>) -> u32 {
         self.drop_held(view_id);
         let key = &self.view(view_id).key;
-        let segment = match (key.numbered, key.framing) {
+        let segment = match (key.is_numbered(), key.framing) {
             (true, _) => {
                 let in_parts = self.end_parts(view_id, &snapshot);
                 in_parts.unwrap_or_else(|| self.hold_parts(view_id, &snapshot))
