@@ -4,7 +4,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
 # The scenarios that together take less than five minutes.
-LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
+LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k lines idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
 LOAD_REPORTS ?= target/loadtest
 
 .PHONY: help demo console test test-web conformance test-sockets test-tls test-long e2e chart api-check image fuzz lint deny bench instructions loadtest loadtest-smoke
@@ -59,7 +59,7 @@ chart: ## The Helm chart: golden files, refusals, a real apiserver's word on it,
 api-check: ## Lets schemathesis (PyPI; needs python3) ask a demo whatever docs/openapi.yaml allows, and look for answers that it does not.
 	tests/openapi/run.sh
 
-image: ## The container image from a static release build, tried and left as an OCI layout in target/image, with its bill of materials.
+image: console ## The container image from a static release build, tried and left as an OCI layout in target/image, with its bill of materials.
 	target=$$(rustc -vV | sed -n 's/^host: //p') && binary=target/$$target/release/foretop && \
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --release --bin foretop --target $$target && \
 	strip --strip-debug -o target/foretop-static $$binary && tests/container/run.sh target/foretop-static && rm -rf target/image && \

@@ -29,8 +29,8 @@
 //!    place* ([`core::prefix`], [`core::catchup`], [`feed::journal`]). [`core::end`] ends it.
 //! 6. All else moves, socket and all, to [`api`] on the control plane.
 //!
-//! [`audit`] records who saw what; [`doctor`] looks for what is wrong with a deployment; [`feed::hub`] knows which feeds there are and starts and ends them; [`serve`] puts the parts together, and drains them; [`config`] is one
-//! typed tree; [`log`] bounds how much of one event is logged; [`sim`] simulates apiservers for the demo, the tests and load runs.
+//! [`audit`] records who saw what; [`doctor`] looks for what is wrong with a deployment; [`feed::hub`] knows which feeds there are and starts and ends them; [`serve`] puts the parts together, and drains them; [`saved`] carries feeds over a
+//! restart, and [`siblings`] says what other replicas serve; [`config`] is one typed tree; [`log`] bounds how much of one event is logged; [`sim`] simulates apiservers for the demo, the tests and load runs.
 //!
 //! Dependencies point one way: `core` and `cluster` know `feed`; `feed` knows `kind` and `wire`; `kind` knows nothing of the rest.
 //! `core` never imports tokio; `cluster` and `api` never import monoio.
@@ -58,7 +58,9 @@ pub mod feed;
 pub mod identity;
 pub mod kind;
 pub mod log;
+pub mod saved;
 pub mod serve;
+pub mod siblings;
 pub mod sim;
 pub mod tls;
 pub mod wire;

@@ -1,32 +1,42 @@
 //! Puts the parts together: clusters, hub, cores and control plane; and takes them apart in order.
 
+mod reload;
+mod warm;
+
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::access::Access;
 use crate::access::rbac::Rbac;
 use crate::api::console::files::{Console, ConsoleError};
 use crate::api::{self, Api};
 use crate::audit::Audit;
-use crate::cluster::{self, Changes, ClusterSpec, Clusters, RegistryFile};
-use crate::config::{Config, Mistakes};
+use crate::cluster::{Changes, ClusterSpec, Clusters, RegistryFile};
+use crate::config::{Config, Drain, Mistakes};
+use crate::core::counters::{CoreCounters, Level};
 use crate::core::listener::listen;
 use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
+use crate::feed::Shared;
 use crate::feed::hub::{Hub, Limits};
 use crate::feed::ledger::Ledger;
 use crate::feed::post::Post;
-use crate::feed::{FeedKey, Shared};
 use crate::identity::origin::Origins;
 use crate::identity::revocation::Hear;
+use crate::identity::seal::KeyError;
 use crate::identity::{AuthError, Authenticator, Revoked};
+use crate::saved::Shelf;
 use crate::tls::{Listening, TlsError};
+
+pub use reload::{RELOADED, Settings};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +71,9 @@ pub enum ServeError {
     /// Nobody could be identified as the settings say.
     #[error("{0}")]
     Auth(#[from] AuthError),
+    /// Feeds cannot be sealed as the settings say.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The audit's file cannot be opened.
     #[error("cannot write the audit to `audit.file`: {0}")]
     Audit(#[source] io::Error),
@@ -74,6 +87,12 @@ pub enum ServeError {
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
 }
+
+/// Time beyond the drain window for streams that take their last event no sooner than allowed; levels are set once a second.
+const LAST_STREAMS: Duration = Duration::from_secs(3);
+
+/// Time for lists that are on their way when the last stream has ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Time for the audit's last records to be written.
 const LAST_RECORDS: Duration = Duration::from_secs(2);
@@ -99,7 +118,9 @@ pub struct Server {
     api: Arc<Api>,
     tls: Option<Listening>,
     audit: Audit,
-    drain: crate::config::Drain,
+    shelf: Option<Arc<Shelf>>,
+    drain: ArcSwap<Drain>,
+    siblings: Mutex<Option<AbortHandle>>,
 }
 
 impl Server {
@@ -135,6 +156,9 @@ impl Server {
         };
         let (hub, task) = Hub::new(clusters.clone(), shared, limits);
         tokio::spawn(task);
+        let shelf = Shelf::new(config)?.map(Arc::new);
+        // Before anybody can come: who comes back finds the journal that it knew.
+        let restored = shelf.as_ref().map_or_else(Vec::new, |shelf| shelf.restore(&hub));
         let origins = Arc::new(Origins::new(&config.server, &config.cors));
         let authenticator = Arc::new(Authenticator::new(config)?);
         if let Some(bearer) = authenticator.bearer() {
@@ -203,27 +227,12 @@ impl Server {
             api,
             tls,
             audit,
-            drain: config.drain.clone(),
+            shelf,
+            drain: ArcSwap::from_pointee(config.drain.clone()),
+            siblings: Mutex::default(),
         };
-        server.prewarm(config);
+        server.become_ready(config, restored);
         Ok(server)
-    }
-
-    fn prewarm(&self, config: &Config) {
-        let specs = self.clusters.specs();
-        let keys: Vec<FeedKey> = config
-            .watch
-            .prewarm
-            .iter()
-            .flat_map(|(cluster, kind)| {
-                let matching = specs.iter().filter(move |spec| cluster == "*" || **cluster == *spec.name);
-                matching.map(move |spec| FeedKey::own(spec.name.clone(), kind))
-            })
-            .collect();
-        for key in &keys {
-            self.hub.keep(key);
-        }
-        tokio::spawn(self.api.clone().become_ready(keys, config.feeds.ready_after));
     }
 
     /// Ends what there is of a cluster.
@@ -260,23 +269,32 @@ impl Server {
         tracing::info!("server.draining");
         self.api.set_draining();
         self.tell(|| Command::Lame);
-        tokio::time::sleep(self.drain.lame).await;
+        let drain = self.drain.load_full();
+        tokio::time::sleep(drain.lame).await;
         if let Some(tls) = &self.tls {
             tls.close();
         }
-        let until = Instant::now() + self.drain.window;
+        let until = Instant::now() + drain.window;
         self.tell(|| Command::Drain(until));
-        let streams = || self.cores.iter().map(|core| core.counters.streams.get()).sum::<u64>();
-        // Streams that take their last event no sooner than allowed; the levels are set once a second.
-        let last = until + Duration::from_secs(3);
-        while Instant::now() < last && (streams() > 0 || Instant::now() < until) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            if streams() == 0 {
-                break;
-            }
-        }
-        tracing::info!(streams = streams(), "server.drained");
+        let each = |level: fn(&CoreCounters) -> &Level| {
+            self.cores.iter().map(move |core| level(&core.counters).get())
+        };
+        wait_until(until + LAST_STREAMS, || each(|core| &core.going).all(|going| going == 1)).await;
+        wait_until(until + LAST_STREAMS, || each(|core| &core.streams).sum::<u64>() == 0).await;
+        wait_until(Instant::now() + LAST_ANSWERS, || each(|core| &core.connections).sum::<u64>() == 0).await;
+        tracing::info!(streams = each(|core| &core.streams).sum::<u64>(), "server.drained");
+        self.save().await;
         self.audit.flush(LAST_RECORDS);
+    }
+
+    /// Saves the feeds, where they are to survive a restart.
+    async fn save(&self) {
+        let Some(shelf) = self.shelf.clone() else { return };
+        let feeds = self.hub.feeds();
+        let saving = tokio::task::spawn_blocking(move || shelf.save(&feeds));
+        if let Err(error) = saving.await {
+            tracing::warn!(%error, "state.not_saved: every feed will start cold");
+        }
     }
 
     fn tell(&self, command: impl Fn() -> Command) {
@@ -300,6 +318,13 @@ impl Hear for TellCores {
     }
 }
 
+/// Waits until it is so, or until then.
+async fn wait_until(last: Instant, is_so: impl Fn() -> bool) {
+    while !is_so() && Instant::now() < last {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 fn listen_to_managers(address: SocketAddr) -> Result<TcpListener, ServeError> {
     let listener = std::net::TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
@@ -312,41 +337,23 @@ fn listen_to_managers(address: SocketAddr) -> Result<TcpListener, ServeError> {
 ///
 /// # Errors
 /// What keeps it from starting.
-pub async fn run(config: Config) -> Result<(), ServeError> {
-    let Some(path) = config.clusters_file.clone() else {
+pub async fn run(config: Config, settings: Settings) -> Result<(), ServeError> {
+    let mut registry = None;
+    let mut specs = Vec::new();
+    if let Some(path) = config.clusters_file.clone() {
+        let mut file = RegistryFile::new(path).for_tenants(config.tenants.clone());
+        if let Some(Err(mistakes)) = file.look().await {
+            return Err(ServeError::Registry(mistakes));
+        }
+        specs = file.registry().clusters.iter().map(|spec| ClusterSpec::clone(spec)).collect();
+        registry = Some(file);
+    } else {
         tracing::warn!("clusters.none: `clustersFile` is not set, so there is no cluster to serve");
-        let server = Server::start(&config, Vec::new())?;
-        return until_signalled(&server).await;
-    };
-    let mut file = RegistryFile::new(path).for_tenants(config.tenants.clone());
-    if let Some(Err(mistakes)) = file.look().await {
-        return Err(ServeError::Registry(mistakes));
     }
-    let specs = file.registry().clusters.iter().map(|spec| ClusterSpec::clone(spec)).collect();
     let server = Server::start(&config, specs)?;
     tokio::select! {
-        never = follow_registry(&server, file, &config) => match never {},
+        never = reload::follow(&server, registry, settings, config) => match never? {},
         ended = until_signalled(&server) => ended,
-    }
-}
-
-/// Follows the registry file; a bad one keeps the registry as it is, and is told once.
-async fn follow_registry(
-    server: &Server,
-    mut file: RegistryFile,
-    config: &Config,
-) -> std::convert::Infallible {
-    loop {
-        tokio::time::sleep(cluster::reload::EVERY).await;
-        match file.look().await {
-            None => {}
-            Some(Ok(changes)) => server.apply(changes, &file.registry().clusters, config),
-            Some(Err(mistakes)) => {
-                for mistake in mistakes.0 {
-                    tracing::error!("clusters.bad_file: the old registry stays: {mistake}");
-                }
-            }
-        }
     }
 }
 

@@ -18,6 +18,14 @@ async fn status(house: &House, path: &str) -> u16 {
     tab::get(house.address(), path, &[]).await.head.status
 }
 
+/// A connection on which one list was answered, and which waits for more.
+async fn kept_connection(house: &House) -> Wire {
+    let mut kept = Wire::with(house.address(), get(&list("pods"), "")).await;
+    let answer = kept.answer().await;
+    assert_eq!((answer.head.status, answer.head.header("connection")), (200, None));
+    kept
+}
+
 /// Fails unless the stream's last words are a `retry:` of its own and `server_shutdown`; returns the `retry:`.
 fn last_words(stream: &Stream) -> u64 {
     let [.., Item::Retry(milliseconds), Item::Event(last)] = &stream.items[..] else {
@@ -49,8 +57,7 @@ async fn a_server_that_goes_says_so_in_order() {
             stream
         });
     }
-    let mut kept = Wire::with(house.address(), get(&list("pods"), "")).await;
-    assert_eq!(kept.answer().await.head.status, 200);
+    let (mut kept, mut idle) = (kept_connection(&house).await, kept_connection(&house).await);
 
     let going = house.clone();
     let drained = tokio::spawn(async move { going.server.drain().await });
@@ -72,8 +79,17 @@ async fn a_server_that_goes_says_so_in_order() {
     })
     .await;
     assert!(first_end.try_recv().is_err(), "streams that are open stay so for now");
+    kept.send(get(&list("pods"), "")).await;
+    let answer = kept.answer().await;
+    assert_eq!(
+        (answer.head.status, answer.head.header("connection")),
+        (200, Some("close")),
+        "the next one goes elsewhere"
+    );
+    assert!(idle.is_silent_for(Duration::ZERO).await, "who asks nothing is left alone for now");
 
     first_end.recv().await.expect("a stream that ends");
+    assert_eq!(idle.rest().await, "", "nobody who might still ask something is left");
     // The window is wide: when the first stream has ended, others still are what they were.
     house.east().put("pods", pod("team-x", "late", "Running")).unwrap();
     let mut retries = BTreeSet::new();
@@ -104,6 +120,27 @@ async fn a_draining_server_tells_http_1_0_and_those_that_wait_for_rows_too() {
     for stream in [&mut plain, &mut waiting] {
         stream.until_end().await;
         last_words(stream);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_is_told_where_it_stands_before_it_ends() {
+    let mut config = config();
+    config.drain.lame = Duration::ZERO;
+    config.drain.window = Duration::from_millis(200);
+    let house = House::small_with(&config).await;
+    let mut quiet = Stream::open(house.address(), &format!("{}?namespace=team-x", watch("pods")), "").await;
+    quiet.events(1).await;
+    let mut busy = Stream::open(house.address(), &watch("pods"), "").await;
+    busy.events(1).await;
+    let newest = house.east().put("pods", pod("team-y", "late", "Running")).unwrap();
+    busy.events(2).await;
+    house::patient("the end of the drain", house.server.drain()).await;
+    for stream in [&mut quiet, &mut busy] {
+        stream.until_end().await;
+        last_words(stream);
+        let [.., bookmark, _] = &stream.seen()[..] else { panic!("{}", stream.text) };
+        assert_eq!((bookmark.name.as_str(), bookmark.id.clone()), ("bookmark", Some(newest.to_string())));
     }
 }
 

@@ -34,8 +34,8 @@ impl Followed {
         for (id, namespace) in (0 as ViewId..).zip(namespaces) {
             let scope = Scope::Namespace(namespace.clone());
             feed.add(&scope, id);
-            let key = ViewKey { feed: 0, scope, framing: Framing::Chunked };
-            let mut view = View::new(key, u64::from(id), 0, Rv(0));
+            let key = ViewKey { feed: 0, scope, framing: Framing::Chunked, numbered: false };
+            let mut view = View::new(key, None, u64::from(id), 0, Rv(0));
             view.log.enter(0).expect("an empty log reaches everywhere");
             views.push(Some(view));
         }
@@ -131,7 +131,7 @@ pub fn head() -> Box<dyn FnMut()> {
 pub fn limit() -> Box<dyn FnMut()> {
     let names: Vec<Arc<str>> =
         (0..10_000).map(|number| format!("user-{number}@foretop.example").into()).collect();
-    let mut limiter = Limiter::new(60);
+    let mut limiter = Limiter::new(60, 240);
     for name in &names {
         limiter.acquire(name).expect("the first of sixty");
     }

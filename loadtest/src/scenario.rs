@@ -79,6 +79,9 @@ pub struct Tabs {
     /// CPUs that these processes use. Default: any.
     #[serde(default)]
     pub cpus: Vec<usize>,
+    /// Views of each tab, on one multiplexed stream. Default 0: each tab has one view, on a stream of its own.
+    #[serde(default)]
+    pub lanes: usize,
 }
 
 /// The server under test, where the run starts it.
@@ -225,6 +228,11 @@ impl Scenario {
             return Some(format!("{key}: needs at least one"));
         }
         self.phases.iter().find_map(|phase| phase.mistake(self.tabs.count))
+    }
+
+    /// Views that the tabs can show between them, at the most.
+    pub fn shown_at_most(&self) -> usize {
+        self.tabs.count.saturating_mul(self.tabs.lanes.max(1))
     }
 
     /// Users of the tabs.

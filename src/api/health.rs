@@ -24,10 +24,10 @@ fn not_ready(api: &Api) -> Option<&'static str> {
         return Some("shutting down");
     }
     let ready = api.ready.load(Ordering::Acquire);
-    (!ready).then_some("not ready: prewarmed feeds are syncing")
+    (!ready).then_some("not ready: feeds that are kept warm are syncing")
 }
 
-/// 200 once the prewarmed feeds are there (or were tried for long enough), until the process is shutting down.
+/// 200 once the feeds that are kept warm are there (or were tried for long enough), until the process is shutting down.
 pub(super) async fn readyz(Of(api): Of<Arc<Api>>) -> Response {
     match not_ready(&api) {
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),

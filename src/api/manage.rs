@@ -16,7 +16,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::{Api, health, metrics, process, refuse, serving};
+use super::{Api, health, metrics, process, refuse, serving, views};
 use crate::wire::refusal::Refusal;
 
 /// Connections that are served at once; further ones wait.
@@ -50,6 +50,7 @@ fn routes(api: Arc<Api>, is_loopback: bool) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz_in_detail))
         .route("/metrics", get(metrics::metrics))
+        .route("/-/views", get(views::views))
         .route("/debug/threads", get(process::threads))
         .route("/debug/memory", get(process::memory))
         .fallback(super::not_found)

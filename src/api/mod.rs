@@ -20,12 +20,12 @@ mod overview;
 mod process;
 mod serving;
 mod sites;
+mod views;
 
 use std::convert::Infallible;
 use std::io::Cursor;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -47,7 +47,6 @@ use crate::config::{AuthMode, Cidr, Config};
 use crate::core::refusals::Refusals;
 use crate::core::start::Driver;
 use crate::core::{CoreHandle, Everywhere, Moved};
-use crate::feed::FeedKey;
 use crate::feed::hub::Hub;
 use crate::feed::ledger::Ledger;
 use crate::identity::addresses::{Addresses, Seat};
@@ -128,18 +127,8 @@ impl Api {
         })
     }
 
-    /// Says ready once each of these feeds is synced, or was tried for so long; and stays so.
-    pub async fn become_ready(self: Arc<Self>, keys: Vec<FeedKey>, longest: Duration) {
-        let synced = async {
-            for key in keys {
-                while !self.hub.find(&key).is_some_and(|feed| feed.status().synced) {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        };
-        if tokio::time::timeout(longest, synced).await.is_err() {
-            tracing::warn!("server.ready_unsynced: some prewarmed feeds are not synced yet");
-        }
+    /// Says ready from now on.
+    pub fn set_ready(&self) {
         self.ready.store(true, Ordering::Release);
     }
 

@@ -10,22 +10,36 @@ use foretop::log::Throttle;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, reload};
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 16_384;
 
-/// Starts the log of this process. Lines that wait are written when the guard is dropped.
-pub fn start(log: &Log) -> WorkerGuard {
+/// The log of this process.
+pub struct Started {
+    /// Lines that wait are written when it is dropped.
+    pub written_at_the_end: WorkerGuard,
+    /// Sets what is logged from now on.
+    pub set_level: Box<dyn Fn(&str) + Send>,
+}
+
+/// Starts the log of this process.
+pub fn start(log: &Log) -> Started {
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).finish(io::stdout());
-    let filter = EnvFilter::try_new(&log.level).expect("the settings have checked this filter");
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let throttle = Throttle::new(log.per_second);
-    let registry = tracing_subscriber::registry().with(filter);
+    let (level, handle) = reload::Layer::new(filter(&log.level));
+    let registry = tracing_subscriber::registry().with(level);
     if log.json {
         registry.with(lines.json().flatten_event(true).with_filter(throttle)).init();
     } else {
         registry.with(lines.with_ansi(io::stdout().is_terminal()).with_filter(throttle)).init();
     }
-    guard
+    // It fails where there is no log any more.
+    let set_level = Box::new(move |level: &str| drop(handle.reload(filter(level))));
+    Started { written_at_the_end: guard, set_level }
+}
+
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::try_new(level).expect("the settings have checked this filter")
 }

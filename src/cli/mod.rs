@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use foretop::serve::Settings;
 
 /// Streams live Kubernetes lists to very many browser tabs.
 #[derive(Debug, Parser)]
@@ -147,15 +148,17 @@ fn public_url(text: &str) -> Result<http::Uri, String> {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(serve) => {
-            let sources = settings::from_file(&serve.config, serve.flags(), serve.insecure);
-            settings::with_settings(sources, run::serve)
+            let read = move || settings::from_file(&serve.config, serve.flags(), serve.insecure);
+            settings::with_settings(read(), |config, set_log_level| {
+                run::serve(config, Settings::new(read, set_log_level))
+            })
         }
         Command::Demo(demo) => {
             let sources = settings::without_file(demo.flags(), demo.insecure);
-            settings::with_settings(Ok(sources), |config| run::demo(config, demo.world))
+            settings::with_settings(Ok(sources), |config, _| run::demo(config, demo.world))
         }
         Command::Sim(sim) => {
-            let _written_at_the_end = log::start(&foretop::config::Log::default());
+            let _log = log::start(&foretop::config::Log::default());
             run::sim(&sim)
         }
         Command::Check(check) => check::check(&check.config),

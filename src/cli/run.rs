@@ -6,15 +6,15 @@ use std::process::ExitCode;
 use foretop::api::console::built_in;
 use foretop::cluster::ClusterSpec;
 use foretop::config::Config;
-use foretop::serve::{self, ServeError, Server, Signals};
+use foretop::serve::{self, ServeError, Server, Settings, Signals};
 use foretop::sim::{self, Options, SimError, Tuning};
 
 use super::{Sim, World};
 
 /// Serves the clusters of the registry file.
-pub fn serve(config: Config) -> ExitCode {
+pub fn serve(config: Config, settings: Settings) -> ExitCode {
     let threads = config.server.control_threads;
-    on_control_plane(threads, serve::run(config))
+    on_control_plane(threads, serve::run(config, settings))
 }
 
 /// Serves simulated clusters, or those of a registry file where one is set.

@@ -47,15 +47,21 @@ pub fn without_file(flags: Vec<Flag>, insecure: bool) -> Sources {
     Sources { file: None, auth_file: None, environment: Sources::process_environment(), flags, insecure }
 }
 
-/// Goes on with the settings, unless they hold a mistake: then all of them are printed, and nothing is started.
-pub fn with_settings(sources: Result<Sources, Mistakes>, go_on: impl FnOnce(Config) -> ExitCode) -> ExitCode {
+/// Goes on with the settings, and with what sets the log's level later, unless they hold a mistake: then all of them are printed, and nothing
+/// is started.
+pub fn with_settings(
+    sources: Result<Sources, Mistakes>,
+    go_on: impl FnOnce(Config, Box<dyn Fn(&str) + Send>) -> ExitCode,
+) -> ExitCode {
     match sources.and_then(|sources| config::load(&sources)) {
         Ok(Loaded { config, warnings, .. }) => {
-            let _written_at_the_end = log::start(&config.log);
+            let log::Started { written_at_the_end, set_level } = log::start(&config.log);
             for warning in warnings {
                 tracing::warn!("settings.warning: {warning}");
             }
-            go_on(config)
+            let code = go_on(config, set_level);
+            drop(written_at_the_end);
+            code
         }
         Err(mistakes) => {
             eprintln!("{mistakes}");

@@ -43,6 +43,7 @@ pub use registry::{Changes, Registry};
 pub use reload::RegistryFile;
 pub use spec::{Backend, ClusterSpec};
 
+use self::step::Outcome;
 use crate::config;
 use crate::kind::Kind;
 
@@ -111,22 +112,23 @@ impl Cluster {
     /// The cluster's incarnation: the uid of its `kube-system` namespace. `None` where that may not be read; what was last
     /// known where it cannot be read just now.
     async fn incarnation(&self) -> Option<Arc<str>> {
-        let answer = self.get_raw("/api/v1/namespaces/kube-system").await;
         let known = || self.epoch.lock().expect("no panic under this lock").clone();
-        let Ok(answer) = answer else {
-            return known();
-        };
-        if matches!(answer.status, 403 | 404) {
-            return None;
+        self.read_incarnation().await.unwrap_or_else(|_| known())
+    }
+
+    /// The same; where it cannot be read just now, why.
+    async fn read_incarnation(&self) -> Result<Option<Arc<str>>, Outcome> {
+        let answer = self.get_raw("/api/v1/namespaces/kube-system").await?;
+        match answer.status {
+            200 => {}
+            403 | 404 => return Ok(None),
+            _ => return Err(status::outcome(&status::read(&answer))),
         }
         let namespace = serde_json::from_slice::<serde_json::Value>(&answer.body).ok();
         let uid = namespace.as_ref().and_then(|namespace| namespace.get("metadata")?.get("uid")?.as_str());
-        let Some(uid) = uid.filter(|_| answer.status == 200) else {
-            return known();
-        };
-        let uid: Arc<str> = uid.into();
+        let uid: Arc<str> = uid.ok_or_else(|| Outcome::Garbage("a namespace without a uid".into()))?.into();
         *self.epoch.lock().expect("no panic under this lock") = Some(Arc::clone(&uid));
-        Some(uid)
+        Ok(Some(uid))
     }
 
     /// Whether to ask for initial events of this kind: not where they were refused, unless the apiserver is another version

@@ -41,6 +41,10 @@ pub trait Sink: Send + Sync + 'static {
     fn key(&self) -> &FeedKey;
     /// The version to go on from; `None` where nothing is known.
     fn cursor(&self) -> Option<Rv>;
+    /// The cluster's incarnation that this version is of, where that is known and may have become another since.
+    fn incarnation(&self) -> Option<String> {
+        None
+    }
     /// Takes a whole list. See [`Feed::replace`].
     fn replace(&self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>);
     /// Takes events in order. Empties the vector.
@@ -64,6 +68,10 @@ impl Sink for Trunk {
 
     fn cursor(&self) -> Option<Rv> {
         self.cursor()
+    }
+
+    fn incarnation(&self) -> Option<String> {
+        self.incarnation()
     }
 
     fn replace(&self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>) {
@@ -94,6 +102,10 @@ impl Sink for Feed {
 
     fn cursor(&self) -> Option<Rv> {
         self.cursor()
+    }
+
+    fn incarnation(&self) -> Option<String> {
+        self.epoch()
     }
 
     fn replace(&self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>) {
@@ -141,6 +153,8 @@ struct Reflector {
     course: Course,
     /// The newest version that the sink has.
     position: Option<Rv>,
+    /// The incarnation that the position is of, where the cluster has yet to say that it is still the same.
+    unproven: Option<String>,
     opened: Option<Instant>,
     /// When a watch was last left for a list that a feed asked for.
     left: Option<Instant>,
@@ -161,7 +175,19 @@ impl Reflector {
     fn new(cluster: Arc<Cluster>, sink: Arc<dyn Sink>, look: Look, settings: Arc<config::Upstream>) -> Self {
         let position = sink.cursor();
         let course = Course::new(position.is_some());
-        Reflector { cluster, sink, look, settings, course, position, opened: None, left: None, told: None }
+        let unproven = sink.incarnation().filter(|_| position.is_some());
+        Reflector {
+            cluster,
+            sink,
+            look,
+            settings,
+            course,
+            position,
+            unproven,
+            opened: None,
+            left: None,
+            told: None,
+        }
     }
 
     async fn follow(&mut self) -> Infallible {
@@ -258,6 +284,9 @@ impl Reflector {
         let Some(position) = self.position else {
             return Outcome::Expired;
         };
+        if let Err(outcome) = self.prove().await {
+            return outcome;
+        }
         let (seconds, limit) = self.watch_time();
         let path = format!(
             "{}?watch=1&resourceVersion={position}&allowWatchBookmarks=true&timeoutSeconds={seconds}",
@@ -269,6 +298,20 @@ impl Reflector {
             return Outcome::Restored;
         }
         outcome
+    }
+
+    /// Makes sure that the cluster is the one that the position is of: versions of another mean nothing to it, and it may take them all the same.
+    async fn prove(&mut self) -> Result<(), Outcome> {
+        let Some(unproven) = &self.unproven else { return Ok(()) };
+        let now = self.cluster.read_incarnation().await?;
+        let is_other = now.is_some_and(|now| *now != **unproven);
+        self.unproven = None;
+        if is_other {
+            let (cluster, kind) = (&self.cluster.name, self.sink.key().kind.name);
+            tracing::warn!(%cluster, kind, "feed.other_cluster: the cluster is not the one that this feed was restored of");
+            return Err(Outcome::Expired);
+        }
+        Ok(())
     }
 
     /// `timeoutSeconds`, and after what silence the watch is dead.

@@ -41,7 +41,7 @@ impl Default for Memory {
 
 impl Default for Drain {
     fn default() -> Self {
-        Drain { lame: Duration::from_secs(5), window: Duration::from_secs(10) }
+        Drain { lame: Duration::from_secs(10), window: Duration::from_secs(20) }
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) trait Field {
     fn range(&self) -> String;
     /// The value that the field has now, as it would be written.
     fn show(&self) -> String;
+    /// What tells the value from others; of a secret no more than that.
+    fn digest(&self) -> String;
     /// Sets the field, or leaves it and says what is wrong.
     fn read(&mut self, given: &Node) -> Result<(), Vec<Wrong>>;
 }
@@ -108,6 +110,10 @@ impl<T, G: Grammar<T>> Field for Typed<'_, T, G> {
 
     fn show(&self) -> String {
         self.grammar.show(self.value)
+    }
+
+    fn digest(&self) -> String {
+        self.grammar.digest(self.value)
     }
 
     fn read(&mut self, given: &Node) -> Result<(), Vec<Wrong>> {

@@ -148,7 +148,7 @@ log: verbose
             "foretop.yaml:13: perUser: no setting has this name; right would be `streams.perUser`",
             "foretop.yaml:14: log: this is a section and not a setting; right would be a map with settings such as `json`",
             "--cores: server.cores: `-1` is not a whole number; right would be a whole number, 0 to 1024, such as `0`",
-            "FORETOP_DRAIN_WINDOW: drain.window: `ten` does not start with a number; right would be a duration, 0 to 1h, such as `10s`",
+            "FORETOP_DRAIN_WINDOW: drain.window: `ten` does not start with a number; right would be a duration, 0 to 1h, such as `20s`",
             "FORETOP_STREAMS_PER_USR: no setting has this variable; right would be `FORETOP_STREAMS_PER_USER`",
         ],
         "\n{}\n",

@@ -207,8 +207,13 @@ impl Core {
         self.forget_grants();
         self.follow_tails();
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
-        self.count_streams();
+        self.set_levels();
         self.ping_lines(now);
+    }
+
+    /// Says how much there is of what comes and goes.
+    pub(super) fn set_levels(&self) {
+        self.count_streams();
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());
         self.counters.connections.set(self.connections.len());

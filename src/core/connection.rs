@@ -130,12 +130,12 @@ impl Connection {
                 let core = self.core.get();
                 (core.everywhere.server.idle_timeout, core.everywhere.server.head_timeout)
             };
-            let time = if self.read.is_empty() && self.answered > 0 {
-                idle
+            if self.read.is_empty() && self.answered > 0 {
+                self.deadline.wait_idly(idle);
             } else {
-                head.saturating_sub(began.get_or_insert(now).elapsed())
-            };
-            self.deadline.set(time, Shutdown::Read);
+                let time = head.saturating_sub(began.get_or_insert(now).elapsed());
+                self.deadline.set(time, Shutdown::Read);
+            }
             if !self.read_more().await {
                 if self.deadline.passed.get() && !self.read.is_empty() {
                     return Next::Refused(Refusal::Timeout);

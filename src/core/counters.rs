@@ -41,6 +41,8 @@ pub struct CoreCounters {
     pub users: Level,
     /// Open connections that are no stream.
     pub connections: Level,
+    /// 1 once the core has begun to end its streams, and the levels above say what there was then.
+    pub going: Level,
     /// Streams opened.
     pub opened: Counter,
     /// Streams ended, by reason, in the order of [`Reason::ALL`].

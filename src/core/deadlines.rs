@@ -14,6 +14,8 @@ pub struct Deadline {
     socket: Shutdowner,
     /// When the socket is shut down, and how; none while nothing is awaited of the peer.
     at: StdCell<Option<(Instant, Shutdown)>>,
+    /// Whether all that was asked is answered, and nothing more has come.
+    idle: StdCell<bool>,
     pub(super) passed: StdCell<bool>,
 }
 
@@ -24,6 +26,13 @@ impl Deadline {
 
     pub(super) fn clear(&self) {
         self.at.set(None);
+        self.idle.set(false);
+    }
+
+    /// Nothing is under way until a request comes, for which there is so much time.
+    pub(super) fn wait_idly(&self, time: Duration) {
+        self.set(time, Shutdown::Read);
+        self.idle.set(true);
     }
 }
 
@@ -54,8 +63,20 @@ impl Connections {
         }
     }
 
+    /// Closes those that wait for a further request.
+    pub(super) fn close_idle(&mut self) {
+        for deadline in self.0.iter().filter(|deadline| deadline.idle.get()) {
+            deadline.socket.shut_down(Shutdown::Read);
+        }
+    }
+
     pub(super) fn add(&mut self, socket: Shutdowner) -> Rc<Deadline> {
-        let deadline = Rc::new(Deadline { socket, at: StdCell::new(None), passed: StdCell::new(false) });
+        let deadline = Rc::new(Deadline {
+            socket,
+            at: StdCell::new(None),
+            idle: StdCell::new(false),
+            passed: StdCell::new(false),
+        });
         self.0.push(deadline.clone());
         deadline
     }

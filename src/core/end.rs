@@ -167,7 +167,11 @@ impl Core {
         let Some(view) = self.views[id as usize].take() else { return };
         self.free_views.push(id);
         self.view_ids.remove(&view.key);
-        let held = view.snapshot.map(|held| held.segment);
+        let held = view
+            .snapshot
+            .map(|held| held.segment)
+            .into_iter()
+            .chain(view.coming.map(|coming| coming.first()));
         let specimen = view.specimen.map(|(.., segment)| segment);
         for segment in view.ranges.iter().map(|range| range.segment).chain(held).chain(specimen) {
             self.prefixes.release(segment);
@@ -184,11 +188,20 @@ impl Core {
         }
     }
 
-    /// Stops accepting, and ends all streams one after another until `until`.
+    /// Stops accepting, and ends all streams one after another until `until`. Who was let in and has no stream yet is told at once.
     pub(super) fn drain(&mut self, until: Instant) {
         self.lame = true;
         if let Some(listener) = self.accepting.close() {
             self.epoll.remove_listener(&listener);
+        }
+        self.connections.close_idle();
+        let waiting = self
+            .opening
+            .values_mut()
+            .flat_map(|waiting| waiting.extract_if(.., |opening| opening.is_stream()));
+        for opening in waiting.collect::<Vec<_>>() {
+            let words = self.shutdown();
+            self.end_opening(opening, &words, Reason::ServerShutdown);
         }
         let now = Instant::now();
         let span = until.saturating_duration_since(now);
@@ -199,6 +212,8 @@ impl Core {
             let when = now + span.mul_f64(f64::from(index) / f64::from(count));
             self.timers.at(when, Timer::Drain(name));
         }
+        self.set_levels();
+        self.counters.going.set(1);
     }
 
     /// Tells one stream that this server goes, and when to come back.
@@ -209,10 +224,26 @@ impl Core {
         if self.is_of_line(name.id) {
             return self.say_bye(name.id, Bye::ServerShutdown, Reason::ServerShutdown);
         }
-        let mut bytes = Vec::new();
+        let view = self.slots.get(name.id).view;
+        let feed = self.view(view).key.feed;
+        self.take_blocks(feed);
+        // What was taken may have ended it.
+        let Some(slot) = self.slots.named(name).filter(|slot| !slot.is(ENDING)) else { return };
+        let mut chunks = Vec::new();
+        if self.stands_at_end(slot) {
+            // Its client may have shown nothing newer for long; by this id another replica knows that it has missed nothing.
+            sse::write_bookmark(&mut chunks, self.feed(feed).mirror.newest().head);
+        }
+        chunks.extend(self.shutdown());
+        self.end_with(name.id, chunks, Reason::ServerShutdown);
+    }
+
+    /// The last that a stream gets from a server that goes.
+    pub(super) fn shutdown(&self) -> Vec<u8> {
+        let mut chunks = Vec::new();
         let text = format!("retry: {}\nevent: server_shutdown\ndata: {{}}\n\n", self.retry_ms());
-        sse::write_chunk(&mut bytes, text.as_bytes());
-        self.end_with(name.id, bytes, Reason::ServerShutdown);
+        sse::write_chunk(&mut chunks, text.as_bytes());
+        chunks
     }
 }
 

@@ -35,6 +35,10 @@ impl Core {
                     self.got_snapshot(&feed, &scope, &result);
                     self.got_gained(&feed, &scope, &result);
                 }
+                Mail::Part(feed, scope, part) => {
+                    self.grow(&feed);
+                    self.got_part(&feed, &scope, &part);
+                }
                 Mail::Specimen(feed, scope, specimen) => {
                     self.grow(&feed);
                     self.got_specimen(&feed, &scope, &specimen);

@@ -50,6 +50,13 @@ pub struct Opening {
     pub from: Origin,
 }
 
+impl Opening {
+    /// Whether it is a stream by itself, and not a view on a multiplexed one, which ends with that.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.bearer, Bearer::Socket(_))
+    }
+}
+
 impl Core {
     /// Opens a stream: its first bytes, the head mostly, go out at once, before its feed is asked for.
     pub(super) fn open(&mut self, key: FeedKey, opening: Opening, first: &[u8]) {
@@ -139,8 +146,14 @@ impl Core {
         self.lists_opened(key, why);
     }
 
-    /// What a stream may show that has waited for its feed. `None`: what was decided then no longer holds, and it has ended.
+    /// What a stream may show that has waited for its feed. `None`: what was decided then no longer holds, or this server goes, and it has
+    /// ended.
     fn still_allowed(&mut self, opening: Opening) -> Option<(Opening, Scope)> {
+        if self.lame && opening.is_stream() {
+            let words = self.shutdown();
+            self.end_opening(opening, &words, Reason::ServerShutdown);
+            return None;
+        }
         match self.scope_by(opening.pass) {
             Ok(scope) => Some((opening, scope)),
             Err(loss) => {

@@ -102,12 +102,13 @@ impl Accepting {
 }
 
 impl Core {
-    /// Accepts what is there, and spawns a task for each.
-    pub(super) fn accept(&mut self, spawn: &impl Fn(Moved)) {
+    /// Accepts what is there, and spawns a task for each. Returns whether there may be more.
+    pub(super) fn accept(&mut self, spawn: &impl Fn(Moved)) -> bool {
         let (taken, pause) = match self.accepting.accept() {
             Accepted::These(taken) => (taken, None),
             Accepted::Exhausted(taken, until) => (taken, Some(until)),
         };
+        let more = taken.len() == AT_ONCE && pause.is_none();
         // Those that are spawned here count at once; among the connections they are only when their tasks begin.
         let mut open = self.connections.len() + self.slots.len();
         for (socket, peer) in taken {
@@ -125,6 +126,7 @@ impl Core {
             self.epoll.remove_listener(listener);
             self.timers.at(until, Timer::Accept);
         }
+        more
     }
 
     /// Takes a connection that was accepted elsewhere: by another core, which has counted it, or by the TLS listener.

@@ -168,8 +168,8 @@ impl Manner {
             request_id: request.request_id().map_or_else(|| core.next_request_id(), str::to_owned),
             accepts_json: request.accepts_json(),
             without_body: request.method == "HEAD",
-            // A body that is not read would be taken for the next request.
-            keep_alive: request.keep_alive && request.body.is_none(),
+            // A body that is not read would be taken for the next request. A server that goes has the next request asked elsewhere.
+            keep_alive: request.keep_alive && request.body.is_none() && !core.lame,
             length: request.length,
             sharing: Sharing::default(),
             client: forwarded::client(

@@ -21,6 +21,8 @@ pub enum Then {
     Segment(SegmentId),
     /// Waits for its view's snapshot.
     Snapshot,
+    /// Stays at its end until it is known what follows.
+    More,
     /// Does nothing until something is put in its way.
     Wait,
     /// Closes.
@@ -121,6 +123,16 @@ impl Prefixes {
         u32::try_from(self.slots.len() - 1).expect("fewer segments than 2^32")
     }
 
+    /// From now on a segment whose end was open leads to this one, which it holds instead of the caller.
+    pub fn lead_on(&mut self, id: SegmentId, next: SegmentId) {
+        self.get_mut(id).then = Then::Segment(next);
+    }
+
+    /// What a segment whose end was open was to lead to does not come: its readers wait for a snapshot.
+    pub fn end_more(&mut self, id: SegmentId) {
+        self.get_mut(id).then = Then::Snapshot;
+    }
+
     /// One more stream (or view) holds the segment.
     pub fn hold(&mut self, id: SegmentId) {
         self.get_mut(id).refs += 1;
@@ -128,25 +140,42 @@ impl Prefixes {
 
     /// One less holds it.
     pub fn release(&mut self, id: SegmentId) {
-        let prefix = self.get_mut(id);
-        prefix.refs -= 1;
-        if prefix.refs > 0 {
-            return;
-        }
-        let freed = self.slots[id as usize].take();
-        self.free.push(id);
-        let Some(Prefix { bytes, then, marks, .. }) = freed else { return };
-        match bytes {
-            Bytes::Own(own) => {
-                self.own_bytes -= own.len() + marks.len() * 16;
-                self.charge.set(self.own_bytes);
+        let mut next = Some(id);
+        // Not by recursion: a snapshot in parts is a long chain.
+        while let Some(id) = next.take() {
+            let prefix = self.get_mut(id);
+            prefix.refs -= 1;
+            if prefix.refs > 0 {
+                return;
             }
-            Bytes::RestOf(other, _) => self.release(other),
-            Bytes::Snapshot(_) | Bytes::Gained(_) => {}
+            let freed = self.slots[id as usize].take();
+            self.free.push(id);
+            let Some(Prefix { bytes, then, marks, .. }) = freed else { return };
+            match bytes {
+                Bytes::Own(own) => {
+                    self.own_bytes -= own.len() + marks.len() * 16;
+                    self.charge.set(self.own_bytes);
+                }
+                Bytes::RestOf(other, _) => self.release(other),
+                Bytes::Snapshot(_) | Bytes::Gained(_) => {}
+            }
+            if let Then::Segment(after) = then {
+                next = Some(after);
+            }
         }
-        if let Then::Segment(next) = then {
-            self.release(next);
+    }
+
+    /// Bytes of a segment and of all that it leads to.
+    pub fn held_bytes(&self, id: SegmentId) -> usize {
+        let (mut bytes, mut next) = (0, Some(id));
+        while let Some(id) = next {
+            bytes += self.bytes(id).len();
+            next = match self.then(id) {
+                Then::Segment(after) => Some(after),
+                _ => None,
+            };
         }
+        bytes
     }
 
     /// The bytes.

@@ -58,7 +58,9 @@ impl Core {
             return;
         }
         let (number, view) = (self.slots.get(id).number, self.slots.get(id).view);
-        let rows = self.view(view).snapshot.as_ref().map_or(0, |held| held.snapshot.count as u64);
+        let view = self.view(view);
+        let whole = view.snapshot.as_ref().map(|held| held.snapshot.count);
+        let rows = whole.or(view.coming.as_ref().map(|coming| coming.count)).unwrap_or(0) as u64;
         if let Some(came) = self.came.get_mut(&number) {
             came.rows += rows;
         }

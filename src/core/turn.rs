@@ -74,7 +74,10 @@ impl Core {
                     self.read_commands(spawn);
                 }
                 Ready::Clock => {}
-                Ready::Listener => self.accept(spawn),
+                Ready::Listener => {
+                    // Level-triggered: what is left is told again.
+                    self.accept(spawn);
+                }
                 Ready::Stream { name, closed, writable } => {
                     if self.slots.named(name).is_none() {
                         continue;
@@ -98,7 +101,11 @@ impl Core {
                 Command::Revoked(revoked) => self.revoke(&revoked),
                 Command::Streams(answer) => answer(self.stream_lines()),
                 Command::Lame => self.lame = true,
-                Command::Drain(until) => self.drain(until),
+                Command::Drain(until) => {
+                    // Those whose connect was answered by the kernel alone would be reset.
+                    while self.accept(spawn) {}
+                    self.drain(until);
+                }
             }
         }
     }
@@ -310,6 +317,9 @@ impl Core {
     /// A stream has read a prefix segment to its end.
     pub(super) fn follow(&mut self, id: SlotId, segment: u32) {
         let then = self.prefixes.then(segment);
+        if then == Then::More {
+            return;
+        }
         if let Then::Segment(next) = then {
             self.prefixes.hold(next);
             self.slots.get_mut(id).at = At::Prefix(next, 0);
@@ -328,7 +338,7 @@ impl Core {
             Then::Snapshot => self.snapshot_in_time(id),
             Then::Wait => self.waited(id),
             Then::Close => self.close(id, Reason::ClientGone),
-            Then::Segment(_) => {}
+            Then::Segment(_) | Then::More => {}
         }
     }
 }

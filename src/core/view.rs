@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::line::parts::Coming;
 use super::log::Log;
 use super::prefix::SegmentId;
 use super::slot::{SlotId, SlotName};
@@ -85,6 +86,8 @@ pub struct View {
     pub asked: Option<Instant>,
     /// The newest snapshot, as a segment that the view holds.
     pub snapshot: Option<HeldSnapshot>,
+    /// The snapshot of which some parts are here.
+    pub coming: Option<Coming>,
     /// Catch-ups that streams may still join, newest last.
     pub ranges: Vec<Range>,
     /// The frame that says nothing new, made at this place and version.
@@ -141,6 +144,7 @@ impl View {
             waiting: Vec::new(),
             asked: None,
             snapshot: None,
+            coming: None,
             ranges: Vec::new(),
             specimen: None,
             owes_specimen: false,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Core;
 use super::beat::Timer;
+use super::line::parts::Coming;
 use super::prefix::Then;
 use super::slot::{At, ENDING, HAS_ROWS, RESUMED, SlotId, SlotName, TOLD};
 use super::view::{HeldSnapshot, ViewId, ViewKey};
@@ -40,6 +41,9 @@ impl Core {
         if let Some(segment) = fresh.filter(|held| held.snapshot.place >= start).map(|held| held.segment) {
             return self.give_snapshot(name.id, segment);
         }
+        if let Some(first) = view.coming.as_ref().map(Coming::first) {
+            return self.give_snapshot(name.id, first);
+        }
         view.waiting.push(name);
         if view.asked.is_some() {
             return;
@@ -52,7 +56,7 @@ impl Core {
         self.timers.at(now + self.everywhere.wait, Timer::GiveUp(view_id, serial));
     }
 
-    fn give_snapshot(&mut self, id: SlotId, segment: u32) {
+    pub(super) fn give_snapshot(&mut self, id: SlotId, segment: u32) {
         self.counters.snapshots.add(1);
         self.record_snapshot(id);
         self.prefixes.hold(segment);
@@ -72,7 +76,8 @@ impl Core {
         let Some(feed_id) = self.followed(feed) else { return };
         for key in ViewKey::all_of(feed_id, scope) {
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
-            if self.view(view).asked.take().is_some() {
+            let is_coming = self.view(view).coming.is_some();
+            if self.view(view).asked.take().is_some() || is_coming {
                 self.got_views_snapshot(view, result);
             }
         }
@@ -91,7 +96,10 @@ impl Core {
                     }
                 }
             }
-            Err(why) => self.end_waiting(waiting, *why),
+            Err(why) => {
+                self.drop_coming(view_id);
+                self.end_waiting(waiting, *why);
+            }
         }
     }
 
@@ -104,7 +112,7 @@ impl Core {
     }
 
     /// Whether a stream that has waited for a snapshot still does.
-    fn waits(&self, name: SlotName) -> bool {
+    pub(super) fn waits(&self, name: SlotName) -> bool {
         self.slots.named(name).filter(|slot| !slot.is(ENDING)).is_some_and(|slot| match slot.at {
             At::Waiting => true,
             At::Prefix(segment, _) => self.prefixes.then(segment) == Then::Wait,
@@ -116,7 +124,10 @@ impl Core {
         self.drop_held(view_id);
         let key = &self.view(view_id).key;
         let segment = match (key.numbered, key.framing) {
-            (true, _) => self.hold_parts(view_id, &snapshot),
+            (true, _) => {
+                let in_parts = self.end_parts(view_id, &snapshot);
+                in_parts.unwrap_or_else(|| self.hold_parts(view_id, &snapshot))
+            }
             (false, sse::Framing::Chunked) => self.prefixes.snapshot(snapshot.clone()),
             (false, sse::Framing::Plain) => {
                 let mut plain = Vec::new();
@@ -133,6 +144,8 @@ impl Core {
             .map(|(block, index, _)| block.frame_bytes(index).len())
             .sum();
         self.view(view_id).snapshot = Some(HeldSnapshot { snapshot, segment, since });
+        // Who was getting another one in parts gets this.
+        self.drop_coming(view_id);
         segment
     }
 

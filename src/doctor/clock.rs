@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_clock_is_off_only_where_rounding_and_the_way_do_not_explain_it() {
-        let at = |ms| Timestamp::from_millisecond(1_700_000_000_000 + ms).expect("a time");
+        let at = |ms: i64| Timestamp::from_millisecond(1_700_000_000_000 + ms).expect("a time");
         let judged = |before, theirs, after| judge(at(before), at(theirs), at(after));
         // Said at 10.9 s as 10 s, and 3 s on the way.
         assert_eq!(judged(10_900, 10_000, 13_900).verdict, Verdict::Fine);

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_limit_must_leave_something_for_the_rest() {
-        let judged = |limit, there| judge(limit << 20, there << 20, "the cgroup").verdict;
+        let judged = |limit: u64, there: u64| judge(limit << 20, there << 20, "the cgroup").verdict;
         assert_eq!(judged(512, 1024), Verdict::Fine);
         assert_eq!(judged(900, 1024), Verdict::Doubtful);
         assert_eq!(judged(1024, 1024), Verdict::Broken);

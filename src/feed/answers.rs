@@ -9,7 +9,7 @@ use super::block::{Content, Refused};
 use super::post::{CoreId, Mail, Specimen};
 use super::snapshot::Snapshot;
 use super::writing::Batch;
-use super::{Feed, Scope, Writer};
+use super::{Feed, Rows, Scope, Writer};
 
 /// Scopes whose snapshot can be waited for before the first sync, on all cores: as many as there may be users with rights of their own
 /// when all come back to a cold start. Clients choose them, so there is a bound: some 8 MiB.
@@ -51,7 +51,7 @@ impl Feed {
             writer.waiting.insert(waiter);
             return;
         }
-        let snapshot = self.snapshot(&mut writer, &scope, exact);
+        let snapshot = self.snapshot(&mut writer, &scope, exact, (!exact).then_some(core));
         self.post_self(core, |feed| Mail::Snapshot(feed, scope, exact, Ok(snapshot)));
     }
 
@@ -65,7 +65,7 @@ impl Feed {
         match refused {
             Some(why) => Err(why),
             None if !writer.synced => Ok(None),
-            None => Ok(Some(self.snapshot(&mut writer, scope, true))),
+            None => Ok(Some(self.snapshot(&mut writer, scope, true, None))),
         }
     }
 
@@ -81,7 +81,14 @@ impl Feed {
         self.post_self(core, |feed| Mail::Specimen(feed, scope, specimen));
     }
 
-    pub(super) fn snapshot(&self, writer: &mut Writer, scope: &Scope, exact: bool) -> Arc<Snapshot> {
+    /// A scope's list. The core that asked for it is sent its parts while it is being encoded, where streams get it in parts.
+    pub(super) fn snapshot(
+        &self,
+        writer: &mut Writer,
+        scope: &Scope,
+        exact: bool,
+        asker: Option<CoreId>,
+    ) -> Arc<Snapshot> {
         if let Some(known) = writer.snapshots.get(scope).and_then(Weak::upgrade)
             && writer.still_serves(&known, scope, exact)
         {
@@ -92,8 +99,14 @@ impl Feed {
             self.publish(writer, Batch::default(), Content::Events);
         }
         let at = (writer.journal.newest().end(), writer.head);
-        let snapshot =
-            Snapshot::encode(&writer.replica, self.key.kind, scope, at, Timestamp::now(), &self.ledger);
+        let asker = asker.filter(|_| self.key.rows == Rows::Full);
+        let tell = |part| {
+            if let Some(core) = asker {
+                self.post_self(core, |feed| Mail::Part(feed, scope.clone(), part));
+            }
+        };
+        let (kind, now) = (self.key.kind, Timestamp::now());
+        let snapshot = Snapshot::encode(&writer.replica, kind, scope, at, now, &self.ledger, tell);
         let snapshot = Arc::new(snapshot);
         self.counters.snapshots.add(1);
         if writer.snapshots.len() == writer.snapshots.capacity() {

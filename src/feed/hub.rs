@@ -5,6 +5,7 @@
 //! feeds on it, and ends feeds that nobody has used for the linger time.
 
 mod selectors;
+mod warm;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,6 +16,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use super::post::{CoreId, Mail, Post};
+use super::saved::Restores;
 use super::{Counters, Feed, FeedKey, Heard, Histogram, Scope, Shared, Trunk};
 use crate::wire::refusal::Refusal;
 
@@ -46,6 +48,8 @@ struct Directory {
 
 /// Which feeds there are, and what cores want of them.
 pub struct Hub {
+    /// What came of restoring feeds that were saved.
+    pub restores: Restores,
     directory: ArcSwap<Directory>,
     feeds: Mutex<Feeds>,
     asks: mpsc::UnboundedSender<Ask>,
@@ -53,6 +57,8 @@ pub struct Hub {
     shared: Shared,
     limits: Limits,
     kept: Mutex<HashSet<FeedKey>>,
+    /// What siblings serve, as they last said.
+    siblings: Mutex<HashSet<FeedKey>>,
     /// What feeds that have ended have counted: a sum over all feeds never falls. Locked after `feeds`.
     past: Mutex<BTreeMap<Shown, Counters>>,
 }
@@ -139,6 +145,7 @@ impl Hub {
     ) -> (Arc<Self>, impl Future<Output = ()> + Send) {
         let (asks, received) = mpsc::unbounded_channel();
         let hub = Arc::new(Hub {
+            restores: Restores::default(),
             directory: ArcSwap::default(),
             feeds: Mutex::default(),
             asks,
@@ -146,6 +153,7 @@ impl Hub {
             shared,
             limits,
             kept: Mutex::default(),
+            siblings: Mutex::default(),
             past: Mutex::default(),
         });
         let task = run(Arc::downgrade(&hub), received);
@@ -191,13 +199,6 @@ impl Hub {
         self.ask(Ask::Specimen(core, feed, scope));
     }
 
-    /// Starts a feed that never lingers away.
-    pub fn keep(&self, key: &FeedKey) {
-        self.lock_kept().insert(key.clone());
-        // Where that fails, the first who asks for it starts it.
-        let _ = self.open(key);
-    }
-
     /// The feed, started if need be.
     ///
     /// # Errors
@@ -209,7 +210,7 @@ impl Hub {
             entry.idle_since = None;
             return Ok(entry.feed.clone());
         }
-        self.start(&mut feeds, key, |heard| Feed::of_source(key.clone(), &self.shared, heard))
+        self.start(&mut feeds, key, None, |heard| Feed::of_source(key.clone(), &self.shared, heard))
     }
 
     /// Puts a feed, of which there is none yet, on its source, which is started if need be.
@@ -217,6 +218,7 @@ impl Hub {
         &self,
         feeds: &mut Feeds,
         key: &FeedKey,
+        idle_since: Option<Instant>,
         make: impl FnOnce(Arc<Heard>) -> Arc<Feed>,
     ) -> Result<Arc<Feed>, Refusal> {
         if feeds.entries.len() >= self.limits.feeds || self.shared.ledger.is_full() {
@@ -238,7 +240,7 @@ impl Hub {
             source
         };
         tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.started");
-        let entry = Entry { feed: feed.clone(), source, idle_since: None, lists_seen: 0 };
+        let entry = Entry { feed: feed.clone(), source, idle_since, lists_seen: 0 };
         feeds.entries.insert(key.clone(), entry);
         self.publish(feeds);
         Ok(feed)
@@ -256,6 +258,7 @@ impl Hub {
             stays
         });
         self.lock_kept().retain(|key| &*key.cluster != cluster);
+        self.lock_siblings().retain(|key| &*key.cluster != cluster);
         self.publish(&feeds);
     }
 
@@ -332,6 +335,7 @@ impl Hub {
         let mut feeds = self.lock();
         let before = feeds.entries.len();
         let kept = self.lock_kept().clone();
+        let siblings = self.lock_siblings().clone();
         feeds.entries.retain(|key, entry| {
             let lists = entry.feed.uses.0.load(Relaxed);
             let used = kept.contains(key) || entry.feed.is_followed() || lists != entry.lists_seen;
@@ -341,7 +345,7 @@ impl Hub {
                 return true;
             }
             let idle = now.saturating_duration_since(*entry.idle_since.get_or_insert(now));
-            let stays = idle < self.limits.linger;
+            let stays = idle < self.limits.linger || siblings.contains(key);
             if !stays {
                 entry.end();
                 self.remember(&entry.feed);
@@ -410,3 +414,6 @@ async fn run(hub: Weak<Hub>, mut asks: mpsc::UnboundedReceiver<Ask>) {
         hub.answer(ask);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! The feed's writer owns a [`Journal`] and publishes its [`Tail`]; a core keeps a [`Mirror`] of the same blocks, so that resuming
 //! and catching up need nobody but the core.
 
+mod saved;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use super::Scope;
 use super::block::{Block, Content, Frame, Place};
 use super::ledger::Charge;
 use crate::kind::Rv;
+pub use saved::Past;
 
 /// Where the retained chain begins, and what lies before it.
 #[derive(Debug)]

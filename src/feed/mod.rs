@@ -18,6 +18,7 @@ mod key;
 pub mod ledger;
 pub mod post;
 mod replica;
+pub mod saved;
 mod scope;
 mod showing;
 pub mod snapshot;

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::block::{Place, Refused};
-use super::snapshot::Snapshot;
+use super::snapshot::{Part, Snapshot};
 use super::{Feed, FeedKey, Scope};
 use crate::access::Grant;
 use crate::wire::refusal::Refusal;
@@ -28,6 +28,8 @@ pub enum Mail {
     Opened(FeedKey, Result<Arc<Feed>, Refusal>),
     /// The snapshot that the core asked for; `true`: nothing was missing from it when it was sent, so that it serves lists.
     Snapshot(Arc<Feed>, Scope, bool, Result<Arc<Snapshot>, Refused>),
+    /// Some rows of a snapshot that the core asked for, ahead of it.
+    Part(Arc<Feed>, Scope, Part),
     /// A row that changes nothing, as the core asked for.
     Specimen(Arc<Feed>, Scope, Specimen),
     /// The control plane's answer to the core's question of this number; `None`: it has given up.

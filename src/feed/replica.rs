@@ -3,6 +3,8 @@
 //! Rows are kept by namespace and name. That is the order of etcd's keys, it gives a namespace's rows without a search, and the
 //! namespace is kept once, not with each of its objects.
 
+mod saved;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::btree_map::{self, BTreeMap};
@@ -206,8 +208,25 @@ impl Replica {
         ListSizes { all: by_namespace.values().sum(), by_namespace }
     }
 
-    /// Appends the rows of a scope, separated by commas, as they read at `now` and in the order of a list.
-    pub fn write_rows(&self, scope: &Scope, listing: Listing, now: Timestamp, out: &mut Vec<u8>) -> Rows {
+    /// How many rows a list of a scope shows.
+    #[must_use]
+    pub fn count(&self, scope: &Scope, listing: Listing) -> usize {
+        let rows = self.sections(scope).iter().map(|section| section.rows.len()).sum();
+        match listing {
+            Listing::ByKey => rows,
+            Listing::NewestFirst { cap } => rows.min(cap),
+        }
+    }
+
+    /// Appends the rows of a scope, separated by commas, as they read at `now` and in the order of a list. `each` is told behind each row.
+    pub fn write_rows(
+        &self,
+        scope: &Scope,
+        listing: Listing,
+        now: Timestamp,
+        out: &mut Vec<u8>,
+        each: impl FnMut(&[u8]),
+    ) -> Rows {
         let sections = self.sections(scope);
         let size = sections.iter().fold(Size::default(), |sum, section| Size {
             rows: sum.rows + section.rows.len(),
@@ -215,13 +234,13 @@ impl Replica {
         });
         out.reserve(size.bytes + size.rows * 2 + 64);
         match listing {
-            Listing::ByKey => write_joined(rows_of(sections), now, out),
+            Listing::ByKey => write_joined(rows_of(sections), now, out, each),
             Listing::NewestFirst { cap } => {
                 let mut rows: Vec<&Row> = rows_of(sections).collect();
                 // Stable, so rows of one time stay in key order.
                 rows.sort_by_key(|row| std::cmp::Reverse(row.order));
                 rows.truncate(cap);
-                write_joined(rows.into_iter(), now, out)
+                write_joined(rows.into_iter(), now, out, each)
             }
         }
     }
@@ -275,7 +294,12 @@ fn rows_of(sections: Vec<&Section>) -> impl Iterator<Item = &Row> {
     sections.into_iter().flat_map(|section| section.rows.values().map(|entry| &entry.row))
 }
 
-fn write_joined<'a>(rows: impl Iterator<Item = &'a Row>, now: Timestamp, out: &mut Vec<u8>) -> Rows {
+fn write_joined<'a>(
+    rows: impl Iterator<Item = &'a Row>,
+    now: Timestamp,
+    out: &mut Vec<u8>,
+    mut each: impl FnMut(&[u8]),
+) -> Rows {
     let mut written = Rows::default();
     for row in rows {
         if !written.ends.is_empty() {
@@ -284,6 +308,7 @@ fn write_joined<'a>(rows: impl Iterator<Item = &'a Row>, now: Timestamp, out: &m
         row.write(now, out);
         written.ends.push(u32::try_from(out.len()).expect("a list is far smaller than 4 GiB"));
         written.clocked |= row.clock.is_some();
+        each(out);
     }
     written
 }

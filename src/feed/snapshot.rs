@@ -10,6 +10,7 @@ use super::block::Place;
 use super::replica::{Replica, Rows};
 use super::{Scope, ledger};
 use crate::kind::{Kind, Rv};
+use crate::wire::line::PART_ROWS;
 use crate::wire::sse;
 
 /// A scope's whole list at one place.
@@ -36,8 +37,55 @@ pub struct Snapshot {
     _charge: ledger::Charge,
 }
 
+/// Some rows of a snapshot that is still being encoded.
+pub struct Part {
+    /// The snapshot's place.
+    pub place: Place,
+    /// Its version.
+    pub rv: Rv,
+    /// How many rows it will have.
+    pub count: usize,
+    /// How many parts came before this one.
+    pub index: u32,
+    /// The rows' JSON, joined by commas: as much as fits an event of the multiplexed stream.
+    pub rows: Box<[u8]>,
+}
+
+/// Cuts rows into parts as they are written.
+struct Cutting<F> {
+    whole: Part,
+    /// Where the part begins that is being filled, and where its last row ends.
+    from: usize,
+    to: usize,
+    tell: F,
+}
+
+impl<F: FnMut(Part)> Cutting<F> {
+    /// One more row is written.
+    fn row(&mut self, written: &[u8]) {
+        if written.len() - self.from > PART_ROWS && self.to > self.from {
+            self.cut(written);
+            self.from = self.to + ",".len();
+        }
+        self.to = written.len();
+    }
+
+    fn cut(&mut self, written: &[u8]) {
+        let rows = written[self.from..self.to].into();
+        (self.tell)(Part { rows, ..self.whole });
+        self.whole.index += 1;
+    }
+
+    /// All rows are written. What is no longer than a part is not cut.
+    fn end(mut self, written: &[u8]) {
+        if self.whole.index > 0 {
+            self.cut(written);
+        }
+    }
+}
+
 impl Snapshot {
-    /// Encodes a scope of a replica.
+    /// Encodes a scope of a replica. `tell` is told each part as soon as it is there, where there is more than one.
     #[must_use]
     pub fn encode(
         replica: &Replica,
@@ -46,6 +94,7 @@ impl Snapshot {
         at: (Place, Rv),
         now: Timestamp,
         ledger: &Arc<ledger::Ledger>,
+        tell: impl FnMut(Part),
     ) -> Self {
         let (place, rv) = at;
         let mut bytes = Vec::new();
@@ -56,7 +105,12 @@ impl Snapshot {
                 .as_bytes(),
         );
         let start = bytes.len();
-        let Rows { ends, clocked } = replica.write_rows(scope, kind.listing, now, &mut bytes);
+        let count = replica.count(scope, kind.listing);
+        let whole = Part { place, rv, count, index: 0, rows: Box::default() };
+        let mut cutting = Cutting { whole, from: start, to: start, tell };
+        let Rows { ends, clocked } =
+            replica.write_rows(scope, kind.listing, now, &mut bytes, |written| cutting.row(written));
+        cutting.end(&bytes);
         let rows = start..bytes.len();
         bytes.extend_from_slice(b"]}\n\n");
         sse::close_chunk(&mut bytes, chunk);
@@ -94,6 +148,21 @@ impl Snapshot {
         })
     }
 
+    /// The rows' JSON, joined by commas, cut into parts.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let mut cut = self.rows.start;
+        let mut ends = self.ends.iter().map(|end| *end as usize).peekable();
+        std::iter::from_fn(move || {
+            let from = cut;
+            let mut to = ends.next()?;
+            while let Some(end) = ends.next_if(|end| end - from <= PART_ROWS) {
+                to = end;
+            }
+            cut = to + ",".len();
+            Some(&self.bytes[from..to])
+        })
+    }
+
     /// The body of a list, in three pieces: `{"pods":[`, the rows, `]}` and a newline.
     #[must_use]
     pub fn list_body(&self) -> (String, &[u8], &'static [u8]) {
@@ -104,5 +173,61 @@ impl Snapshot {
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "snapshot of {} rows at {} ({})", self.count, self.place, self.rv)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_are_the_rows_in_their_order_each_as_long_as_it_may_be(
+            lengths in prop::collection::vec(prop_oneof![1usize..200, 3000usize..9000], 0..40),
+        ) {
+            let mut told: Vec<Part> = Vec::new();
+            let whole = Part { place: 7, rv: Rv(9), count: lengths.len(), index: 0, rows: Box::default() };
+            let mut written = b"before".to_vec();
+            let start = written.len();
+            let mut cutting = Cutting { whole, from: start, to: start, tell: |part| told.push(part) };
+            let mut ends = Vec::new();
+            for (index, length) in lengths.iter().enumerate() {
+                if index > 0 {
+                    written.push(b',');
+                }
+                written.extend(std::iter::repeat_n(b'r', *length));
+                ends.push(u32::try_from(written.len()).expect("small"));
+                cutting.row(&written);
+            }
+            cutting.end(&written);
+            let rows = &written[start..];
+            let joined = told.iter().map(|part| &part.rows[..]).collect::<Vec<_>>().join(&b","[..]);
+            let fits = rows.len() <= PART_ROWS || lengths.len() == 1;
+            prop_assert!(if told.is_empty() { fits } else { joined == rows }, "the parts are the rows");
+            for (index, part) in told.iter().enumerate() {
+                prop_assert_eq!(part.index as usize, index);
+                prop_assert!(part.rows.len() <= PART_ROWS || !part.rows.contains(&b','));
+            }
+            let ledger = ledger::Ledger::new(usize::MAX);
+            let snapshot = Snapshot {
+                place: 7,
+                rv: Rv(9),
+                count: lengths.len(),
+                clocked: false,
+                made: Instant::now(),
+                etag: 0,
+                rows: start..written.len(),
+                bytes: written.into(),
+                ends: ends.into(),
+                wrapper: "pods",
+                _charge: ledger.charge(ledger::Thing::Snapshots, 0),
+            };
+            let cut: Vec<&[u8]> = snapshot.parts().collect();
+            if !told.is_empty() {
+                prop_assert_eq!(cut, told.iter().map(|part| &part.rows[..]).collect::<Vec<_>>());
+            }
+        }
     }
 }

@@ -77,12 +77,15 @@ impl Trunk {
     /// Puts a feed on the source.
     pub fn join(&self, feed: Arc<Feed>) {
         let mut outlets = self.lock();
-        if outlets.feeds.is_empty() && outlets.waiting.is_empty() && feed.cursor().is_some() {
+        let stands_at = feed.cursor();
+        if outlets.feeds.is_empty() && outlets.waiting.is_empty() && stands_at.is_some() {
             // It has its rows from before: the source goes on from where it stands.
             outlets.feeds.push(feed);
             return self.ask(&outlets);
         }
         let donated = outlets.feeds.iter().find_map(|donor| donor.donate(&feed.key));
+        // Rows from before may be newer than those of the source, which is told the same later.
+        let donated = donated.filter(|(rv, ..)| stands_at.is_none_or(|stands_at| stands_at <= *rv));
         if let Some((rv, objects, incarnation)) = donated {
             feed.take_list(rv, objects, incarnation.as_deref());
             outlets.tell(&feed);
@@ -147,6 +150,12 @@ impl Trunk {
     #[must_use]
     pub fn cursor(&self) -> Option<Rv> {
         self.lock().feeds.first().and_then(|feed| feed.cursor())
+    }
+
+    /// The cluster's incarnation that this version is of, where it could be read.
+    #[must_use]
+    pub fn incarnation(&self) -> Option<String> {
+        self.lock().feeds.first().and_then(|feed| feed.epoch())
     }
 
     fn ask(&self, outlets: &Outlets) {

@@ -213,12 +213,12 @@ impl Feed {
             return;
         }
         for (core, scope) in std::mem::take(&mut writer.waiting) {
-            let snapshot = self.snapshot(writer, &scope, true);
+            let snapshot = self.snapshot(writer, &scope, true, Some(core));
             self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Ok(snapshot)));
         }
     }
 
-    fn set_status(&self, state: State, synced: bool) {
+    pub(super) fn set_status(&self, state: State, synced: bool) {
         let known = self.status.load();
         let last_refused = known.refused_in(&state);
         let state = if state == State::Live && !synced { State::Syncing } else { state };

@@ -1,4 +1,4 @@
-//! Sealing: what a browser keeps for us, so that it can neither be read nor changed nor made up by anybody else.
+//! Sealing: what a browser or a disk keeps for us, so that it can neither be read nor changed nor made up by anybody else.
 //!
 //! XChaCha20-Poly1305 with keys derived (HKDF-SHA-256, RFC 5869) from key files, a key for each purpose, so that nothing sealed for one is taken for another.
 //! Its nonces are long enough to be drawn at random for as long as a key lives. The first file's keys seal; every file's open.
@@ -29,6 +29,8 @@ pub enum Purpose {
     Session,
     /// A sign-in that is under way.
     Login,
+    /// A feed that is to survive a restart.
+    Feed,
 }
 
 /// Why a key file is of no use.
@@ -62,6 +64,7 @@ pub enum KeyError {
 struct Key {
     session: XChaCha20Poly1305,
     login: XChaCha20Poly1305,
+    feed: XChaCha20Poly1305,
 }
 
 /// Seals and opens.
@@ -97,6 +100,7 @@ impl Seals {
         let key = |secret| Key {
             session: cipher(secret, b"foretop session 1"),
             login: cipher(secret, b"foretop login 1"),
+            feed: cipher(secret, b"foretop feed 1"),
         };
         let newest = secrets.clone().next().unwrap_or_default();
         Seals { keys: secrets.map(key).collect(), tags: Tags::by(&derive(newest, b"foretop tag 1")) }
@@ -111,18 +115,27 @@ impl Seals {
     /// Seals these bytes, as text that a cookie may hold.
     #[must_use]
     pub fn seal(&self, purpose: Purpose, plain: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(self.seal_bytes(purpose, plain))
+    }
+
+    /// Seals these bytes, as bytes.
+    #[must_use]
+    pub fn seal_bytes(&self, purpose: Purpose, plain: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE] = random();
         let cipher = self.keys[0].of(purpose);
         let sealed = cipher.encrypt(&XNonce::from(nonce), plain).expect("far below the cipher's limit");
-        let mut text = String::with_capacity((NONCE + sealed.len()) * 4 / 3 + 4);
-        URL_SAFE_NO_PAD.encode_string([nonce.as_slice(), &sealed].concat(), &mut text);
-        text
+        [nonce.as_slice(), &sealed].concat()
     }
 
-    /// What was sealed. `None`: it was not, or for something else, or with a key that is not among ours.
+    /// What was sealed as text. `None`: it was not, or for something else, or with a key that is not among ours.
     #[must_use]
     pub fn open(&self, purpose: Purpose, text: &str) -> Option<Vec<u8>> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        self.open_bytes(purpose, &URL_SAFE_NO_PAD.decode(text).ok()?)
+    }
+
+    /// What was sealed as bytes. `None`: as for a text.
+    #[must_use]
+    pub fn open_bytes(&self, purpose: Purpose, bytes: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;
         let nonce = XNonce::from(*nonce);
         self.keys.iter().find_map(|key| key.of(purpose).decrypt(&nonce, sealed).ok())
@@ -134,6 +147,7 @@ impl Key {
         match purpose {
             Purpose::Session => &self.session,
             Purpose::Login => &self.login,
+            Purpose::Feed => &self.feed,
         }
     }
 }

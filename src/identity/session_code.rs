@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::session::{SessionRef, UnixSeconds};
+use crate::wire::fields::{Rest, put_number, put_text};
 
 /// The version that is written, and the only one that is read.
 const VERSION: u8 = 1;
@@ -97,71 +98,17 @@ impl Session {
             None
         };
         let (subject, email) = (rest.text()?.into(), rest.text()?.into());
-        let count = usize::try_from(rest.number()?).ok()?;
-        // Each group takes the bytes of its length at least, so that a false count asks for no memory.
-        if count > rest.0.len() / LENGTH {
-            return None;
-        }
+        // Each takes the bytes of its length at least.
+        let count = rest.count(size_of::<u32>())?;
         let groups: Option<Arc<[Box<str>]>> = (0..count).map(|_| Some(rest.text()?.into())).collect();
         let reference = SessionRef { id, began, until, provider };
         let session = Session { reference, subject, email, groups: groups?, idle, refresh };
-        rest.0.is_empty().then_some(session)
+        rest.is_empty().then_some(session)
     }
 }
 
 /// An idle time that never comes.
 const NEVER: UnixSeconds = UnixSeconds::MAX;
-
-/// Bytes of a text's length.
-const LENGTH: usize = 4;
-
-fn put_number(bytes: &mut Vec<u8>, number: u64) {
-    bytes.extend_from_slice(&number.to_be_bytes());
-}
-
-fn put_text(bytes: &mut Vec<u8>, text: &str) {
-    let length = u32::try_from(text.len()).expect("a name or a token of less than 4 GiB");
-    bytes.extend_from_slice(&length.to_be_bytes());
-    bytes.extend_from_slice(text.as_bytes());
-}
-
-/// Bytes that are still to be read.
-struct Rest<'a>(&'a [u8]);
-
-impl<'a> Rest<'a> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*taken)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.take::<1>().map(|[byte]| byte)
-    }
-
-    fn switch(&mut self) -> Option<bool> {
-        match self.byte()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    fn wide(&mut self) -> Option<u128> {
-        self.take().map(u128::from_be_bytes)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let length = self.take::<LENGTH>().map(u32::from_be_bytes)?;
-        let (text, rest) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
-        self.0 = rest;
-        std::str::from_utf8(text).ok()
-    }
-}
 
 #[cfg(test)]
 pub(super) mod tests {

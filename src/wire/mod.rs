@@ -5,6 +5,7 @@
 
 pub mod as_of;
 pub mod dress;
+pub mod fields;
 pub mod head;
 pub mod id;
 pub mod line;

@@ -152,13 +152,18 @@ pub fn strip_chunks(chunks: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The payload of each of several whole chunks.
-pub(super) fn payloads(mut chunks: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn payloads(chunks: &[u8]) -> impl Iterator<Item = &[u8]> {
+    self::chunks(chunks).map(|(_, payload)| payload)
+}
+
+/// Each of several whole chunks, and its payload.
+pub(super) fn chunks(mut chunks: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         let line = memchr::memchr(b'\r', chunks)?;
         let size = chunks[..line].iter().fold(0, |size, digit| size * 16 + hex_value(*digit));
         let (chunk, rest) = chunks.split_at(line + 2 + size + 2);
         chunks = rest;
-        Some(&chunk[line + 2..line + 2 + size])
+        Some((chunk, &chunk[line + 2..line + 2 + size]))
     })
 }
 

@@ -1,6 +1,7 @@
 // How long the page's main thread is busy per frame, from a trace of the browser's own.
 //
-// A frame ends with its Commit; what is counted is every task of the renderer's main thread that began since the last one's.
+// A frame ends with its Commit; what is counted is the processor time of every task of the renderer's main thread that began since the last one's. (A
+// headless browser has no GPU: what it does in its place would otherwise be counted as the page's.)
 
 const MAIN = "CrRendererMain";
 
@@ -29,9 +30,9 @@ function perFrame(events) {
   const ends = commits(drawn).sort((a, b) => a - b);
   const frames = ends.map(() => 0);
   const tasks = drawn.filter(({ name, ph }) => ph === "X" && name.endsWith("RunTask"));
-  for (const { ts, dur = 0 } of outermost(tasks)) {
+  for (const { ts, dur = 0, tdur = dur } of outermost(tasks)) {
     const frame = ends.findIndex((end) => end >= ts);
-    if (frame >= 0) frames[frame] += dur;
+    if (frame >= 0) frames[frame] += tdur;
   }
   return frames.sort((a, b) => a - b);
 }

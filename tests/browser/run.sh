@@ -39,8 +39,8 @@ cp "$here"/*.mjs "$modules/"
 foretop=${FORETOP:-}
 if [ -z "$foretop" ]; then
   # The console goes into it.
-  (cd "$root/web" && npm ci --ignore-scripts >"$work/npm.log" 2>&1 && npm run build >>"$work/npm.log" 2>&1)
-  (cd "$root" && cargo build --quiet)
+  make --silent -C "$root" console >"$work/console.log" 2>&1
+  (cd "$root" && cargo build --quiet --workspace --bins --test manage)
   foretop=$root/target/debug/foretop
 fi
 

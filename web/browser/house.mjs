@@ -138,7 +138,7 @@ access: {adminGroups: [operators]}
       `daemon off; pid ${this.work}/nginx.pid; error_log ${this.work}/nginx.log; events {}
 http { access_log off; ${temp}
   server { listen 127.0.0.1:${port};
-    location / { proxy_pass http://127.0.0.1:${target}; proxy_http_version 1.1; proxy_set_header Host $http_host;
+    location / { proxy_pass http://127.0.0.1:${target}; proxy_http_version 1.0; proxy_set_header Host $http_host;
       proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; } } }\n`,
     );
     this.run("nginx", "nginx", ["-c", conf, "-e", join(this.work, "nginx.log")]);

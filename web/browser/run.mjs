@@ -10,11 +10,10 @@ const isLong = rest.includes("--long");
 const wanted = rest.filter((name) => name !== "--long");
 const { CHROMIUM } = process.env;
 
-// Tabs share a few processes: fifty of their own are more than a small machine has memory for. Nothing of the test hangs on it.
-const args = ["--no-sandbox", "--disable-dev-shm-usage", "--renderer-process-limit=4"];
+const ARGS = ["--no-sandbox", "--disable-dev-shm-usage"];
 
 let failed = 0;
-for (const [name, { needs, run }] of Object.entries(scenarios)) {
+for (const [name, { needs, args = [], run }] of Object.entries(scenarios)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const missing = (needs ?? []).find((tool) => spawnSync(tool, ["-v"]).error);
   if (missing) {
@@ -23,7 +22,7 @@ for (const [name, { needs, run }] of Object.entries(scenarios)) {
   }
   const began = Date.now();
   const house = new House(foretop, page);
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...ARGS, ...args] });
   let error;
   try {
     const told = await run({ house, browser, isLong });

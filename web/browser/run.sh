@@ -14,7 +14,8 @@ for tool in node npm "${chromium:-chromium}"; do
 done
 foretop=${FORETOP:-}
 if [ -z "$foretop" ]; then
-  (cd "$root" && cargo build --quiet --workspace)
+  # With a test beside them, so that the features are those of `make test` and nothing is built twice.
+  (cd "$root" && cargo build --quiet --workspace --bins --test manage)
   foretop=$root/target/debug/foretop
 fi
 make --no-print-directory -C "$root" web/node_modules/.package-lock.json

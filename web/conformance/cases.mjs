@@ -229,12 +229,12 @@ export const cases = {
     const view = await stream.synced("a");
     const before = view.position;
     try {
-      await stream.until("a change", () => view.moves > 0, options.changesWithinMs);
+      await stream.until("a change", () => view.position !== before, options.changesWithinMs);
     } catch (error) {
       if (stream.error) throw error;
       return "nothing changed on this cluster";
     }
-    assert.notEqual(view.position, before);
+    assert.ok(view.moves > 0, "by an event of a row");
     await agrees(server, stream, view, cluster, kind);
   },
 

@@ -8,7 +8,8 @@ if [ -n "${1-}" ]; then
 fi
 foretop=${FORETOP:-}
 if [ -z "$foretop" ]; then
-  (cd "$root" && cargo build --quiet --workspace)
+  # With a test beside them, so that the features are those of `make test` and nothing is built twice.
+  (cd "$root" && cargo build --quiet --workspace --bins --test manage)
   foretop=$root/target/debug/foretop
 fi
 port=$(node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})')

@@ -130,8 +130,9 @@ impl Started {
             Publisher::connect(baseline, &feed).await.map_err(BaselineError::io("the baseline's feed"))?;
         let pids: Vec<u32> = process.pid().into_iter().collect();
         let rss_before = Sample::of(&pids).rss;
-        let views = vec![View { path: "/stream".to_owned(), group: 0 }];
-        let plan = Plan { address, host: address.to_string(), views, checks: false, ..plan.clone() };
+        let views = vec![View { path: "/stream".to_owned(), ..View::default() }];
+        let plan =
+            Plan { address, host: address.to_string(), views, checks: false, lanes: 0, ..plan.clone() };
         let mut fleet = Fleet::start(&plan, scenario.tabs.processes).await?;
         fleet.open(plan.tabs, scenario.tabs.per_second).await?;
         let mut rival = Rival { baseline, process, fleet, tabs: plan.tabs, publisher, rss_before };

@@ -137,8 +137,13 @@ pub fn shown(scenario: &Scenario) -> Vec<Shown> {
 #[must_use]
 pub fn plan(scenario: &Scenario, server: &dyn Subject, shown: &[Shown]) -> Plan {
     let noisy = scenario.phases.iter().any(|phase| phase.noisy > 0.0);
-    let view =
-        |shown: &Shown| View { path: shown.path(), group: usize::from(noisy && shown.cluster == "sim-1") };
+    let view = |shown: &Shown| View {
+        path: shown.path(),
+        group: usize::from(noisy && shown.cluster == "sim-1"),
+        cluster: shown.cluster.clone(),
+        kind: shown.kind.name.to_owned(),
+        namespace: shown.namespace.clone(),
+    };
     Plan {
         address: server.address(),
         host: server.host(),
@@ -149,6 +154,7 @@ pub fn plan(scenario: &Scenario, server: &dyn Subject, shown: &[Shown]) -> Plan 
         headers: Vec::new(),
         checks: true,
         cpus: scenario.tabs.cpus.clone(),
+        lanes: scenario.tabs.lanes,
     }
 }
 
@@ -158,8 +164,14 @@ impl Shown {
         self.path_of("/watch")
     }
 
-    fn list(&self) -> String {
-        self.path_of("")
+    /// The target of its list, of full rows or plain ones.
+    fn list(&self, full: bool) -> String {
+        let path = self.path_of("");
+        match full {
+            true if path.contains('?') => path + "&rows=full",
+            true => path + "?rows=full",
+            false => path,
+        }
     }
 
     fn path_of(&self, verb: &str) -> String {

@@ -166,7 +166,7 @@ impl Stage<'_> {
                 asked = Instant::now();
             }
             let states = self.fleet.states().await?;
-            let unequal = unequal(&states, &wanted, tabs);
+            let unequal = unequal(&states, &wanted, tabs * self.scenario.tabs.lanes.max(1));
             if unequal == 0 {
                 return Ok(0);
             }
@@ -196,8 +196,8 @@ impl Stage<'_> {
         while let Some(Shown { cluster, kind, .. }) = self.shown.get(at) {
             let same = |shown: &&Shown| shown.cluster == *cluster && shown.kind == *kind;
             let namespaces = self.shown[at..].iter().take_while(same);
-            if is_comparable(kind) && at < self.scenario.tabs.count {
-                let hashes = source.hashes(cluster, kind).await?;
+            if is_comparable(kind) && at < self.scenario.shown_at_most() {
+                let hashes = source.hashes(cluster, kind, self.scenario.tabs.lanes > 0).await?;
                 let hash = |shown: &Shown| hashes.get(&shown.namespace).copied().unwrap_or(0);
                 wanted.extend(namespaces.clone().enumerate().map(|(more, shown)| (at + more, hash(shown))));
             }
@@ -208,9 +208,12 @@ impl Stage<'_> {
 
     async fn listed(&self) -> Result<BTreeMap<usize, u64>, HttpError> {
         let mut wanted = BTreeMap::new();
-        let shown = self.shown.iter().enumerate().take(self.scenario.tabs.count);
+        let shown = self.shown.iter().enumerate().take(self.scenario.shown_at_most());
         for (at, shown) in shown.filter(|(_, shown)| is_comparable(shown.kind)) {
-            wanted.insert(at, listed(self.server, &shown.list(), shown.kind.wrapper).await?);
+            wanted.insert(
+                at,
+                listed(self.server, &shown.list(self.scenario.tabs.lanes > 0), shown.kind.wrapper).await?,
+            );
         }
         Ok(wanted)
     }

@@ -102,8 +102,8 @@ impl Source {
         })
     }
 
-    /// The hash of what a view must show: the rows of a fresh list, through the library's own projection, by namespace; the empty one is all
-    /// of them.
+    /// The hash of what a view must show: the rows (or full rows) of a fresh list, through the library's own projection, by namespace; the
+    /// empty one is all of them.
     ///
     /// # Errors
     /// When it does not answer, or with something that is no list.
@@ -111,14 +111,17 @@ impl Source {
         &self,
         cluster: &str,
         kind: &'static Kind,
+        full: bool,
     ) -> Result<BTreeMap<String, u64>, HttpError> {
         let path = format!("/clusters/{cluster}{}", kind.api.path(None));
         let body = http::get(self.address, &path).await?;
         let broken = || HttpError::Status(self.address, path.clone(), 200);
-        let page = (kind.decode_page)(&body).map_err(|_| broken())?;
+        let decode = if full { kind.detail_page } else { kind.decode_page };
+        let page = decode(&body).map_err(|_| broken())?;
         let mut hashes = BTreeMap::<String, u64>::from([(String::new(), 0)]);
         for object in &page.items {
-            let row = rows::read(&object.row.json).map_err(|_| broken())?;
+            let shown = object.details.as_ref().map(|details| details.full(&object.row));
+            let row = rows::read(&shown.as_ref().unwrap_or(&object.row).json).map_err(|_| broken())?;
             let share = rows::share(row.key, row.bytes);
             let own = Some(&*object.namespace).filter(|namespace| !namespace.is_empty());
             for namespace in std::iter::once("").chain(own) {

@@ -13,6 +13,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::feed::Feed;
+use super::line::Line;
 use super::tab::{Phase, Tab};
 use super::totals::{Fault, Totals};
 use super::{Answer, Order, Plan, Progress, State};
@@ -68,7 +69,7 @@ impl Driver {
     fn new(plan: Plan) -> io::Result<Self> {
         let tab = |number| {
             let (view, user) = plan.place(plan.first + number);
-            Tab::new(view, user)
+            Tab::new(view, user, (plan.lanes > 0).then(|| Line::of(plan.lanes(view))))
         };
         Ok(Driver {
             set: epoll::create(CreateFlags::CLOEXEC)?,
@@ -187,8 +188,7 @@ impl Driver {
             Ok(count @ 1..) => {
                 self.totals.bytes += count as u64;
                 self.totals.reads += 1;
-                let feed = &mut self.feeds[tab.view];
-                if tab.take(&self.buffer[..count], feed, &mut self.totals, now).is_err() {
+                if tab.take(&self.buffer[..count], &mut self.feeds, &mut self.totals, now).is_err() {
                     tab.disconnect();
                 }
             }
@@ -226,7 +226,11 @@ impl Driver {
     fn states(&self) -> Vec<State> {
         let mut states = BTreeMap::<(usize, u64), usize>::new();
         for tab in self.tabs.iter().filter(|tab| tab.live) {
-            *states.entry((tab.view, tab.shown.hash())).or_default() += 1;
+            let own = tab.line.is_none().then(|| (tab.view, tab.shown.hash()));
+            let lanes = tab.line.iter().flat_map(Line::states);
+            for state in own.into_iter().chain(lanes) {
+                *states.entry(state).or_default() += 1;
+            }
         }
         states.into_iter().map(|((view, hash), tabs)| State { view, hash, tabs }).collect()
     }
@@ -254,10 +258,12 @@ fn connect(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
 }
 
 fn request(plan: &Plan, tab: &Tab) -> String {
-    let mut request = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n",
-        plan.views[tab.view].path, plan.host
-    );
+    let body = tab.line.as_ref().map(|line| line.asks(&plan.views));
+    let target = match &body {
+        Some(_) => "POST /api/stream",
+        None => &format!("GET {}", plan.views[tab.view].path),
+    };
+    let mut request = format!("{target} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n", plan.host);
     if plan.users > 0 {
         let _ = write!(request, "X-Forwarded-User: load-{}\r\n", tab.user);
     }
@@ -268,6 +274,15 @@ fn request(plan: &Plan, tab: &Tab) -> String {
     if tab.last_id > 0 {
         let _ = write!(request, "Last-Event-ID: {}\r\n", tab.last_id);
     }
+    if let Some(body) = &body {
+        let _ = write!(
+            request,
+            "Content-Type: application/json\r\nOrigin: http://{}\r\nContent-Length: {}\r\n",
+            plan.host,
+            body.len()
+        );
+    }
     request.push_str("\r\n");
+    request.push_str(body.as_deref().unwrap_or_default());
     request
 }

@@ -7,6 +7,8 @@ pub struct Event<'a> {
     pub name: &'a [u8],
     /// The version at the start of its id.
     pub id: Option<u64>,
+    /// Its id, as it stands there.
+    pub raw_id: Option<&'a [u8]>,
     /// The data, of one line.
     pub data: &'a [u8],
     /// The block from its first line that is not each tab's own (`retry:`): equal for all who are sent the same.
@@ -16,7 +18,7 @@ pub struct Event<'a> {
 /// Reads a block, which ends with its blank line.
 pub fn read(block: &[u8]) -> Event<'_> {
     let shared = without_retry(block);
-    let mut event = Event { name: b"", id: None, data: b"", shared };
+    let mut event = Event { name: b"", id: None, raw_id: None, data: b"", shared };
     let mut rest = shared;
     while let Some(end) = memchr::memchr(b'\n', rest) {
         let line = &rest[..end];
@@ -25,11 +27,21 @@ pub fn read(block: &[u8]) -> Event<'_> {
             event.data = data;
         } else if let Some(id) = line.strip_prefix(b"id: ") {
             event.id = version(id);
+            event.raw_id = Some(id);
         } else if let Some(name) = line.strip_prefix(b"event: ") {
             event.name = name;
         }
     }
     event
+}
+
+/// What an event of a multiplexed stream is about: the number of a view, and behind it the version that it moves the view to.
+pub fn numbered<'a>(event: Event<'a>) -> Option<(u64, Event<'a>)> {
+    let id = event.raw_id?;
+    let slash = memchr::memchr(b'/', id).unwrap_or(id.len());
+    let number = version(&id[..slash])?;
+    let id = id.get(slash + 1..).and_then(version);
+    Some((number, Event { id, ..event }))
 }
 
 /// What of a block does not differ between tabs.
@@ -61,5 +73,13 @@ mod tests {
         let ping = read(b": ping\n\n");
         assert_eq!((ping.name, ping.id, ping.data), (&b""[..], None, &b""[..]));
         assert_eq!(read(b"event: x\nid: 1x\n\n").id, None);
+    }
+
+    #[test]
+    fn an_id_of_a_multiplexed_stream_is_a_view_s_number_and_a_version() {
+        let of = |block: &'static [u8]| numbered(read(block)).map(|(number, event)| (number, event.id));
+        assert_eq!(of(b"event: modified\nid: 12/840.0000000000ab\n\n"), Some((12, Some(840))));
+        assert_eq!(of(b"event: status\nid: 12\n\n"), Some((12, None)));
+        assert_eq!(of(b"event: hello\n\n"), None);
     }
 }

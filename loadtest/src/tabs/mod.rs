@@ -13,6 +13,7 @@ mod driver;
 mod event;
 mod feed;
 mod fleet;
+mod line;
 mod recording;
 pub mod rows;
 mod tab;
@@ -46,15 +47,23 @@ pub struct Plan {
     pub checks: bool,
     /// CPUs that the process may use; none: any.
     pub cpus: Vec<usize>,
+    /// Views of a tab on one multiplexed stream; 0: one view, on a stream of its own.
+    pub lanes: usize,
 }
 
 /// What a tab may show.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct View {
     /// The request's target.
     pub path: String,
     /// Views of one group count their latencies together; from 0.
     pub group: usize,
+    /// Its cluster.
+    pub cluster: String,
+    /// Its kind, by its name in routes.
+    pub kind: String,
+    /// Its namespace; empty for all.
+    pub namespace: String,
 }
 
 impl Plan {
@@ -63,6 +72,11 @@ impl Plan {
         let users = self.users.max(1);
         let user = number % users;
         ((user + number / users) % self.views.len(), user)
+    }
+
+    /// All views of a tab whose first view is this one.
+    pub fn lanes(&self, first: usize) -> impl Iterator<Item = usize> {
+        (0..self.lanes.min(self.views.len())).map(move |more| (first + more) % self.views.len())
     }
 }
 

@@ -139,6 +139,13 @@ impl Shown {
         before != 0
     }
 
+    /// Shows also what another shows.
+    pub fn add(&mut self, index: &Index, other: &Shown) {
+        for (number, bytes) in (0..).zip(&other.bytes).filter(|(_, bytes)| **bytes != 0) {
+            self.set(index, number, *bytes);
+        }
+    }
+
     /// Shows what another shows.
     pub fn become_like(&mut self, other: &Shown) {
         self.bytes.clear();

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::chunks::Chunks;
 use super::event;
 use super::feed::{Delta, Feed, Meaning};
+use super::line::Line;
 use super::recording::Recording;
 use super::rows::Shown;
 use super::totals::{Fault, Totals};
@@ -47,6 +48,8 @@ pub struct Tab {
     pub live: bool,
     /// What it shows.
     pub shown: Shown,
+    /// Its views, where it has several on its connection; then `shown` and `last_id` are of none.
+    pub line: Option<Line>,
     /// Whether it may be told something twice: it has just come back.
     resumed: bool,
     carry: Vec<u8>,
@@ -58,7 +61,7 @@ pub struct Broken;
 
 impl Tab {
     /// A tab that is not open yet.
-    pub fn new(view: usize, user: usize) -> Self {
+    pub fn new(view: usize, user: usize, line: Option<Line>) -> Self {
         Tab {
             view,
             user,
@@ -68,6 +71,7 @@ impl Tab {
             began: 0,
             live: false,
             shown: Shown::default(),
+            line,
             resumed: false,
             carry: Vec::new(),
             long: None,
@@ -81,6 +85,9 @@ impl Tab {
         self.began = now;
         self.live = false;
         self.resumed = self.last_id != 0;
+        if let Some(line) = &mut self.line {
+            line.connect();
+        }
         self.close_block();
     }
 
@@ -104,7 +111,7 @@ impl Tab {
     pub fn take(
         &mut self,
         received: &[u8],
-        feed: &mut Feed,
+        feeds: &mut [Feed],
         totals: &mut Totals,
         now: u64,
     ) -> Result<(), Broken> {
@@ -127,7 +134,7 @@ impl Tab {
         let Phase::Body(mut chunks) = self.phase else { return Ok(()) };
         loop {
             match chunks.next(&mut bytes) {
-                Ok(Some(payload)) => self.take_payload(payload, feed, totals, now),
+                Ok(Some(payload)) => self.take_payload(payload, feeds, totals, now),
                 Ok(None) => break,
                 Err(_) => return Err(self.fault(totals, Fault::Malformed)),
             }
@@ -150,29 +157,29 @@ impl Tab {
         Broken
     }
 
-    fn take_payload(&mut self, mut payload: &[u8], feed: &mut Feed, totals: &mut Totals, now: u64) {
+    fn take_payload(&mut self, mut payload: &[u8], feeds: &mut [Feed], totals: &mut Totals, now: u64) {
         while !payload.is_empty() {
             if self.long.is_some() {
-                payload = self.take_long(payload, feed, totals, now);
+                payload = self.take_long(payload, feeds, totals, now);
                 continue;
             }
             if self.carry.is_empty() {
                 let Some(at) = memchr::memmem::find(payload, b"\n\n") else {
-                    self.keep(payload, feed);
+                    self.keep(payload, feeds);
                     return;
                 };
                 let (block, rest) = payload.split_at(at + 2);
-                self.take_block(block, feed, totals, now);
+                self.take_block(block, feeds, totals, now);
                 payload = rest;
                 continue;
             }
             let Some(taken) = end_behind(&self.carry, payload) else {
-                self.keep(payload, feed);
+                self.keep(payload, feeds);
                 return;
             };
             self.carry.extend_from_slice(&payload[..taken]);
             let mut block = std::mem::take(&mut self.carry);
-            self.take_block(&block, feed, totals, now);
+            self.take_block(&block, feeds, totals, now);
             block.clear();
             self.carry = block;
             payload = &payload[taken..];
@@ -180,20 +187,21 @@ impl Tab {
     }
 
     /// Keeps what has come of a block until the rest comes; of a long one, a place in its recording.
-    fn keep(&mut self, payload: &[u8], feed: &mut Feed) {
+    fn keep(&mut self, payload: &[u8], feeds: &mut [Feed]) {
         self.carry.extend_from_slice(payload);
-        if self.carry.len() < LONG {
+        // Of a line it is not known yet whose block it is; there the parts of a list are short.
+        if self.carry.len() < LONG || self.line.is_some() {
             return;
         }
         let carry = std::mem::take(&mut self.carry);
         let shared = event::without_retry(&carry);
-        self.long = Some((feed.recording(shared), shared.len()));
+        self.long = Some((feeds[self.view].recording(shared), shared.len()));
     }
 
     fn take_long<'a>(
         &mut self,
         payload: &'a [u8],
-        feed: &mut Feed,
+        feeds: &mut [Feed],
         totals: &mut Totals,
         now: u64,
     ) -> &'a [u8] {
@@ -203,15 +211,22 @@ impl Tab {
             return &[];
         };
         match recording.borrow().block_at(place) {
-            Some(block) => self.take_block(block, feed, totals, now),
+            Some(block) => self.take_block(block, feeds, totals, now),
             None => self.long = Some((recording.clone(), place)),
         }
         &payload[taken..]
     }
 
-    fn take_block(&mut self, block: &[u8], feed: &mut Feed, totals: &mut Totals, now: u64) {
+    fn take_block(&mut self, block: &[u8], feeds: &mut [Feed], totals: &mut Totals, now: u64) {
         let event = event::read(block);
         totals.event(event.name);
+        if let Some(line) = &mut self.line {
+            line.take(event, feeds, totals, now);
+            if line.is_live() {
+                self.come_alive(totals, now);
+            }
+            return;
+        }
         if let Some(id) = event.id {
             if id < self.last_id {
                 let _ = self.fault(totals, Fault::IdBackwards);
@@ -225,6 +240,7 @@ impl Tab {
             self.come_alive(totals, now);
             return;
         }
+        let feed = &mut feeds[self.view];
         let (meaning, contradicts) = feed.read(&event, self.resumed);
         if contradicts {
             let _ = self.fault(totals, Fault::TwoFramesForOneId);
@@ -304,13 +320,13 @@ mod tests {
     }
 
     fn open() -> Tab {
-        let mut tab = Tab::new(0, 0);
+        let mut tab = Tab::new(0, 0, None);
         tab.phase = Phase::Head;
         tab
     }
 
     fn take(tab: &mut Tab, bytes: &[u8], feed: &mut Feed, totals: &mut Totals) {
-        assert!(tab.take(bytes, feed, totals, NOW).is_ok());
+        assert!(tab.take(bytes, std::slice::from_mut(feed), totals, NOW).is_ok());
     }
 
     #[test]
@@ -362,7 +378,11 @@ mod tests {
         delta(&mut other, Op::Modified, 20, &row("pod-1", 4));
         take(&mut open(), &other, &mut feed, &mut totals);
         let mut refused = open();
-        assert!(refused.take(b"HTTP/1.1 503 Busy\r\n\r\n", &mut feed, &mut totals, NOW).is_err());
+        assert!(
+            refused
+                .take(b"HTTP/1.1 503 Busy\r\n\r\n", std::slice::from_mut(&mut feed), &mut totals, NOW)
+                .is_err()
+        );
         let faults: Vec<Fault> = totals.report().faults.into_keys().collect();
         assert_eq!(faults, [Fault::Refused, Fault::IdBackwards, Fault::TwoFramesForOneId]);
     }

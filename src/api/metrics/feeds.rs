@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::Scene;
 use super::table::{Metric, Out, Type};
 use crate::feed::hub::Shown;
+use crate::feed::saved::Cold;
 use crate::feed::{Counter, Counters, Eyes, State};
 
 /// Most clusters that are named, those first that have been in trouble for longest.
@@ -32,6 +33,24 @@ pub(super) const METRICS: &[Metric] = &[
             for word in State::WORDS {
                 let count = scene.feeds.iter().filter(|feed| feed.state().word() == word).count();
                 out.count(&[word], count as u64);
+            }
+        },
+    },
+    Metric {
+        name: "foretop_state_restored",
+        kind: Type::Counter,
+        labels: &[],
+        help: "Feeds that went on from where the process before had saved them.",
+        read: |scene, out| out.count(&[], scene.api.hub.restores.restored.get()),
+    },
+    Metric {
+        name: "foretop_state_cold_starts",
+        kind: Type::Counter,
+        labels: &["why"],
+        help: "Saved feeds that were of no use, and began with a LIST.",
+        read: |scene, out| {
+            for why in Cold::ALL {
+                out.count(&[why.name()], scene.api.hub.restores.cold(why).get());
             }
         },
     },

@@ -18,7 +18,7 @@ pub(crate) use tenants::TenantRules;
 pub(crate) use tiers::GroupTiers;
 pub(crate) use units::{show_duration, show_size};
 pub use url::is_safe_url;
-pub(crate) use url::{Issuer, OptionalUrl};
+pub(crate) use url::{Issuer, OptionalUrl, Places};
 pub(crate) use word::{
     Address, AddressOrOff, AnyText, Choice, Choices, Filter, HeaderWord, MustBeSaid, OptionalPath, Switch,
     Text,
@@ -37,6 +37,10 @@ pub(crate) trait Grammar<T> {
     }
     /// The value as it would be written.
     fn show(&self, value: &T) -> String;
+    /// What tells the value from others.
+    fn digest(&self, value: &T) -> String {
+        self.show(value)
+    }
     /// The value, or everything that is wrong with what was given.
     fn read(&self, given: &Node) -> Result<T, Vec<Wrong>>;
 }

@@ -1,6 +1,6 @@
 //! Texts that are secret, and texts that need not be there.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Grammar, Text, Wrong};
 use crate::config::yaml::Node;
@@ -34,6 +34,12 @@ impl Grammar<Option<SecretString>> for Secret {
 
     fn show(&self, _: &Option<SecretString>) -> String {
         String::new()
+    }
+
+    fn digest(&self, value: &Option<SecretString>) -> String {
+        value.as_ref().map_or_else(String::new, |secret| {
+            format!("{:x}", xxhash_rust::xxh3::xxh3_64(secret.expose_secret().as_bytes()))
+        })
     }
 
     fn read(&self, given: &Node) -> Result<Option<SecretString>, Vec<Wrong>> {

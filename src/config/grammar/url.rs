@@ -1,6 +1,7 @@
 //! URLs that are fetched.
 
-use super::{Grammar, Wrong, is_not, scalar};
+use super::{Grammar, Words, Wrong, every, is_not, scalar};
+use crate::config::Place;
 use crate::config::yaml::Node;
 
 /// Whether nobody on the way can change what is fetched from this URL: `https`, or `http` on this machine.
@@ -53,9 +54,56 @@ impl Grammar<Option<String>> for OptionalUrl {
     }
 }
 
+/// Files and URLs of documents that hold no secret and decide about nobody's rights: any `http` URL will do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places;
+
+impl Grammar<Vec<Place>> for Places {
+    fn expected(&self) -> String {
+        "a list of URLs and paths".into()
+    }
+
+    fn show(&self, value: &Vec<Place>) -> String {
+        value.iter().map(Place::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    fn read(&self, given: &Node) -> Result<Vec<Place>, Vec<Wrong>> {
+        every(Words.read(given)?.into_iter().map(|text| {
+            if !text.contains("://") {
+                return Ok(Place::File(text.into()));
+            }
+            let url = text.parse::<http::Uri>().ok();
+            let is_one = url.is_some_and(|url| {
+                matches!(url.scheme_str(), Some("http" | "https"))
+                    && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            });
+            if is_one {
+                Ok(Place::Url(text))
+            } else {
+                Err(is_not(&text, "an `http` or `https` URL without a user"))
+            }
+        }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_a_file_or_a_url() {
+        let places = Places.read(&Node::scalar("http://b:8081/-/views, /etc/foretop/views.json"));
+        assert_eq!(
+            places.ok(),
+            Some(vec![
+                Place::Url("http://b:8081/-/views".into()),
+                Place::File("/etc/foretop/views.json".into())
+            ])
+        );
+        for text in ["ftp://b/views", "http://ann:secret@b/views", "://"] {
+            assert!(Places.read(&Node::scalar(text)).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn only_this_machine_needs_no_tls() {

@@ -212,7 +212,7 @@ impl Core {
         let Some(line) = self.lines.get(id) else { return false };
         let held = line.lanes.streams().flatten().filter_map(|stream| self.slots.named(stream));
         let bytes = held.map(|slot| match slot.at {
-            At::Prefix(segment, _) => self.prefixes.bytes(segment).len(),
+            At::Prefix(segment, _) => self.prefixes.held_bytes(segment),
             _ => 0,
         });
         bytes.sum::<usize>() > much

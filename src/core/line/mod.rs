@@ -6,7 +6,7 @@
 //!
 //! - [`turns`] sends: the line's own words, then one lane after the other, each up to the end of a frame. [`words`]: what is said to one stream alone.
 //! - [`asked`] is what a client asks for; [`open`] reads it and opens the line, [`lanes`] adds lanes to it and takes them away.
-//! - [`status`]: what is said of a view whose ids are numbered, and shared. [`end`]: how lanes and lines end.
+//! - [`status`]: what is said of a view whose ids are numbered, and shared; [`parts`]: its snapshot. [`end`]: how lanes and lines end.
 //!
 //! Invariants: a lane that has got a frame in part is its line's `current`, and nothing else is sent by that socket until the frame is whole. A lane
 //! that has something to send is in its line's `turns` or is `current`. A lane's first frame goes out behind the `view` that names its number.
@@ -15,6 +15,7 @@ pub mod asked;
 mod end;
 pub mod lanes;
 mod open;
+pub mod parts;
 mod status;
 mod turns;
 mod words;

@@ -1,13 +1,11 @@
-//! What is said of a view whose ids are numbered, to all who show it: how its rows stand, and its snapshot, in parts.
+//! What is said of a view whose ids are numbered, to all who show it: how its rows stand.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::core::Core;
-use crate::core::prefix::{SegmentId, Then};
+use crate::core::prefix::Then;
 use crate::core::slot::{At, RESUMED, SlotId, TOLD};
 use crate::core::view::ViewId;
-use crate::feed::snapshot::Snapshot;
 use crate::feed::{self, block::Place};
 use crate::kind::Rv;
 use crate::wire::as_of::AsOf;
@@ -71,33 +69,5 @@ impl Core {
         let segment = self.prefixes.own(bytes, Then::From(place));
         self.slots.get_mut(id).at = At::Prefix(segment, 0);
         self.make_ready(id);
-    }
-
-    /// Makes a segment of a snapshot, in parts.
-    pub(in crate::core) fn hold_parts(&mut self, id: ViewId, snapshot: &Arc<Snapshot>) -> SegmentId {
-        let dress = self.view(id).dress;
-        let (mut bytes, mut marks, mut chunk) = (Vec::new(), Vec::new(), Vec::new());
-        let mut push = |chunk: &mut Vec<u8>| {
-            dress.put_on(chunk, &mut bytes);
-            chunk.clear();
-            marks.push((
-                u32::try_from(bytes.len()).expect("a snapshot is smaller than 4 GiB"),
-                snapshot.place,
-            ));
-        };
-        line::write_begin(&mut chunk, snapshot.rv, snapshot.count);
-        push(&mut chunk);
-        let mut rest = snapshot.rows();
-        loop {
-            let count = line::rows_of_part(rest.clone());
-            if count == 0 {
-                break;
-            }
-            line::write_part(&mut chunk, rest.by_ref().take(count));
-            push(&mut chunk);
-        }
-        line::write_synced(&mut chunk, snapshot.rv, snapshot.count);
-        push(&mut chunk);
-        self.prefixes.marked(bytes, marks, Then::From(snapshot.place))
     }
 }

@@ -17,6 +17,7 @@ use crate::core::line::asked::AskedView;
 use crate::core::line::lanes::{Client, Undecided};
 use crate::core::plan::Manner;
 use crate::core::slot::SlotName;
+use crate::feed::snapshot::{Part, Snapshot};
 use crate::feed::{KubeUser, Namespaces, Scope};
 use crate::identity::Peer;
 use crate::kind::Listing;
@@ -601,5 +602,82 @@ fn a_view_that_is_busy_does_not_starve_a_quiet_one() {
         read += lines.tabs[0].received - before;
         assert!(read < 200_000, "of 800,000 bytes that the busy view has, so many came first: {read}");
     }
+    lines.close();
+}
+
+/// What a snapshot's parts are while it is being encoded.
+fn parts(snapshot: &Snapshot) -> Vec<Part> {
+    let part = |(index, rows): (u32, &[u8])| Part {
+        place: snapshot.place,
+        rv: snapshot.rv,
+        count: snapshot.count,
+        index,
+        rows: rows.into(),
+    };
+    (0..).zip(snapshot.parts()).map(part).collect()
+}
+
+/// A line with a view of everything that waits for its snapshot, which has several parts.
+fn waits_for_parts() -> (Lines, Arc<Snapshot>) {
+    let mut lines = Lines::new(1 << 20, 1 << 24);
+    for (namespace, name) in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)] {
+        lines.world.put(namespace, name, 0, 3);
+    }
+    lines.world.relist();
+    lines.open(&[0], false);
+    lines.decide(0);
+    let snapshot = lines.world.feed.list(&Scope::All).expect("rows").expect("it is synced");
+    (lines, snapshot)
+}
+
+#[test]
+fn the_first_rows_go_out_before_the_last_are_here() {
+    for gives_another in [false, true] {
+        let (mut lines, snapshot) = waits_for_parts();
+        let feed = lines.world.feed.clone();
+        let parts = parts(&snapshot);
+        assert!(parts.len() > 3, "{}", parts.len());
+        for (index, part) in parts.iter().enumerate() {
+            lines.world.core.got_part(&feed, &Scope::All, part);
+            lines.world.turn();
+            lines.world.turn();
+            while lines.tabs[0].read(65_536) {}
+            let view = &lines.tabs[0].views["view-1"];
+            let rows = view.incoming.as_ref().map(|(_, rows)| rows.len());
+            assert!(rows > Some(index) && !view.is_synced, "{:#?}", lines.tabs[0].heard);
+        }
+        lines.world.put(0, 2, 0, 0);
+        lines.world.deliver(usize::MAX);
+        let mut whole = snapshot;
+        if gives_another {
+            whole = feed.list(&Scope::All).expect("rows").expect("it is synced");
+        }
+        lines.world.core.got_snapshot(&feed, &Scope::All, &Ok(whole));
+        lines.world.turn();
+        lines.world.turn();
+        while lines.tabs[0].read(65_536) {}
+        let told = |event: &str| lines.tabs[0].heard.iter().filter(|heard| heard.contains(event)).count();
+        assert_eq!(told("event: begin"), if gives_another { 2 } else { 1 }, "{:#?}", lines.tabs[0].heard);
+        lines.settle();
+        lines.check();
+        lines.close();
+    }
+}
+
+#[test]
+fn who_leaves_while_parts_come_leaves_nothing() {
+    let (mut lines, snapshot) = waits_for_parts();
+    let feed = lines.world.feed.clone();
+    let parts = parts(&snapshot);
+    drop(snapshot);
+    for (index, part) in parts.iter().enumerate() {
+        lines.world.core.got_part(&feed, &Scope::All, part);
+        if index == 1 {
+            lines.remove(0, 0);
+        }
+        lines.world.turn();
+    }
+    lines.settle();
+    lines.check();
     lines.close();
 }

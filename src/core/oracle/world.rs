@@ -132,7 +132,13 @@ impl World {
         let journal = config::Journal { max_bytes: journal_bytes, ..config::Journal::default() };
         let away_after = Duration::from_secs(15);
         let posts: Arc<[Post]> = posts.into();
-        let shared = Shared { posts: posts.clone(), ledger: ledger.clone(), journal, away_after };
+        let shared = Shared {
+            posts: posts.clone(),
+            ledger: ledger.clone(),
+            journal,
+            away_after,
+            lateness: Arc::default(),
+        };
         let limits =
             Limits { linger: Duration::from_hours(1), feeds: 10, selectors: 0, journal_total: usize::MAX };
         let (hub, task) = Hub::new(Arc::new(NoSources), shared, limits);

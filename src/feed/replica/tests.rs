@@ -16,7 +16,7 @@ fn object(namespace: &str, name: &str, text: &str) -> Object {
 
 fn rows(replica: &Replica, scope: &Scope) -> String {
     let mut out = Vec::new();
-    replica.write_rows(scope, Listing::ByKey, Timestamp::UNIX_EPOCH, &mut out);
+    replica.write_rows(scope, Listing::ByKey, Timestamp::UNIX_EPOCH, &mut out, |_| {});
     String::from_utf8(out).expect("rows are text")
 }
 
@@ -58,7 +58,7 @@ fn the_newest_of_a_set_are_capped_over_the_whole_set() {
     }
     let mut out = Vec::new();
     let listing = Listing::NewestFirst { cap: 2 };
-    replica.write_rows(&set(&["a", "b"]), listing, Timestamp::UNIX_EPOCH, &mut out);
+    replica.write_rows(&set(&["a", "b"]), listing, Timestamp::UNIX_EPOCH, &mut out, |_| {});
     let text = String::from_utf8(out).expect("rows are text");
     let order: Vec<_> = text.split("name\":\"").skip(1).map(|rest| &rest[..1]).collect();
     assert_eq!(order, ["x", "z"]);
@@ -92,7 +92,7 @@ fn the_newest_come_first_up_to_the_cap() {
     }
     let mut out = Vec::new();
     let listing = Listing::NewestFirst { cap: 3 };
-    let count = replica.write_rows(&Scope::All, listing, Timestamp::UNIX_EPOCH, &mut out).ends.len();
+    let count = replica.write_rows(&Scope::All, listing, Timestamp::UNIX_EPOCH, &mut out, |_| {}).ends.len();
     let text = String::from_utf8(out).expect("rows are text");
     let order: Vec<_> = text.split("name\":\"").skip(1).map(|rest| &rest[..1]).collect();
     assert_eq!((count, order), (3, vec!["b", "a", "c"]));

@@ -417,3 +417,30 @@ fn replicasets_plain_rows_are_listed_for_since_full_ones_do_not_hold_them() {
     assert!(!join(key.clone().showing(Rows::Full, Selector::parse("a").expect("a selector"))));
     assert!(join(key));
 }
+
+#[test]
+fn feeds_with_rows_of_before_go_on_from_them() {
+    let before = world_with(&[1, 0]);
+    let (full, plain) = (before.seen[&1].feed.clone(), before.seen[&0].feed.clone());
+    let trunk = Trunk::new(&key(0));
+    trunk.join(full.clone());
+    assert_eq!(
+        (trunk.cursor(), trunk.asks.list()),
+        (Some(Rv(100)), false),
+        "the source begins where it stands"
+    );
+    assert!(trunk.asks.details());
+    trunk.join(plain.clone());
+    assert!(!trunk.asks.list());
+    let block = |feed: &Feed| (feed.counters.resets.get(), feed.counters.encodings.get(), feed.cursor());
+    assert_eq!(block(&plain), (0, 0, Some(Rv(100))), "it knew all of this");
+
+    let newer = world_with(&[0]);
+    let newer_plain = newer.seen[&0].feed.clone();
+    newer_plain.apply(&mut vec![Change::Bookmark { rv: Rv(105), initial_events_end: false }]);
+    let trunk = Trunk::new(&key(0));
+    trunk.join(full);
+    trunk.join(newer_plain.clone());
+    assert!(trunk.asks.list(), "a list is asked for, lest its version fall");
+    assert_eq!(newer_plain.cursor(), Some(Rv(105)));
+}

@@ -4,9 +4,10 @@ import { steadyClock, type Clock } from "./clock.ts";
 import { isReleased } from "./locks.ts";
 import { MESSAGES, type Ending, type FromTab, type HomePort } from "./messages.ts";
 import { Polling } from "./polling.ts";
+import { Showing } from "./showing.ts";
 import { Streaming } from "./streaming.ts";
-import type { Health, Row } from "./types.ts";
-import { View, type Onlooker } from "./view.ts";
+import type { Health } from "./types.ts";
+import { View } from "./view.ts";
 import { Wire, type WireOptions } from "./wire.ts";
 
 /** A view that nobody shows any more is kept for so long: somebody may come back to the page. */
@@ -14,8 +15,6 @@ const LINGER_MS = 10_000;
 /** Where streams are of no use they are tried again after so long, then twice as long. */
 const STREAMS_AGAIN_MS = 60_000;
 const STREAMS_AGAIN_MOST_MS = 960_000;
-/** So many rows go to a newcomer in one message, so that taking them in is no long task. */
-const ROWS_PER_MESSAGE = 500;
 
 /** How a home is made. */
 export interface HomeOptions extends WireOptions {
@@ -25,7 +24,7 @@ export interface HomeOptions extends WireOptions {
 
 /** A tab, and what it shows. */
 class Tab {
-  readonly watches = new Map<number, { view: View; onlooker: Onlooker }>();
+  readonly watches = new Map<number, Showing>();
   isVisible = true;
 
   constructor(readonly port: HomePort) {}
@@ -113,6 +112,7 @@ export class Home {
     else if (message.t === "bye") this.#leave(tab);
     else if (message.t === "visible") {
       tab.isVisible = message.visible;
+      for (const showing of tab.watches.values()) showing.visible(message.visible);
       this.#want();
     }
   }
@@ -129,30 +129,18 @@ export class Home {
     this.#views.set(key, view);
     clearTimeout(this.#lingering.get(view));
     this.#lingering.delete(view);
-    // What was not told yet is in the rows that follow.
-    view.flush();
-    const { port } = tab;
-    const onlooker: Onlooker = {
-      rows: (put, removed) => sendRows(port, id, put, removed),
-      complete: () => port.send({ t: "done", id }),
-      news: (news) => port.send({ t: "news", id, news }),
-    };
-    tab.watches.set(id, { view, onlooker });
-    port.send({ t: "begin", id });
-    sendRows(port, id, [...view.rows.values()], []);
-    if (view.isComplete) port.send({ t: "done", id });
-    port.send({ t: "news", id, news: view.news });
-    view.onlookers.add(onlooker);
+    tab.watches.get(id)?.close();
+    tab.watches.set(id, new Showing(view, tab.port, id, tab.isVisible));
     this.#want();
     this.#tellHealth();
   }
 
   #close(tab: Tab, id: number): void {
-    const watch = tab.watches.get(id);
-    if (!watch) return;
+    const showing = tab.watches.get(id);
+    if (!showing) return;
     tab.watches.delete(id);
-    const { view, onlooker } = watch;
-    view.onlookers.delete(onlooker);
+    const { view } = showing;
+    showing.close();
     if (view.onlookers.size === 0 && !this.#isOver) this.#lingering.set(view, setTimeout(() => this.#drop(view), LINGER_MS));
     this.#want();
   }
@@ -213,12 +201,5 @@ export class Home {
   #tellHealth(): void {
     const { health } = this;
     for (const tab of this.#tabs) tab.port.send({ t: "health", health });
-  }
-}
-
-function sendRows(port: HomePort, id: number, put: readonly Row[], removed: readonly string[]): void {
-  if (removed.length > 0) port.send({ t: "rows", id, put: [], removed });
-  for (let from = 0; from < put.length; from += ROWS_PER_MESSAGE) {
-    port.send({ t: "rows", id, put: put.slice(from, from + ROWS_PER_MESSAGE), removed: [] });
   }
 }

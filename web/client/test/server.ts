@@ -184,19 +184,19 @@ export class FakeServer {
     const since = view.position === undefined ? undefined : Number(view.position);
     stream.say("view", String(number), { ref: view.ref, namespaces: view.namespaces ?? null, resumed: since !== undefined });
     if (since === undefined) this.#snapshot(stream, number, list, view.namespaces);
-    else this.#resume(stream, number, list, since);
+    else this.#resume(stream, number, list, since, view.namespaces);
     stream.say("status", String(number), { state: "live", asOf: new Date().toISOString(), ageMs: 0 });
   }
 
   #snapshot(stream: FakeStream, number: number, list: FakeList, namespaces: string[] | undefined): void {
-    const rows = [...list.rows.values()].filter((row) => !namespaces || namespaces.includes(row.namespace ?? ""));
+    const rows = [...list.rows.values()].filter((row) => isIn(namespaces, row));
     stream.say("begin", String(number), { rv: String(list.rv), count: rows.length });
     for (let from = 0; from < rows.length; from += 2) stream.say("snapshot", String(number), { items: rows.slice(from, from + 2) });
     stream.say("synced", `${number}/${list.rv}`, { count: rows.length, rv: String(list.rv), resumed: false });
   }
 
-  #resume(stream: FakeStream, number: number, list: FakeList, since: number): void {
-    for (const { rv, event, row } of list.history) if (rv > since) stream.say(event, `${number}/${rv}`, { object: row });
+  #resume(stream: FakeStream, number: number, list: FakeList, since: number, namespaces: string[] | undefined): void {
+    for (const { rv, event, row } of list.history) if (rv > since && isIn(namespaces, row)) stream.say(event, `${number}/${rv}`, { object: row });
     stream.say("synced", `${number}/${list.rv}`, { rv: String(list.rv), resumed: true });
   }
 
@@ -205,8 +205,7 @@ export class FakeServer {
     list.history.push({ rv: list.rv, event, row });
     for (const stream of this.open) {
       for (const shown of stream.views.values()) {
-        const isShown = !shown.namespaces || shown.namespaces.includes(row.namespace ?? "");
-        if (shown.list === list && isShown) stream.say(event, `${shown.number}/${list.rv}`, { object: row });
+        if (shown.list === list && isIn(shown.namespaces, row)) stream.say(event, `${shown.number}/${list.rv}`, { object: row });
       }
     }
   }
@@ -219,8 +218,13 @@ export class FakeServer {
     const etag = `"${list.rv}"`;
     const about = { etag, "foretop-as-of": new Date().toISOString(), "foretop-age-ms": "40" };
     if (headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: about });
-    return json({ [kind]: [...list.rows.values()] }, about);
+    const namespaces = url.searchParams.getAll("namespace");
+    return json({ [kind]: [...list.rows.values()].filter((row) => isIn(namespaces.length > 0 ? namespaces : undefined, row)) }, about);
   }
+}
+
+function isIn(namespaces: readonly string[] | undefined, { namespace }: Row): boolean {
+  return !namespaces || namespaces.includes(namespace ?? "");
 }
 
 export function refusal(status: number, code: string, more: { message?: string; headers?: Record<string, string> } = {}): Response {

@@ -94,6 +94,24 @@ describe.each([
     expect(lists[1]?.changes.at(-1)?.put).toHaveLength(1);
   });
 
+  it("are told to a hidden tab when it is seen again, and not before", async () => {
+    const browser = new FakeBrowser(server, createClient, options);
+    const [first, second] = [browser.open(), browser.open()];
+    const lists = [watch(first), watch(second)] as const;
+    await settles(() => lists.every(({ watching }) => watching.state.phase === "live"));
+    second.hide();
+    await passes(6_000);
+    for (const name of ["c", "d", "e"]) server.put("east", "pods", pod(name));
+    server.remove("east", "pods", "uid-d");
+    server.remove("east", "pods", "uid-a");
+    await passes(1_000);
+    expect([lists[0].names(), lists[1].names()]).toEqual([["b", "c", "e"], ["b"]]);
+    second.show();
+    await passes(200);
+    expect([lists[1].names(), lists[1].watching.state.phase]).toEqual([["b", "c", "e"], "live"]);
+    expect(lists[1].changes.slice(1).map(({ put, removed }) => [put.length, removed])).toEqual([[0, ["uid-a"]], [2, []]]);
+  });
+
   it("are never those of another: who signs in drops them in all tabs", async () => {
     const browser = new FakeBrowser(server, createClient, options);
     const lists = [watch(browser.open()), watch(browser.open())];

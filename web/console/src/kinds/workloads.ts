@@ -46,7 +46,7 @@ export const pods = kind<PodRow>({ name: "pods", object: "Pod", title: "Pods", o
   },
   { id: "status", title: "Status", width: 164, always: true, text: (row) => row.phase, tone: (row) => ofState(row.phase) },
   {
-    ...count<PodRow>("restarts", "Restarts", (row) => row.restarts, 80),
+    ...count<PodRow>("restarts", "Restarts", (row) => row.restarts, 96),
     tone: (row) => (row.restarts > 0 ? "warn" : undefined),
   },
   { id: "ip", title: "IP", width: 120, text: (row) => row.podIP ?? "" },

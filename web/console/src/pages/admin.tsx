@@ -7,6 +7,7 @@ import type { FeedLine, StreamLine } from "../api/shapes.ts";
 import { useAsked } from "../api/use-asked.ts";
 import type { Column, Tone } from "../kinds/column.ts";
 import { FilterBox } from "../parts/filter-box.tsx";
+import { number } from "../parts/number.ts";
 import { Grid } from "../table/grid.tsx";
 import type { Reading } from "../table/index.ts";
 import { orderOf } from "../table/reading.ts";
@@ -36,7 +37,7 @@ const count = <R,>(id: string, title: string, of: (row: R) => number, width = 88
   title,
   width,
   end: true,
-  text: (row) => of(row).toLocaleString(),
+  text: (row) => number(of(row)),
   key: of,
 });
 
@@ -61,7 +62,7 @@ const STREAMS: readonly Column<StreamLine>[] = [
 const FEEDS: readonly Column<FeedLine>[] = [
   { id: "cluster", title: "Cluster", width: 120, grow: 1, always: true, text: ({ cluster }) => cluster, below: ({ kind }) => kind },
   { id: "kind", title: "Kind", width: 150, text: ({ kind }) => kind },
-  { id: "shows", title: "Of it", width: 110, text: ({ shows = "plain", selector }) => selector ?? `${shows} rows` },
+  { id: "shows", title: "Holds", width: 110, text: ({ shows = "plain", selector }) => selector ?? `${shows} rows` },
   state((line) => line),
   { id: "since", title: "Since", width: 72, end: true, text: () => "", since: ({ since }) => since },
   { ...count<FeedLine>("count", "Rows", ({ rows }) => rows), always: true },
@@ -165,7 +166,7 @@ function NotForYou() {
 function Sums({ what, rows }: { readonly what: string; readonly rows: readonly unknown[] }) {
   return (
     <p className="fine">
-      {rows.length.toLocaleString()} {what}
+      {number(rows.length)} {what}
     </p>
   );
 }

@@ -11,6 +11,7 @@ import { ofState } from "../kinds/tones.ts";
 import { Link } from "../parts/link.tsx";
 import { Mark } from "../parts/mark.tsx";
 import { moment } from "../kinds/column.ts";
+import { number } from "../parts/number.ts";
 import { age, timeOfDay } from "../time/age.ts";
 import { useClock } from "../time/clock.ts";
 import { Refusal } from "./refusal.tsx";
@@ -74,21 +75,21 @@ function Glance({ cluster, board }: { readonly cluster: string; readonly board: 
           {board.nodeReadyCount}/{board.nodeCount} <small>ready</small>
         </Tile>
         <Tile cluster={cluster} kind="pods" title="Pods" access={access["pods"]}>
-          {board.podCount.toLocaleString()}
+          {number(board.podCount)}
         </Tile>
         <Tile cluster={cluster} kind="namespaces" title="Namespaces" access={access["namespaces"]}>
-          {board.namespaceCount.toLocaleString()}
+          {number(board.namespaceCount)}
         </Tile>
         {WORKLOADS.map(([field, kind, title]) => {
           const { healthy, total } = workloads[field] ?? { healthy: 0, total: 0 };
           return (
             <Tile key={kind} cluster={cluster} kind={kind} title={title} access={access[field]} isBad={healthy < total}>
-              {healthy.toLocaleString()}/{total.toLocaleString()} <small>healthy</small>
+              {number(healthy)}/{number(total)} <small>healthy</small>
             </Tile>
           );
         })}
         <Tile cluster={cluster} kind="pvcs" title="Volume claims" access={access["pvcs"]} isBad={storage.pvcPending > 0}>
-          {storage.pvcBound.toLocaleString()} <small>bound{storage.pvcPending > 0 && `, ${storage.pvcPending} waiting`}</small>
+          {number(storage.pvcBound)} <small>bound{storage.pvcPending > 0 && `, ${storage.pvcPending} waiting`}</small>
         </Tile>
       </section>
       {access["pods"] === "ok" && <Phases board={board} />}
@@ -131,7 +132,7 @@ function Phases({ board: { podPhases, podCount } }: { readonly board: Dashboard 
       <ul>
         {some.map(([phase, tone]) => (
           <li key={phase}>
-            <Mark tone={tone} /> {podPhases[phase].toLocaleString()} {phase}
+            <Mark tone={tone} /> {number(podPhases[phase])} {phase}
           </li>
         ))}
       </ul>
@@ -153,7 +154,7 @@ function Attention({ cluster, board: { needsAttention, accessibility } }: { read
             </span>
             <Link to={objectPath(cluster, "pods", name)}>{name}</Link>
             <span className="fine">{namespace}</span>
-            <span className="fine end">{restartCount > 0 && `${restartCount.toLocaleString()} restarts`}</span>
+            <span className="fine end">{restartCount > 0 && `${number(restartCount)} restarts`}</span>
           </li>
         ))}
       </ul>

@@ -6,6 +6,7 @@ import { inCluster } from "../api/ask.ts";
 import type { Kind } from "../kinds/kind.ts";
 import type { EventRow, Row } from "../kinds/rows.ts";
 import { focusGrid } from "../parts/filter-box.tsx";
+import { useIsNarrow } from "../parts/narrow.ts";
 import { Details } from "./details.tsx";
 import { ObjectEvents } from "./object-events.tsx";
 import { EventDetails } from "./event-details.tsx";
@@ -28,7 +29,12 @@ export function Drawer({ cluster, kind, row: now, isComplete, onClose }: DrawerP
   const [tab, setTab] = useState<Tab>("Details");
   const id = useId();
   const row = useLast(now);
+  const close = useRef<HTMLButtonElement>(null);
+  const coversList = useIsNarrow();
   useEscape(onClose);
+  useEffect(() => {
+    if (coversList) close.current?.focus();
+  }, [coversList]);
   const path = row ? pathOf(cluster, kind, row) : "";
   const settled = useSettled(path) === path ? path : null;
   if (!row) return null;
@@ -45,7 +51,7 @@ export function Drawer({ cluster, kind, row: now, isComplete, onClose }: DrawerP
           </p>
           <h2>{row.name}</h2>
         </div>
-        <button type="button" className="quiet" aria-label="Close" title="Close (Esc)" onClick={onClose}>
+        <button ref={close} type="button" className="quiet" aria-label="Close" title="Close (Esc)" onClick={onClose}>
           <svg viewBox="0 0 10 10" width="11" height="11" aria-hidden="true">
             <path d="M1 1 9 9M9 1 1 9" fill="none" stroke="currentColor" strokeWidth="1.5" />
           </svg>

@@ -8,6 +8,7 @@ import { useAsked } from "../api/use-asked.ts";
 import { missing, type Column, type Tone } from "../kinds/column.ts";
 import { FilterBox } from "../parts/filter-box.tsx";
 import { Mark } from "../parts/mark.tsx";
+import { number } from "../parts/number.ts";
 import { Grid } from "../table/grid.tsx";
 import { orderOf } from "../table/reading.ts";
 import { RowStore } from "../table/store.ts";
@@ -27,9 +28,12 @@ const STATUS: Readonly<Record<ClusterStatus, readonly [Tone, string]>> = {
 /** What needs somebody comes first. */
 const RANK: readonly ClusterStatus[] = ["unreachable", "degraded", "healthy", "unknown", "denied"];
 
-const number = (of: (cluster: FleetCluster) => number | undefined) => ({
+const numeric = (of: (cluster: FleetCluster) => number | undefined) => ({
   end: true,
-  text: (cluster: FleetCluster) => of(cluster)?.toLocaleString() ?? "",
+  text: (cluster: FleetCluster) => {
+    const count = of(cluster);
+    return count === undefined ? "" : number(count);
+  },
   key: (cluster: FleetCluster) => of(cluster) ?? -1,
 });
 
@@ -65,17 +69,17 @@ const COLUMNS: readonly Column<FleetCluster>[] = [
     key: ({ summary }) => (summary ? missing(summary.nodes.ready, summary.nodes.total) : 1),
     tone: ({ summary }) => (summary && summary.nodes.ready < summary.nodes.total ? "warn" : undefined),
   },
-  { id: "pods", title: "Pods", width: 80, ...number(({ summary }) => summary?.pods.total) },
-  { id: "pending", title: "Pending", width: 80, ...number(({ summary }) => summary?.pods.pending) },
+  { id: "pods", title: "Pods", width: 80, ...numeric(({ summary }) => summary?.pods.total) },
+  { id: "pending", title: "Pending", width: 80, ...numeric(({ summary }) => summary?.pods.pending) },
   {
     id: "failing",
     title: "Failing",
     width: 80,
     always: true,
-    ...number(({ summary }) => summary?.stuckOrFailed),
+    ...numeric(({ summary }) => summary?.stuckOrFailed),
     tone: ({ summary }) => (summary && summary.stuckOrFailed > 0 ? "bad" : undefined),
   },
-  { id: "namespaces", title: "Namespaces", width: 104, ...number(({ summary }) => summary?.namespaces) },
+  { id: "namespaces", title: "Namespaces", width: 104, ...numeric(({ summary }) => summary?.namespaces) },
   {
     id: "signals",
     title: "Mostly",
@@ -89,7 +93,8 @@ const COLUMNS: readonly Column<FleetCluster>[] = [
     width: 92,
     end: true,
     text: () => "",
-    since: ({ lastContact }) => (lastContact.startsWith("0001") ? undefined : lastContact),
+    // Who was not looked at has not been heard of, whatever the time says.
+    since: ({ status, lastContact }) => (status === "unknown" || status === "denied" ? undefined : lastContact),
   },
 ];
 
@@ -99,19 +104,28 @@ const READING = {
   haystack: (cluster: FleetCluster) => COLUMNS.map(({ text }) => text(cluster)).join("\u0000").toLowerCase(),
 };
 
+type Registered = Pick<FleetCluster, "name" | "backend" | "region">;
+
+function notLookedAt(cluster: Registered): FleetCluster {
+  return { ...cluster, status: "unknown", lastContact: "", hotSignals: [] };
+}
+
 export function FleetPage() {
   const { query } = useAddress();
   const order = query.get("sort") ?? "";
   const text = query.get("filter") ?? "";
   const { answer, refused } = useAsked<Fleet>("/api/fleet", EVERY);
+  // Their names are there at once; how they do takes a moment.
+  const registry = useAsked<{ readonly clusters: readonly Registered[] }>("/api/clusters", 0).answer;
+  const clusters = answer?.clusters ?? registry?.clusters.map(notLookedAt);
   const store = useMemo(() => new RowStore(READING, orderOf(COLUMNS, order)), []);
   const filter = useRef<HTMLInputElement>(null);
   const searched = useDeferredValue(text);
   useTitle("Clusters");
 
   useEffect(() => {
-    if (answer) store.replace(answer.clusters, READING.id, 0);
-  }, [store, answer]);
+    if (clusters) store.replace(clusters, READING.id, 0);
+  }, [store, answer, registry]);
   useEffect(() => store.filterBy(searched), [store, searched]);
   useEffect(() => store.sortBy(orderOf(COLUMNS, order)), [store, order]);
 
@@ -133,7 +147,7 @@ export function FleetPage() {
           onOrder={(next) => adjust({ sort: next })}
           onOpen={({ row }) => go(clusterPath(row.name))}
         >
-          <NoCluster isAnswered={answer !== undefined} total={store.index.total} text={text} />
+          <NoCluster isAnswered={clusters !== undefined} total={store.index.total} text={text} />
         </Grid>
       </div>
     </main>
@@ -146,7 +160,7 @@ function Rollup({ fleet: { rollup } }: { readonly fleet: Fleet }) {
     <ul className="rollup" aria-label="How many clusters are in which state">
       {some.map((status) => (
         <li key={status}>
-          <Mark tone={STATUS[status][0]} /> {rollup.byStatus[status]?.toLocaleString()} {STATUS[status][1].toLowerCase()}
+          <Mark tone={STATUS[status][0]} /> {number(rollup.byStatus[status] ?? 0)} {STATUS[status][1].toLowerCase()}
         </li>
       ))}
     </ul>
@@ -155,7 +169,7 @@ function Rollup({ fleet: { rollup } }: { readonly fleet: Fleet }) {
 
 function NoCluster({ isAnswered, total, text }: { readonly isAnswered: boolean; readonly total: number; readonly text: string }) {
   if (!isAnswered) return <Absent what="slow" title="Looking at the clusters" />;
-  if (total > 0) return <Absent what="filtered" title={`None of ${total.toLocaleString()} clusters matches "${text}"`} />;
+  if (total > 0) return <Absent what="filtered" title={`None of ${number(total)} clusters matches "${text}"`} />;
   return <Absent what="empty" title="No cluster is registered, or none is yours" />;
 }
 

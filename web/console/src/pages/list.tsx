@@ -10,6 +10,7 @@ import type { Row } from "../kinds/rows.ts";
 import { Badge } from "../parts/badge.tsx";
 import { FilterBox } from "../parts/filter-box.tsx";
 import { NamespacePicker } from "../parts/namespace-picker.tsx";
+import { number } from "../parts/number.ts";
 import { SelectorBox } from "../parts/selector-box.tsx";
 import { Grid } from "../table/grid.tsx";
 import { orderOf } from "../table/reading.ts";
@@ -101,7 +102,7 @@ function Footer({ store, kind, state }: FooterProps) {
 function counted({ size, total }: { readonly size: number; readonly total: number }, { one, title }: Kind, state: State): string {
   const many = title.toLowerCase();
   if (!state.complete && total === 0) return "";
-  if (!state.complete) return `${total.toLocaleString()} of ${state.expected?.toLocaleString() ?? "more"} ${many} so far`;
-  const all = `${total.toLocaleString()} ${total === 1 ? one : many}`;
-  return size === total ? all : `${size.toLocaleString()} of ${all}`;
+  if (!state.complete) return `${number(total)} of ${state.expected === undefined ? "more" : number(state.expected)} ${many} so far`;
+  const all = `${number(total)} ${total === 1 ? one : many}`;
+  return size === total ? all : `${number(size)} of ${all}`;
 }

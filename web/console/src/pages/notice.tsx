@@ -10,6 +10,7 @@ import { useState, type ReactNode } from "react";
 import { adjust } from "../app/address.ts";
 import type { Kind } from "../kinds/kind.ts";
 import { Link } from "../parts/link.tsx";
+import { number } from "../parts/number.ts";
 import { age, timeOfDay } from "../time/age.ts";
 import { useClock } from "../time/clock.ts";
 
@@ -74,7 +75,7 @@ export function Absence({ state, kind, cluster, total, narrowing }: AbsenceProps
   if (state.phase === "gone") return <Gone cluster={cluster} many={many} />;
   if (total > 0) {
     return (
-      <Empty what="filtered" title={`None of ${total.toLocaleString()} ${many} matches "${narrowing.text}"`}>
+      <Empty what="filtered" title={`None of ${number(total)} ${many} matches "${narrowing.text}"`}>
         <button type="button" onClick={() => adjust({ filter: null })}>
           Clear the filter
         </button>

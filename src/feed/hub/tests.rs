@@ -1,0 +1,92 @@
+use std::sync::atomic::AtomicUsize;
+
+use super::*;
+use crate::feed::{Rows, Selector};
+use crate::kind::by_name;
+
+/// Counts the sources that were started, and those that run.
+#[derive(Default)]
+struct Counting {
+    started: AtomicUsize,
+    running: Arc<()>,
+}
+
+impl Sources for Counting {
+    fn knows(&self, _: &str) -> bool {
+        true
+    }
+
+    fn start(&self, _: Arc<Trunk>) -> Option<Running> {
+        self.started.fetch_add(1, Relaxed);
+        Some(Running(Box::new(self.running.clone())))
+    }
+}
+
+impl Counting {
+    fn running(&self) -> usize {
+        Arc::strong_count(&self.running) - 1
+    }
+}
+
+const LINGER: Duration = Duration::from_mins(5);
+
+fn hub() -> (Arc<Hub>, Arc<Counting>) {
+    let sources = Arc::new(Counting::default());
+    let limits = Limits { linger: LINGER, feeds: 100, selectors: 2, journal_total: usize::MAX };
+    (Hub::new(sources.clone(), Shared::without_cores(), limits).0, sources)
+}
+
+fn key(kind: &str, rows: Rows, selector: &str) -> FeedKey {
+    let kind = by_name(kind).expect("a kind");
+    FeedKey::own("east".into(), kind).showing(rows, Selector::parse(selector).expect("a selector"))
+}
+
+#[test]
+fn feeds_of_one_kind_share_a_source_which_ends_with_the_last() {
+    let (hub, sources) = hub();
+    for (rows, selector) in [(Rows::Full, ""), (Rows::Plain, ""), (Rows::Plain, "a"), (Rows::Full, "a")] {
+        hub.open(&key("pods", rows, selector)).expect("a feed");
+    }
+    assert_eq!((hub.count(), sources.started.load(Relaxed), sources.running()), (4, 1, 1));
+    hub.open(&key("services", Rows::Plain, "")).expect("a feed");
+    assert_eq!(sources.running(), 2, "each kind has its own");
+    let shown: Vec<_> = hub.feeds().iter().map(|feed| (feed.key.kind.name, feed.key.rows)).collect();
+    assert_eq!(
+        (shown[0], shown[1]),
+        (("pods", Rows::Plain), ("pods", Rows::Full)),
+        "the plain one comes first"
+    );
+    let of_source = hub.find_of_source(&key("pods", Rows::Full, "b")).expect("it runs");
+    assert_eq!(of_source.key.kind.name, "pods");
+
+    let now = Instant::now();
+    hub.keep(&[key("pods", Rows::Plain, "")]);
+    hub.tick(now);
+    hub.tick(now + LINGER);
+    assert_eq!((hub.count(), sources.running()), (1, 1), "what is kept stays, and its source");
+    hub.end_cluster("east");
+    assert_eq!((hub.count(), sources.running()), (0, 0));
+    assert!(hub.find_of_source(&key("pods", Rows::Plain, "")).is_none());
+    hub.open(&key("pods", Rows::Plain, "")).expect("a feed");
+    assert_eq!((sources.started.load(Relaxed), sources.running()), (3, 1), "a new one");
+}
+
+#[test]
+fn a_selector_that_nobody_uses_makes_room_for_another() {
+    let (hub, _) = hub();
+    let open = |selector: &str, rows: Rows| hub.open(&key("pods", rows, selector)).map(drop);
+    assert_eq!(open("a", Rows::Plain), Ok(()));
+    let now = Instant::now();
+    hub.tick(now);
+    assert_eq!(open("b", Rows::Plain), Ok(()));
+    assert_eq!(open("b", Rows::Full), Ok(()), "it is the same selector");
+    hub.tick(now + Duration::from_secs(1));
+    assert_eq!(open("b", Rows::Full), Ok(()), "one of its feeds is in use");
+    assert_eq!(open("c", Rows::Plain), Ok(()), "in the place of the one that was idle for longest");
+    assert!(hub.find(&key("pods", Rows::Plain, "a")).is_none());
+    assert_eq!(open("d", Rows::Plain), Err(Refusal::TooManySelectors), "all are in use");
+    assert_eq!(open("", Rows::Full), Ok(()), "which is no selector");
+    hub.tick(now + Duration::from_secs(2));
+    assert_eq!(open("d", Rows::Plain), Ok(()));
+    assert_eq!(hub.count(), 3, "both feeds of a selector end with it");
+}
