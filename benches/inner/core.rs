@@ -34,7 +34,7 @@ impl Followed {
         for (id, namespace) in (0 as ViewId..).zip(namespaces) {
             let scope = Scope::Namespace(namespace.clone());
             feed.add(&scope, id);
-            let key = ViewKey { feed: 0, scope, framing: Framing::Chunked, numbered: false };
+            let key = ViewKey { feed: 0, scope, framing: Framing::Chunked, lanes: None };
             let mut view = View::new(key, None, u64::from(id), 0, Rv(0));
             view.log.enter(0).expect("an empty log reaches everywhere");
             views.push(Some(view));

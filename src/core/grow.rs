@@ -126,7 +126,9 @@ impl Core {
         }
         let now = Instant::now();
         for view in touched {
-            self.view(view).touched = false;
+            let shown = self.view(view);
+            shown.touched = false;
+            shown.oldest.get_or_insert(block.at);
             self.schedule_lap(view, now);
         }
     }
@@ -140,7 +142,7 @@ impl Core {
                 continue;
             }
             let mut bookmark = Vec::new();
-            if self.view(*id).key.numbered {
+            if self.view(*id).key.is_numbered() {
                 bookmark = self.status_of(*id, Some(block.head), None);
             } else {
                 sse::write_bookmark(&mut bookmark, block.head);
@@ -208,6 +210,7 @@ impl Core {
     fn start_lap(&mut self, id: ViewId, now: Instant) {
         let view = self.view(id);
         view.lap = Some(0);
+        view.carries = view.oldest.take();
         view.turned = Some(now);
         self.laps.push_back(id);
     }
@@ -236,7 +239,7 @@ impl Core {
         let end = self.feed(id).mirror.end();
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
-            if self.view(view).key.numbered {
+            if self.view(view).key.is_numbered() {
                 self.tell_status(view);
                 continue;
             }
@@ -268,7 +271,7 @@ impl Core {
         self.feed(id).away = false;
         let views: Vec<_> = self.feed(id).views().collect();
         for view in views {
-            if self.view(view).key.numbered {
+            if self.view(view).key.is_numbered() {
                 self.tell_status(view);
                 continue;
             }

@@ -14,7 +14,8 @@ use super::sessions::unix_ms;
 use super::slot::{
     AHEAD, At, ENDING, HAS_ROWS, Opened, RESUMED, Slot, SlotId, SlotName, Socket, TOLD, TOLD_AWAY, seconds,
 };
-use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey};
+use super::view::{FeedId, FollowedFeed, View, ViewId, ViewKey, Wished};
+use crate::access::Wanted;
 use crate::audit::Origin;
 use crate::feed::block::{Content, Place, Refused};
 use crate::feed::journal::{Found, Mirror};
@@ -181,7 +182,11 @@ impl Core {
                 None => return self.passes.release(opening.pass),
             },
         };
-        let view = self.find_view(ViewKey { feed, scope, framing, numbered: lane.is_some() });
+        let wished = match self.passes.grant(opening.pass).key.wanted {
+            Wanted::Everything => Wished::Everything,
+            Wanted::Namespaces(_) => Wished::Namespaces,
+        };
+        let view = self.find_view(ViewKey { feed, scope, framing, lanes: lane.map(|_| wished) });
         let number = super::start::next_stream_number();
         let member = u32::try_from(self.view(view).members.len()).expect("fewer streams than 2^32");
         let name = self.slots.insert(|name| Slot {
@@ -293,7 +298,7 @@ impl Core {
         let followed = self.feed(key.feed);
         let (end, head) = (followed.mirror.end(), followed.mirror.newest().head);
         let mark =
-            if key.numbered { line::mark_of(&followed.feed.key, &key.scope) } else { key.scope.mark() };
+            if key.is_numbered() { line::mark_of(&followed.feed.key, &key.scope) } else { key.scope.mark() };
         self.next_view += 1;
         let serial = self.next_view;
         let view = Some(View::new(key.clone(), mark, serial, end, head));
@@ -317,14 +322,15 @@ impl Core {
         let view_id = self.slots.get(id).view;
         let feed = self.view(view_id).key.feed;
         self.slots.get_mut(id).set(HAS_ROWS);
-        if self.view(view_id).key.numbered && self.view(view_id).log.reaches(place) {
+        if self.view(view_id).key.is_numbered() && self.view(view_id).log.reaches(place) {
             if !self.slots.get(id).is(TOLD) {
                 return self.tell_before_log(id, place);
             }
             self.slots.get_mut(id).unset(TOLD);
         }
-        let stale =
-            self.feed(feed).away && !self.slots.get(id).is(TOLD_AWAY) && !self.view(view_id).key.numbered;
+        let stale = self.feed(feed).away
+            && !self.slots.get(id).is(TOLD_AWAY)
+            && !self.view(view_id).key.is_numbered();
         if stale && self.view(view_id).log.reaches(place) {
             return self.tell_newcomer_away(id, place);
         }

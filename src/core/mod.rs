@@ -19,6 +19,8 @@
 //!   one, or over; [`sessions`]: when that is; `rotation`: streams that were open for long.
 //! - [`counters`] and [`refusals`]: what is counted. [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts; [`quota`] has the streams of a tenant wait that has used up its bytes.
 
+#![allow(clippy::similar_names, reason = "a line and a lane are called so")]
+
 pub mod asking;
 pub mod beat;
 pub mod begun;
@@ -102,6 +104,7 @@ use crate::feed::{FeedKey, Scope};
 use crate::identity::addresses::Addresses;
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Peer, Revoked};
+use crate::memory::Waves;
 
 /// What a core is told by `serve`, or by another core.
 pub enum Command {
@@ -231,6 +234,7 @@ pub struct Core {
     ring: Ring,
     accepting: Accepting,
     connections: Connections,
+    waves: Waves,
     addresses: Addresses,
     timers: Timers,
     limiter: Limiter,

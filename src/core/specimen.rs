@@ -18,7 +18,7 @@ impl Core {
     pub(super) fn want_specimen(&mut self, view_id: ViewId, names: &[SlotName]) {
         let feed = self.view(view_id).key.feed;
         // Streams of numbered views are told in words.
-        if names.is_empty() || self.feed(feed).away || self.view(view_id).key.numbered {
+        if names.is_empty() || self.feed(feed).away || self.view(view_id).key.is_numbered() {
             return;
         }
         if let Some(segment) = self.current_specimen(view_id) {

@@ -32,25 +32,32 @@ pub struct ViewKey {
     pub scope: Scope,
     /// How the body is delimited.
     pub framing: Framing,
-    /// Whether its streams are lanes of lines: each event's id names the view by its serial, and notices are those of the multiplexed format.
-    pub numbered: bool,
+    /// Where its streams are lanes of lines, by which wish: each event's id names the view by its serial, and notices are those of the multiplexed format.
+    /// A line may have a lane for all that its user may see and one for the very same namespaces by name: each has a number of its own.
+    pub lanes: Option<Wished>,
+}
+
+/// What lanes that show the same were asked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wished {
+    /// All that the user may see.
+    Everything,
+    /// These namespaces.
+    Namespaces,
 }
 
 impl ViewKey {
+    /// Whether its streams are lanes of lines.
+    #[must_use]
+    pub fn is_numbered(&self) -> bool {
+        self.lanes.is_some()
+    }
+
     /// Every view that there may be of this scope of a feed.
     pub fn all_of(feed: FeedId, scope: &Scope) -> impl Iterator<Item = ViewKey> {
-        let shapes = [
-            (Framing::Chunked, false),
-            (Framing::Plain, false),
-            (Framing::Chunked, true),
-            (Framing::Plain, true),
-        ];
-        shapes.into_iter().map(move |(framing, numbered)| ViewKey {
-            feed,
-            scope: scope.clone(),
-            framing,
-            numbered,
-        })
+        let lanes = [None, Some(Wished::Everything), Some(Wished::Namespaces)];
+        let shapes = lanes.into_iter().flat_map(|lanes| [(Framing::Chunked, lanes), (Framing::Plain, lanes)]);
+        shapes.map(move |(framing, lanes)| ViewKey { feed, scope: scope.clone(), framing, lanes })
     }
 }
 
@@ -78,6 +85,10 @@ pub struct View {
     pub turned: Option<Instant>,
     /// A block that is being taken has a frame for it.
     pub touched: bool,
+    /// When the oldest frame was published that no lap has begun to send.
+    pub oldest: Option<Instant>,
+    /// The same of the lap that is under way, or of the newest one.
+    pub carries: Option<Instant>,
     /// A lap is due then.
     pub due: Option<Instant>,
     /// Streams that wait for a snapshot.
@@ -110,6 +121,8 @@ pub struct HeldSnapshot {
     pub segment: SegmentId,
     /// Bytes of the view's frames since.
     pub since: usize,
+    /// When a stream was last given it.
+    pub given: Instant,
 }
 
 /// A catch-up that several streams can share: the frames from one place to another, only the latest of each object where it is coalesced.
@@ -131,7 +144,7 @@ impl View {
     /// A view without streams.
     pub fn new(key: ViewKey, mark: Option<Mark>, serial: u64, end: Place, head: Rv) -> Self {
         View {
-            dress: Dress { framing: key.framing, mark, number: key.numbered.then_some(serial) },
+            dress: Dress { framing: key.framing, mark, number: key.is_numbered().then_some(serial) },
             key,
             log: Log::new(end),
             members: Vec::new(),
@@ -140,6 +153,8 @@ impl View {
             lap: None,
             turned: None,
             touched: false,
+            oldest: None,
+            carries: None,
             due: None,
             waiting: Vec::new(),
             asked: None,
@@ -156,7 +171,7 @@ impl View {
 
     /// A block is about to be taken that has a frame for it, the first of which is of this place.
     pub fn meet(&mut self, block: &Block, place: Place) {
-        if self.key.numbered && matches!(block.content, Content::Gap(_)) {
+        if self.key.is_numbered() && matches!(block.content, Content::Gap(_)) {
             let mut notice = Vec::new();
             sse::write_notice(&mut notice, "gap", "{}");
             self.log.append_notice(&self.dress.dressed(notice), place);
@@ -268,7 +283,7 @@ mod tests {
     use super::*;
 
     fn view(members: u32, lap: Option<u32>) -> View {
-        let key = ViewKey { feed: 0, scope: Scope::All, framing: Framing::Chunked, numbered: false };
+        let key = ViewKey { feed: 0, scope: Scope::All, framing: Framing::Chunked, lanes: None };
         let mut view = View::new(key, None, 0, 0, Rv(0));
         view.members = (0..members).collect();
         view.lap = lap;

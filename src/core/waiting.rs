@@ -60,6 +60,10 @@ impl Core {
         self.counters.snapshots.add(1);
         self.record_snapshot(id);
         self.prefixes.hold(segment);
+        let view = self.slots.get(id).view;
+        if let Some(held) = &mut self.view(view).snapshot {
+            held.given = Instant::now();
+        }
         let slot = self.slots.get_mut(id);
         slot.at = At::Prefix(segment, 0);
         slot.unset(RESUMED | TOLD);
@@ -123,7 +127,7 @@ impl Core {
     fn hold_snapshot(&mut self, view_id: ViewId, snapshot: Arc<Snapshot>) -> u32 {
         self.drop_held(view_id);
         let key = &self.view(view_id).key;
-        let segment = match (key.numbered, key.framing) {
+        let segment = match (key.is_numbered(), key.framing) {
             (true, _) => {
                 let in_parts = self.end_parts(view_id, &snapshot);
                 in_parts.unwrap_or_else(|| self.hold_parts(view_id, &snapshot))
@@ -143,7 +147,8 @@ impl Core {
             .filter(|(_, _, frame)| scope.holds(&frame.namespace))
             .map(|(block, index, _)| block.frame_bytes(index).len())
             .sum();
-        self.view(view_id).snapshot = Some(HeldSnapshot { snapshot, segment, since });
+        let given = Instant::now();
+        self.view(view_id).snapshot = Some(HeldSnapshot { snapshot, segment, since, given });
         // Who was getting another one in parts gets this.
         self.drop_coming(view_id);
         segment

@@ -98,13 +98,17 @@ impl Lanes {
         id
     }
 
-    /// The lane that shows this already goes by one more name. Returns its stream; `None` where there is no such lane.
-    fn join(&mut self, name: &Arc<str>, wish: &Wish) -> Option<Option<SlotName>> {
+    /// The lane that shows this already goes by one more name. `None` where there is no such lane.
+    fn join(&mut self, name: &Arc<str>, wish: &Wish) -> Option<LaneId> {
         let id = *self.by_wish.get(wish)?;
-        let lane = self.all.get_mut(&id)?;
-        lane.refs.push(name.clone());
+        self.all.get_mut(&id)?.refs.push(name.clone());
         self.by_ref.insert(name.clone(), id);
-        Some(lane.stream)
+        Some(id)
+    }
+
+    /// What a lane has become.
+    fn stream_of(&self, id: LaneId) -> Option<SlotName> {
+        self.all.get(&id)?.stream
     }
 
     /// Takes a lane out, with all its names.
@@ -161,7 +165,7 @@ impl Core {
         let id = self.slots.named(line).and_then(line_of)?;
         let AskedView { name, cluster, kind, wanted, selector, resume } = view;
         let denied = |core: &mut Core, why: Denied, words: &str| {
-            core.say_denied(id, &[name.clone()], why, words);
+            core.say_denied(id, std::slice::from_ref(&name), why, words);
             None
         };
         let Some(kind) = kind::by_name(&kind) else {
@@ -177,8 +181,8 @@ impl Core {
         let wish =
             Wish { cluster: cluster.clone(), kind, wanted: wanted.clone(), selector: selector.clone() };
         let known = self.lines.get_mut(id)?;
-        if let Some(stream) = known.lanes.join(&name, &wish) {
-            if let Some(stream) = stream {
+        if let Some(lane) = known.lanes.join(&name, &wish) {
+            if let Some(stream) = known.lanes.stream_of(lane) {
                 self.show_again(stream);
             }
             return None;

@@ -37,7 +37,7 @@ impl Core {
     /// Some rows are here of a snapshot that streams may wait for.
     pub(in crate::core) fn got_part(&mut self, feed: &Arc<Feed>, scope: &Scope, part: &Part) {
         let Some(feed_id) = self.followed(feed) else { return };
-        for key in ViewKey::all_of(feed_id, scope).filter(|key| key.numbered) {
+        for key in ViewKey::all_of(feed_id, scope).filter(ViewKey::is_numbered) {
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
             if part.index == 0 {
                 self.begin_parts(view, part);

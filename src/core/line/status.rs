@@ -19,7 +19,7 @@ impl Core {
     /// Time between two heartbeats of a view.
     pub(in crate::core) fn beats_every(&mut self, id: ViewId) -> Duration {
         let heartbeat = self.everywhere.streams.heartbeat;
-        if self.view(id).key.numbered { heartbeat.min(SAID_EVERY) } else { heartbeat }
+        if self.view(id).key.is_numbered() { heartbeat.min(SAID_EVERY) } else { heartbeat }
     }
 
     /// How a view stands, as chunks. `at`: a version that all who read it have come to.

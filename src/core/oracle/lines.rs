@@ -58,7 +58,7 @@ struct LineTab {
     has_ended: bool,
     received: usize,
     /// What becomes another scope's behind so many bytes.
-    rights: VecDeque<(usize, String, Scope)>,
+    rights: VecDeque<(usize, String, Option<Scope>)>,
     undecided: Vec<Undecided>,
     has_bye: bool,
     heard: Vec<String>,
@@ -92,9 +92,9 @@ impl LineTab {
 
     /// What is amid an event that is whole later is of the right that holds now: one that lost its right amid a row is reset.
     fn follow_rights(&mut self) {
-        while let Some((_, name, scope)) = self.rights.pop_front_if(|(behind, ..)| *behind == self.received) {
+        while let Some((_, name, right)) = self.rights.pop_front_if(|(behind, ..)| *behind == self.received) {
             if let Some(view) = self.views.get_mut(&name) {
-                view.right = Some(scope);
+                view.right = right;
             }
         }
     }
@@ -263,6 +263,7 @@ enum Of {
     Rescope(usize, usize, usize),
     Lose(usize, usize),
     Pause(u64),
+    Expire,
 }
 
 fn of() -> impl Strategy<Value = Of> {
@@ -278,6 +279,7 @@ fn of() -> impl Strategy<Value = Of> {
         3 => (0usize..2, 0usize..5, 0usize..UNIONS).prop_map(|(a, b, c)| Of::Rescope(a, b, c)),
         1 => (0usize..2, 0usize..5).prop_map(|(a, b)| Of::Lose(a, b)),
         1 => (1u64..20).prop_map(Of::Pause),
+        1 => Just(Of::Expire),
     ]
 }
 
@@ -303,6 +305,7 @@ impl Lines {
                 let later = Instant::now() + Duration::from_secs(*seconds);
                 self.world.core.ping_lines(later);
             }
+            Of::Expire => self.world.core.expire_passes(u64::MAX),
             _ => {}
         }
     }
@@ -408,13 +411,14 @@ impl Lines {
     fn decide(&mut self, index: usize) {
         let client = self.client(index);
         for undecided in std::mem::take(&mut self.tabs[index].undecided) {
-            let number =
-                self.tabs[index].views.values().find(|view| wanted(view.wanted) == undecided.key.wanted);
-            // An earlier ruling on the same question stands.
-            let ruling = match number.and_then(|view| view.right.clone()) {
-                Some(scope) => Ruling::Allowed(scope),
-                None => Ruling::Denied { namespace: None },
-            };
+            let tab = &self.tabs[index];
+            let asked = tab.views.iter().find(|(_, view)| wanted(view.wanted) == undecided.key.wanted);
+            // The newest ruling stands, whether or not its client has come to it.
+            let newest = asked.and_then(|(name, view)| {
+                let later = tab.rights.iter().rfind(|(_, of, _)| of == name).map(|(.., right)| right.clone());
+                later.unwrap_or(view.right.clone())
+            });
+            let ruling = newest.map_or(Ruling::Denied { namespace: None }, Ruling::Allowed);
             let grant = Arc::new(Grant::new(undecided.key.clone(), ruling));
             self.world.core.decided(undecided, &grant, &client);
         }
@@ -434,26 +438,27 @@ impl Lines {
             return;
         }
         let scope = if number == 0 { Scope::All } else { set_of(number) };
-        self.right_is(index, &scope);
+        self.right_is(index, wanted_by, Some(&scope));
         let grant = Grant::new(self.key(index, wanted_by), Ruling::Allowed(scope));
         self.world.core.ruled(Arc::new(grant));
         self.world.core.carry_out_rulings();
     }
 
-    /// From here on all views that want everything may show this.
-    fn right_is(&mut self, index: usize, scope: &Scope) {
+    /// From here on all views that want this may show that.
+    fn right_is(&mut self, index: usize, number: usize, right: Option<&Scope>) {
         let tab = &mut self.tabs[index];
         let sent = tab.line.and_then(|line| self.world.core.slots.named(line)).map(|slot| slot.sent);
         let Some(sent) = sent.and_then(|sent| usize::try_from(sent).ok()) else { return };
-        let names = tab.views.iter().filter(|(_, view)| wanted(view.wanted) == Wanted::Everything);
+        let names = tab.views.iter().filter(|(_, view)| wanted(view.wanted) == wanted(number));
         let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
-        tab.rights.extend(names.into_iter().map(|name| (sent, name, scope.clone())));
-        tab.heard.push(format!("--- rescoped to {scope:?} behind {sent} bytes"));
+        tab.rights.extend(names.into_iter().map(|name| (sent, name, right.cloned())));
+        tab.heard.push(format!("--- may see {right:?} behind {sent} bytes"));
         tab.follow_rights();
     }
 
     fn lose(&mut self, index: usize, which: usize) {
         let Some(number) = self.tabs[index].views.values().nth(which).map(|view| view.wanted) else { return };
+        self.right_is(index, number, None);
         let grant = Grant::new(self.key(index, number), Ruling::Denied { namespace: None });
         self.world.core.ruled(Arc::new(grant));
         self.world.core.carry_out_rulings();

@@ -3,7 +3,7 @@
 import type { News } from "./news.ts";
 import type { Health, Row } from "./types.ts";
 
-/** Of these messages. Another version has workers, locks and channels of other names. */
+/** Of these messages. Another version has workers, locks and channels of other names; within one, what is not known is ignored. */
 export const MESSAGES = 1;
 
 /** What a tab says. */

@@ -111,7 +111,7 @@ export class TabSide {
     if (message.t === "begin") watching.begin();
     else if (message.t === "rows") watching.take(message.put, message.removed);
     else if (message.t === "done") watching.done();
-    else watching.hear(message.news);
+    else if (message.t === "news") watching.hear(message.news);
     this.#frames.ask();
   }
 
