@@ -16,7 +16,8 @@ use tab::http::Head;
 const NOT_HERE: [&str; 1] = ["/api/clusters/{cluster}/{branch}"];
 
 fn read(path: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file of the repository")
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .expect("a file of the repository")
 }
 
 fn document() -> Value {
@@ -37,7 +38,12 @@ fn routes() -> BTreeSet<String> {
             routes.insert(format!("/api/clusters/{{cluster}}/{{kind}}/{object}{part}"));
         }
     }
-    let on_cores = ["/api/clusters/{cluster}/{kind}", "/api/clusters/{cluster}/{kind}/watch", "/api/stream", "/api/stream/{stream}/views"];
+    let on_cores = [
+        "/api/clusters/{cluster}/{kind}",
+        "/api/clusters/{cluster}/{kind}/watch",
+        "/api/stream",
+        "/api/stream/{stream}/views",
+    ];
     routes.extend(on_cores.map(str::to_owned));
     routes
 }
@@ -52,7 +58,9 @@ fn the_document_has_every_route_and_no_other() {
 /// What a reference of the document leads to.
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
-        Some(to) => document.pointer(to.trim_start_matches('#')).unwrap_or_else(|| panic!("{to} leads nowhere")),
+        Some(to) => {
+            document.pointer(to.trim_start_matches('#')).unwrap_or_else(|| panic!("{to} leads nowhere"))
+        }
         None => value,
     }
 }
@@ -115,12 +123,16 @@ async fn answers_are_what_the_document_says() {
             let (status, sent) = asked(&house, method, &target, body).await;
             statuses.insert(status);
             let told = &operation["responses"][status.to_string()];
-            assert!(!told.is_null(), "{method} {target} answers {status}, of which the document says nothing");
+            assert!(
+                !told.is_null(),
+                "{method} {target} answers {status}, of which the document says nothing"
+            );
             let told = resolved(&document, told);
             let Some(content) = told["content"].as_object() else { continue };
             assert!(content.contains_key(&sent), "{method} {target}, {status}: {sent:?}");
             if method == "get" && sent == "application/json" {
-                let value = tab::get(house.address(), &target, &[("Accept", "application/json")]).await.json();
+                let value =
+                    tab::get(house.address(), &target, &[("Accept", "application/json")]).await.json();
                 let schema = resolved(&document, &content[&sent]["schema"]);
                 for field in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
                     assert!(value.get(field).is_some(), "{target}: no {field} in {value}");
@@ -144,6 +156,10 @@ async fn refusals_are_what_the_document_says() {
         let target = target(&document, path, operation, &values);
         let answer = tab::get(house.address(), &target, &[]).await;
         let told = &operation["responses"][answer.head.status.to_string()];
-        assert!(!told.is_null(), "{target} answers {}, of which the document says nothing", answer.head.status);
+        assert!(
+            !told.is_null(),
+            "{target} answers {}, of which the document says nothing",
+            answer.head.status
+        );
     }
 }
