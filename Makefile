@@ -7,10 +7,10 @@ FUZZ_SECONDS ?= 30
 LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k lines idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
 LOAD_REPORTS ?= target/loadtest
 
-.PHONY: help demo console test test-web conformance test-sockets test-tls test-long e2e chart image fuzz lint deny bench instructions loadtest loadtest-smoke
+.PHONY: help demo console test test-web conformance test-sockets test-tls test-long rolling-restart e2e chart api-check image fuzz lint deny bench instructions loadtest loadtest-smoke
 
 help: ## Says what there is to make.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: console ## Builds, and serves simulated clusters and the console on http://localhost:8080.
 	$(CARGO) run --release -- demo
@@ -46,6 +46,9 @@ test-long: ## The oracles of rights, for as long as it takes to say something: m
 	FORETOP_LONG=1 $(CARGO) test --workspace --lib access::oracle -- --nocapture
 	FORETOP_LONG=1 $(CARGO) test --workspace --test rbac_oracle -- --nocapture
 
+rolling-restart: ## Two replicas behind nginx, restarted one after another under 5,000 tabs: nothing is lost (needs nginx).
+	FORETOP_ROLLING=5000 FORETOP_ROLLING_CHURN=5 $(CARGO) test --workspace --test rolling_restart -- --nocapture
+
 e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), a real identity provider and browser (needs node and chromium); the chart; the image.
 	tests/apiserver/run.sh
 	tests/browser/run.sh
@@ -55,6 +58,9 @@ e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), a r
 
 chart: ## The Helm chart: golden files, refusals, a real apiserver's word on it, and Foretop behind nginx and HAProxy (needs Go, nginx, haproxy).
 	tests/chart/run.sh
+
+api-check: ## Lets schemathesis (PyPI; needs python3) ask a demo whatever docs/openapi.yaml allows, and look for answers that it does not.
+	tests/openapi/run.sh
 
 image: console ## The container image from a static release build, tried and left as an OCI layout in target/image, with its bill of materials.
 	target=$$(rustc -vV | sed -n 's/^host: //p') && binary=target/$$target/release/foretop && \

@@ -58,6 +58,7 @@ pub mod feed;
 pub mod identity;
 pub mod kind;
 pub mod log;
+pub mod memory;
 pub mod saved;
 pub mod serve;
 pub mod siblings;

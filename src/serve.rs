@@ -148,13 +148,7 @@ impl Server {
             away_after: config.feeds.away_after,
             lateness: Arc::default(),
         };
-        let limits = Limits {
-            linger: config.feeds.linger,
-            feeds: config.feeds.max,
-            selectors: config.feeds.selectors_per_kind,
-            journal_total: config.journal.total_bytes,
-        };
-        let (hub, task) = Hub::new(clusters.clone(), shared, limits);
+        let (hub, task) = Hub::new(clusters.clone(), shared, limits(config));
         tokio::spawn(task);
         let shelf = Shelf::new(config)?.map(Arc::new);
         // Before anybody can come: who comes back finds the journal that it knew.
@@ -289,10 +283,10 @@ impl Server {
 
     /// Saves the feeds, where they are to survive a restart.
     async fn save(&self) {
-        let Some(shelf) = self.shelf.clone() else { return };
+        let Some(store) = self.shelf.clone() else { return };
         let feeds = self.hub.feeds();
-        let saving = tokio::task::spawn_blocking(move || shelf.save(&feeds));
-        if let Err(error) = saving.await {
+        let saved = tokio::task::spawn_blocking(move || store.save(&feeds));
+        if let Err(error) = saved.await {
             tracing::warn!(%error, "state.not_saved: every feed will start cold");
         }
     }
@@ -315,6 +309,15 @@ impl Hear for TellCores {
             // Only a core that is gone does not hear it.
             let _ = core.tell(Command::Revoked(what.clone()));
         }
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        linger: config.feeds.linger,
+        feeds: config.feeds.max,
+        selectors: config.feeds.selectors_per_kind,
+        journal_total: config.journal.total_bytes,
     }
 }
 

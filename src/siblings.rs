@@ -85,7 +85,7 @@ struct Sibling {
 
 /// All of them.
 pub struct Siblings {
-    siblings: Vec<Sibling>,
+    all: Vec<Sibling>,
     kinds: Vec<&'static Kind>,
     every: Duration,
     remembered: Duration,
@@ -113,7 +113,7 @@ impl Siblings {
             .ok()?;
         let sibling = |place: &Place| Sibling { place: place.clone(), said: None, is_silent: false };
         Some(Siblings {
-            siblings: config.watch.siblings.iter().map(sibling).collect(),
+            all: config.watch.siblings.iter().map(sibling).collect(),
             kinds: config.watch.kinds.clone(),
             every: config.watch.siblings_every,
             remembered: config.feeds.linger,
@@ -126,7 +126,7 @@ impl Siblings {
     pub async fn follow(mut self, first: oneshot::Sender<HashSet<FeedKey>>) {
         let until = Instant::now() + FIRST_WORD;
         self.ask().await;
-        while self.siblings.iter().any(|sibling| sibling.said.is_none()) && Instant::now() < until {
+        while self.all.iter().any(|sibling| sibling.said.is_none()) && Instant::now() < until {
             tokio::time::sleep(ASK_AGAIN).await;
             self.ask().await;
         }
@@ -142,7 +142,7 @@ impl Siblings {
     }
 
     async fn ask(&mut self) {
-        for sibling in &mut self.siblings {
+        for sibling in &mut self.all {
             match views_of(&sibling.place, &self.client).await {
                 Ok(views) => {
                     sibling.said = Some((known(&views, &self.kinds, &self.hub), Instant::now()));
@@ -160,7 +160,7 @@ impl Siblings {
     }
 
     fn served(&self, now: Instant) -> HashSet<FeedKey> {
-        let said = self.siblings.iter().filter_map(|sibling| sibling.said.as_ref());
+        let said = self.all.iter().filter_map(|sibling| sibling.said.as_ref());
         let young =
             said.filter(|(_, at)| now.saturating_duration_since(*at) <= self.remembered.max(self.every * 2));
         young.flat_map(|(keys, _)| keys.iter().cloned()).collect()

@@ -123,7 +123,8 @@ fn rule_test(scraped: &Scraped, expected: &[&str]) -> String {
     for (series, now) in &after {
         let then = before.get(series).copied();
         let first = then.map_or_else(|| "_x9".to_owned(), |then| format!("{then}+0x9"));
-        let step = if is_counted(series) { now - then.unwrap_or(0.0) } else { 0.0 };
+        // The time of a thread that has ended is told no more.
+        let step = if is_counted(series) { (now - then.unwrap_or(0.0)).max(0.0) } else { 0.0 };
         writeln!(test, "      - {{series: '{series}', values: '{first} {now}+{step}x60'}}")
             .expect("a String");
     }

@@ -232,6 +232,6 @@ async fn the_console_that_is_built_in_is_whole() {
     assert_ne!(small.head.header("etag"), plain.head.header("etag"));
     let worker = ask(&house, "/foretop-worker-v1.js").await;
     assert_eq!((worker.head.status, worker.head.header("cache-control")), (200, Some("no-cache")));
-    let nowhere = ask(&house, "/assets/nothing.js.br").await;
+    let nowhere = ask(&house, "/assets/nothing.js").await;
     assert_eq!(nowhere.head.status, 404, "{}", nowhere.text());
 }

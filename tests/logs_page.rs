@@ -53,7 +53,7 @@ fn name(arguments: &str) -> Option<&str> {
     let message = arguments.trim_end().trim_end_matches(',');
     let texts: Vec<&str> = message.split('"').collect();
     // Texts stand between quotes; messages hold none.
-    let message = texts.iter().skip(1).step_by(2).last()?;
+    let message = texts.iter().skip(1).step_by(2).next_back()?;
     Some(message.split([':', ' ']).next().unwrap_or(message)).filter(|word| is_name(word))
 }
 

@@ -2,7 +2,9 @@
 //!
 //! All servers run from beginning to end with all of their tabs; in each window only one of them has something to send. Foretop's window is a phase of
 //! the scenario, its tabs compared with the source behind it. A baseline is given the frames that a tab of Foretop's received, at the
-//! same moments.
+//! same moments. (Where the phase is a storm of connections, tabs come and go in each window: [`storm`].)
+
+mod storm;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,7 +26,7 @@ use crate::run::server::{Foretop, Subject as _};
 use crate::run::source::Source;
 use crate::run::{self, RunError, Show};
 use crate::sampler::{Sample, pin};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Storm};
 use crate::tabs::{Fleet, FleetError};
 
 /// How long a tab is recorded.
@@ -95,6 +97,9 @@ pub enum PairsError {
     /// Nothing was recorded.
     #[error("a tab received no change while it was recorded: the scenario's last phase needs a rate")]
     Silence,
+    /// Streams that do not end with their tabs.
+    #[error("{0} streams are open a minute after their tabs have gone")]
+    Lingering(f64),
 }
 
 impl Pairs {
@@ -115,16 +120,19 @@ impl Pairs {
         pin(None, &[self.other_cpu])?;
         let shown = run::shown(scenario);
         let plan = run::plan(scenario, &server, &shown);
+        let phase = scenario.phases.last().expect("a scenario has a phase");
+        if matches!(phase.storm, Storm::Connect) {
+            return self.storms(scenario, &server, &plan, folder.path(), show).await;
+        }
         let rss_before = Sample::of(&server.pids()).rss;
         let fleet = Fleet::start(&plan, scenario.tabs.processes).await?;
-        let phase = scenario.phases.last().expect("a scenario has a phase");
         let mut stage =
             Stage { scenario, source: Some(source), server: &server, fleet, shown, rss_before, show };
         let recording = record(&stage, &plan.views[0].path).await?;
         let mut rivals = Vec::new();
         for baseline in &self.baseline {
             pin(None, &[self.server_cpu])?;
-            let rival = Rival::start(*baseline, folder.path()).await;
+            let rival = Rival::start(*baseline, folder.path(), None).await;
             pin(None, &[self.other_cpu])?;
             match rival {
                 Err(BaselineError::NotInstalled(what)) => {
@@ -163,7 +171,7 @@ async fn record(stage: &Stage<'_>, path: &str) -> Result<Recording, PairsError> 
 }
 
 /// The figures that are compared.
-const COMPARED: [(Figure, &str); 9] = [
+const COMPARED: [(Figure, &str); 13] = [
     (Figure::FramesPerSecond, "frames/s"),
     (Figure::FramesPerSend, "frames per send"),
     (Figure::SendsPerTab, "sends per tab and s"),
@@ -171,6 +179,10 @@ const COMPARED: [(Figure, &str); 9] = [
     (Figure::UserPerSend, "  of it user"),
     (Figure::CpuPerFrame, "CPU µs per frame"),
     (Figure::CpuPerTab, "CPU ms per connect"),
+    (Figure::UserPerTab, "  of it user"),
+    (Figure::FirstRowP50, "first row p50 ms"),
+    (Figure::FirstRowP99, "first row p99 ms"),
+    (Figure::SnapshotsEncoded, "snapshots encoded"),
     (Figure::RssPerTab, "RSS B per tab"),
     (Figure::Unequal, "tabs unequal"),
 ];

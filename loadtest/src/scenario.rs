@@ -230,6 +230,17 @@ impl Scenario {
         self.phases.iter().find_map(|phase| phase.mistake(self.tabs.count))
     }
 
+    /// The server's flush window in milliseconds; `None` where it is set in other units than `ms` and `s`.
+    pub fn flush_ms(&self) -> Option<f64> {
+        let Some(set) = self.server.settings.get("streams.window") else {
+            return Some(foretop::config::Streams::default().window.as_secs_f64() * 1e3);
+        };
+        match set.strip_suffix("ms") {
+            Some(milliseconds) => milliseconds.parse().ok(),
+            None => Some(set.strip_suffix('s')?.parse::<f64>().ok()? * 1e3),
+        }
+    }
+
     /// Views that the tabs can show between them, at the most.
     pub fn shown_at_most(&self) -> usize {
         self.tabs.count.saturating_mul(self.tabs.lanes.max(1))
@@ -278,6 +289,19 @@ mod tests {
         let scenario = read("name: a\ntabs: {count: 5}\nphases: [{name: x, seconds: 1}]\n").unwrap();
         assert_eq!((scenario.users(), scenario.source.pods, scenario.tabs.kinds.len()), (5, 500, 1));
         assert!(matches!(scenario.phases[0].storm, Storm::None));
+    }
+
+    #[test]
+    fn the_window_is_known_in_milliseconds() {
+        let flush = |set: &str| {
+            let settings = if set.is_empty() { String::new() } else { format!("streams.window: {set}") };
+            let text = format!(
+                "name: a\ntabs: {{count: 5}}\nserver: {{settings: {{{settings}}}}}\nphases: [{{name: x, seconds: 1}}]\n"
+            );
+            read(&text).unwrap().flush_ms()
+        };
+        assert_eq!(["", "5ms", "0s", "1.5s"].map(flush), [20.0, 5.0, 0.0, 1500.0].map(Some));
+        assert_eq!(flush("1m"), None);
     }
 
     #[test]

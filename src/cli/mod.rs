@@ -122,7 +122,7 @@ struct Doctor {
     /// The settings file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Where clients reach the deployment, such as https://foretop.example; without it only what lies behind is looked at.
+    /// Where clients reach the deployment; without it only what lies behind is looked at.
     #[arg(long, value_name = "URL", value_parser = public_url)]
     url: Option<http::Uri>,
     /// Header fields of requests to that URL, one `Name: value` per line, by which somebody is signed in. They are not printed.

@@ -102,6 +102,7 @@ fn on_control_plane<E: std::fmt::Display + From<ServeError>>(
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.max(1))
         .thread_name("control")
+        .on_thread_park(foretop::memory::give_back_if_asked)
         .enable_all()
         .build();
     let ended = runtime.map_err(|error| E::from(ServeError::Control(error))).and_then(|runtime| {

@@ -11,6 +11,7 @@ use super::sessions::unix_ms;
 use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, SlotName, StreamState, seconds};
 use super::view::ViewId;
 use crate::kind::Rv;
+use crate::memory;
 use crate::wire::line::{Bye, Reset};
 use crate::wire::sse;
 
@@ -171,7 +172,8 @@ impl Core {
         self.prefixes.release(segment);
     }
 
-    /// Lets go of what a view kept for newcomers that did not come.
+    /// Lets go of what a view kept for newcomers that did not come. While they come, they all get one snapshot: that at this moment none of them is being
+    /// sent it says nothing.
     fn drop_unused(&mut self, id: ViewId, now: Instant) {
         let Core { views, prefixes, .. } = self;
         let Some(view) = views[id as usize].as_mut() else { return };
@@ -182,9 +184,9 @@ impl Core {
             }
             keep
         });
-        let old = |made: Instant| now.saturating_duration_since(made) > 2 * SECOND;
+        let unwanted = |given: Instant| now.saturating_duration_since(given) > 2 * SECOND;
         if let Some(held) =
-            view.snapshot.take_if(|held| prefixes.refs(held.segment) == 1 && old(held.snapshot.made))
+            view.snapshot.take_if(|held| prefixes.refs(held.segment) == 1 && unwanted(held.given))
         {
             prefixes.release(held.segment);
         }
@@ -209,6 +211,7 @@ impl Core {
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
         self.set_levels();
         self.ping_lines(now);
+        self.give_memory_back(now);
     }
 
     /// Says how much there is of what comes and goes.
@@ -217,6 +220,15 @@ impl Core {
         self.counters.views.set(self.view_ids.len());
         self.counters.users.set(self.limiter.users());
         self.counters.connections.set(self.connections.len());
+    }
+
+    /// After a wave of connections, and when the snapshots that it was given are let go.
+    fn give_memory_back(&mut self, now: Instant) {
+        let kept_for = self.everywhere.streams.heartbeat + 3 * SECOND;
+        if self.waves.second(self.counters.accepted.get(), now, kept_for) {
+            memory::ask();
+        }
+        memory::give_back_if_asked();
     }
 
     fn count_streams(&self) {

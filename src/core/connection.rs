@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::TcpStream;
+use rustix::io::Errno;
 use rustix::net::Shutdown;
 
 use super::asking::ask;
@@ -70,46 +71,65 @@ pub async fn serve(core: Rc<Cell>, accepted: Moved) {
 impl Connection {
     async fn run(mut self) {
         loop {
-            match self.read_head().await {
-                Next::Head => {}
-                Next::Refused(why) => {
-                    let manner = Manner::unparsed(&self.peer);
-                    self.refuse(why, &manner).await;
-                    return self.close_gently().await;
-                }
-                Next::Gone => return self.end(),
-            }
-            let Some((plan, manner)) = self.plan() else { return self.end() };
-            let keep = match plan {
-                Plan::Refuse(why) => self.refuse(why, &manner).await,
-                Plan::RefuseSaying(refused) => self.refuse_saying(&refused, &manner).await,
-                Plan::RefuseStream(why, version) => {
-                    self.refuse_as_stream(&why.into(), version, &manner).await;
-                    false
-                }
-                Plan::Wish(wish) => match self.fulfil(*wish, &manner).await {
-                    Some((connection, keep)) => {
-                        self = *connection;
-                        keep
-                    }
-                    None => return,
-                },
-                Plan::Line(wish) => match self.fulfil_line(*wish, &manner).await {
-                    Some((connection, keep)) => {
-                        self = *connection;
-                        keep
-                    }
-                    None => return,
-                },
-                Plan::Elsewhere => return self.move_elsewhere(),
-                Plan::HandOver(core) => return self.hand_over(core),
-            };
-            if !keep {
-                return self.close_gently().await;
-            }
-            self.answered += 1;
-            self.read.drain(..manner.length);
+            let next = self.read_head().await;
+            // On the heap, and only from the head to its answer: what most connections do at most times is to wait for a head.
+            let Some(connection) = Box::pin(self.answer(next)).await else { return };
+            self = connection;
         }
+    }
+
+    /// Does what the head asks for. Returns the connection if it takes another request.
+    async fn answer(mut self, next: Next) -> Option<Self> {
+        match next {
+            Next::Head => {}
+            Next::Refused(why) => {
+                let manner = Manner::unparsed(&self.peer);
+                self.refuse(why, &manner).await;
+                self.close_gently().await;
+                return None;
+            }
+            Next::Gone => {
+                self.end();
+                return None;
+            }
+        }
+        let Some((plan, manner)) = self.plan() else {
+            self.end();
+            return None;
+        };
+        let keep = match plan {
+            Plan::Refuse(why) => self.refuse(why, &manner).await,
+            Plan::RefuseSaying(refused) => self.refuse_saying(&refused, &manner).await,
+            Plan::RefuseStream(why, version) => {
+                self.refuse_as_stream(&why.into(), version, &manner).await;
+                false
+            }
+            Plan::Wish(wish) => {
+                let (connection, keep) = self.fulfil(*wish, &manner).await?;
+                self = connection;
+                keep
+            }
+            Plan::Line(wish) => {
+                let (connection, keep) = self.fulfil_line(*wish, &manner).await?;
+                self = *connection;
+                keep
+            }
+            Plan::Elsewhere => {
+                self.move_elsewhere();
+                return None;
+            }
+            Plan::HandOver(core) => {
+                self.hand_over(core);
+                return None;
+            }
+        };
+        if !keep {
+            self.close_gently().await;
+            return None;
+        }
+        self.answered += 1;
+        self.read.drain(..manner.length);
+        Some(self)
     }
 
     fn longest(&self) -> request::Longest {
@@ -118,24 +138,14 @@ impl Connection {
         request::Longest { head: server.head_bytes, target: server.target_bytes }
     }
 
-    /// Reads until there is a whole head, within its time and size.
+    /// Reads until there is a whole head, within its time and size. While it waits it holds no buffer but for what was read.
     async fn read_head(&mut self) -> Next {
         let mut began = None;
         loop {
             if let Some(next) = self.look() {
                 return next;
             }
-            let now = Instant::now();
-            let (idle, head) = {
-                let core = self.core.get();
-                (core.everywhere.server.idle_timeout, core.everywhere.server.head_timeout)
-            };
-            if self.read.is_empty() && self.answered > 0 {
-                self.deadline.wait_idly(idle);
-            } else {
-                let time = head.saturating_sub(began.get_or_insert(now).elapsed());
-                self.deadline.set(time, Shutdown::Read);
-            }
+            self.set_deadline(&mut began);
             if !self.read_more().await {
                 if self.deadline.passed.get() && !self.read.is_empty() {
                     return Next::Refused(Refusal::Timeout);
@@ -145,16 +155,39 @@ impl Connection {
         }
     }
 
+    /// How long the peer may take for what is read next. `began`: when the head was first waited for.
+    fn set_deadline(&self, began: &mut Option<Instant>) {
+        let core = self.core.get();
+        let server = &core.everywhere.server;
+        if self.read.is_empty() && self.answered > 0 {
+            return self.deadline.wait_idly(server.idle_timeout);
+        }
+        let waited = began.get_or_insert_with(Instant::now).elapsed();
+        self.deadline.set(server.head_timeout.saturating_sub(waited), Shutdown::Read);
+    }
+
     /// Reads behind what is there already, within the time that is set. Returns whether anything came.
     async fn read_more(&mut self) -> bool {
-        let mut buffer = std::mem::take(&mut self.read);
-        buffer.reserve(if buffer.is_empty() { 1024 } else { 4096 });
-        let free = buffer.capacity() - buffer.len();
-        let (result, piece) = self.stream.read(Vec::with_capacity(free)).await;
-        buffer.extend_from_slice(&piece);
-        self.read = buffer;
+        let came = loop {
+            match self.receive() {
+                Ok(received) => break received > 0,
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(_) => break false,
+            }
+            if self.stream.readable(false).await.is_err() {
+                break false;
+            }
+        };
         self.deadline.clear();
-        matches!(result, Ok(1..))
+        came
+    }
+
+    /// Takes what the peer has sent, without waiting. (On its own, as [`Connection::look`] is.)
+    fn receive(&mut self) -> Result<usize, Errno> {
+        let mut piece = [0; 4096];
+        let received = socket::receive(&self.stream, &mut piece)?;
+        self.read.extend_from_slice(&piece[..received]);
+        Ok(received)
     }
 
     /// Reads a body, which is taken out of what was read.
@@ -208,7 +241,7 @@ impl Connection {
     }
 
     /// Gives somebody what they want, if they may have it. `None`: the connection has become a stream; else whether it takes another request.
-    async fn fulfil(mut self, wish: Wish, manner: &Manner) -> Option<(Box<Self>, bool)> {
+    async fn fulfil(mut self, wish: Wish, manner: &Manner) -> Option<(Self, bool)> {
         let (is_watch, version) = (wish.is_watch(), wish.version);
         let thing = wish.thing.clone();
         let keep = match (self.permit(wish, manner).await, thing) {
@@ -238,7 +271,7 @@ impl Connection {
             (Err(Stop::Left), _) => false,
         };
         self.give_up_place();
-        Some((Box::new(self), keep))
+        Some((self, keep))
     }
 
     fn refuses_by_event(&self) -> bool {
@@ -483,6 +516,6 @@ mod tests {
         fn size<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(size(serve) <= 5120, "it takes {}", size(serve));
+        assert!(size(serve) <= 768, "it takes {}", size(serve));
     }
 }

@@ -55,6 +55,8 @@ pub struct CoreCounters {
     pub laps: Counter,
     /// Microseconds that they took.
     pub lap_us: Counter,
+    /// From a frame's publication by its feed to the send that carried it; of each send of a lap its oldest frame.
+    pub event_to_socket: Histogram,
     /// Bytes that sockets took.
     pub bytes: Counter,
     /// Sends that met a full socket.

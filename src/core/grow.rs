@@ -126,7 +126,9 @@ impl Core {
         }
         let now = Instant::now();
         for view in touched {
-            self.view(view).touched = false;
+            let shown = self.view(view);
+            shown.touched = false;
+            shown.oldest.get_or_insert(block.at);
             self.schedule_lap(view, now);
         }
     }
@@ -208,6 +210,7 @@ impl Core {
     fn start_lap(&mut self, id: ViewId, now: Instant) {
         let view = self.view(id);
         view.lap = Some(0);
+        view.carries = view.oldest.take();
         view.turned = Some(now);
         self.laps.push_back(id);
     }

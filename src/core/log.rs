@@ -56,10 +56,16 @@ pub struct Log {
     /// All frames of the view from this place on are in the log.
     start: Place,
     bytes: usize,
+    /// Bytes appended since the log was last empty, and how many it had been the time before.
+    burst: u32,
+    last_burst: u32,
 }
 
 const SMALLEST: usize = 1024;
 const LARGEST: usize = 256 * 1024;
+
+/// What a first segment has room for at most, however much came the last time.
+const LARGEST_AT_FIRST: usize = 64 * 1024;
 
 /// What a cursor that leaves the log takes with it.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,7 +80,16 @@ impl Log {
     /// An empty log, whose feed has come to this place.
     #[must_use]
     pub fn new(start: Place) -> Self {
-        Log { segments: VecDeque::new(), first: 0, members: 0, at_end: 0, start, bytes: 0 }
+        Log {
+            segments: VecDeque::new(),
+            first: 0,
+            members: 0,
+            at_end: 0,
+            start,
+            bytes: 0,
+            burst: 0,
+            last_burst: 0,
+        }
     }
 
     /// An empty log whose segments are numbered from `first`.
@@ -128,9 +143,12 @@ impl Log {
 
     fn push(&mut self, most: usize, place: Place, notice: bool, write: impl FnOnce(&mut Vec<u8>)) {
         let segment = self.room_for(most, place);
+        let before = segment.bytes.len();
         write(&mut segment.bytes);
+        let length = offset(segment.bytes.len() - before);
         let after = if notice { place } else { place + 1 };
         segment.ends.push(End { offset: offset(segment.bytes.len()), notice, after });
+        self.burst = self.burst.saturating_add(length);
         self.at_end = 0;
     }
 
@@ -138,8 +156,12 @@ impl Log {
         let roomy =
             self.segments.back().is_some_and(|last| last.bytes.capacity() - last.bytes.len() >= length);
         if !roomy {
-            let last = self.segments.back().map_or(0, |last| last.bytes.capacity());
-            let capacity = (last * 2).clamp(SMALLEST, LARGEST).max(length);
+            let capacity = match self.segments.back() {
+                Some(last) => (last.bytes.capacity() * 2).clamp(SMALLEST, LARGEST),
+                // Twice what came the last time: whatever crosses the end of a segment costs each member a second send.
+                None => (self.last_burst as usize * 2).clamp(SMALLEST, LARGEST_AT_FIRST),
+            };
+            let capacity = capacity.max(length);
             let cursors = if self.segments.is_empty() { self.members } else { 0 };
             let bytes = Vec::with_capacity(capacity);
             self.bytes += bytes.capacity();
@@ -343,6 +365,7 @@ impl Log {
         if self.segments.len() == 1 && self.segments[0].cursors == self.at_end {
             self.pop();
             self.at_end = 0;
+            self.last_burst = std::mem::take(&mut self.burst);
         }
     }
 

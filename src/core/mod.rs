@@ -104,6 +104,7 @@ use crate::feed::{FeedKey, Scope};
 use crate::identity::addresses::Addresses;
 use crate::identity::origin::Origins;
 use crate::identity::{Authenticator, Peer, Revoked};
+use crate::memory::Waves;
 
 /// What a core is told by `serve`, or by another core.
 pub enum Command {
@@ -233,6 +234,7 @@ pub struct Core {
     ring: Ring,
     accepting: Accepting,
     connections: Connections,
+    waves: Waves,
     addresses: Addresses,
     timers: Timers,
     limiter: Limiter,

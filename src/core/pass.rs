@@ -4,7 +4,6 @@
 //! who may see the same by the same right share. A stream per user and view is the rule, so neither may be kept per stream.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -46,6 +45,8 @@ pub struct Holder {
     pub until: Option<UnixSeconds>,
     /// When the holder's first stream came, in seconds since the Unix epoch.
     since: UnixSeconds,
+    /// Another holder of the same user; [`NOBODY`] where there is none.
+    next: HolderId,
 }
 
 impl Holder {
@@ -59,61 +60,101 @@ impl Holder {
         Some(end_of_streams(self.since, self.until?, hash))
     }
 
-    fn key(&self) -> HolderKey {
-        HolderKey {
-            user: self.user,
-            tenant: self.tenant.name.clone(),
-            session: self.session.clone(),
-            until: self.until,
-        }
+    /// Whether streams of this identity, charged to this tenant, are the holder's. It is known that the user is the same.
+    fn holds_for(&self, who: &Identity, tenant: &Tenant) -> bool {
+        self.session.as_deref() == who.session.as_ref()
+            && self.until == who.until
+            && self.tenant.name == tenant.name
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct HolderKey {
-    user: UserId,
-    tenant: Arc<str>,
-    session: Option<Arc<SessionRef>>,
-    until: Option<UnixSeconds>,
-}
+/// No holder's number.
+const NOBODY: HolderId = HolderId::MAX;
 
 /// The passes of a core.
 #[derive(Default)]
 pub struct Passes {
-    holders: Counted<HolderKey, Holder>,
-    grants: Counted<GrantKey, Arc<Grant>>,
+    holders: Counted<Holder>,
+    /// By a user's number, the first of their holders, most often the only one; the others follow it one by one. Users are many, so nothing is kept of them twice,
+    /// as the key of a map would be.
+    of_user: Vec<HolderId>,
+    grants: Counted<Arc<Grant>>,
+    by_key: HashMap<GrantKey, GrantId>,
 }
 
 impl Passes {
     /// One more stream by this right.
     pub fn acquire(&mut self, user: UserId, tenant: Arc<Tenant>, who: &Identity, grant: Arc<Grant>) -> Pass {
         let Pass { holder, .. } = self.acquire_line(user, tenant, who);
-        let id = self.grants.acquire(grant.key.clone(), || grant.clone());
-        self.renew(id, grant);
-        Pass { holder, grant: id }
+        let grant = match self.by_key.get(&grant.key).copied() {
+            Some(id) => {
+                self.renew(id, grant);
+                self.grants.again(id)
+            }
+            None => {
+                let id = self.grants.enter(grant.clone());
+                self.by_key.insert(grant.key.clone(), id);
+                id
+            }
+        };
+        Pass { holder, grant }
     }
 
     /// One more line of somebody.
     pub fn acquire_line(&mut self, user: UserId, tenant: Arc<Tenant>, who: &Identity) -> Pass {
-        let holder = Holder {
+        let known = self.of_user(user).find(|id| self.holders.get(*id).holds_for(who, &tenant));
+        let holder = match known {
+            Some(id) => self.holders.again(id),
+            None => self.enter(user, tenant, who),
+        };
+        Pass { holder, grant: NO_GRANT }
+    }
+
+    fn enter(&mut self, user: UserId, tenant: Arc<Tenant>, who: &Identity) -> HolderId {
+        let at = user as usize;
+        if at >= self.of_user.len() {
+            self.of_user.resize(at + 1, NOBODY);
+        }
+        let id = self.holders.enter(Holder {
             user,
             tenant,
             subject: who.subject.clone(),
             session: who.session.clone().map(Arc::new),
             until: who.until,
             since: unix_ms() / 1000,
-        };
-        let holder = self.holders.acquire(holder.key(), || holder);
-        Pass { holder, grant: NO_GRANT }
+            next: self.of_user[at],
+        });
+        self.of_user[at] = id;
+        id
+    }
+
+    /// Holders of a user.
+    fn of_user(&self, user: UserId) -> impl Iterator<Item = HolderId> {
+        let first = self.of_user.get(user as usize).copied().filter(|id| *id != NOBODY);
+        std::iter::successors(first, |id| Some(self.holders.get(*id).next).filter(|next| *next != NOBODY))
     }
 
     /// One less.
     pub fn release(&mut self, pass: Pass) {
-        let key = self.holder(pass).key();
-        self.holders.release(pass.holder, &key);
-        if pass.grant != NO_GRANT {
-            let key = self.grant(pass).key.clone();
-            self.grants.release(pass.grant, &key);
+        if self.holders.is_last(pass.holder) {
+            self.unlink(self.holder(pass).user, pass.holder);
+        }
+        self.holders.release(pass.holder);
+        if pass.grant == NO_GRANT {
+            return;
+        }
+        if let Some(grant) = self.grants.release(pass.grant) {
+            self.by_key.remove(&grant.key);
+        }
+    }
+
+    /// Takes a holder out of its user's.
+    fn unlink(&mut self, user: UserId, id: HolderId) {
+        let next = self.holders.get(id).next;
+        let before = self.of_user(user).find(|other| self.holders.get(*other).next == id);
+        match before {
+            Some(before) => self.holders.get_mut(before).next = next,
+            None => self.of_user[user as usize] = next,
         }
     }
 
@@ -143,7 +184,7 @@ impl Passes {
     /// The decision on this question, where streams rest on one.
     #[must_use]
     pub fn grant_on(&self, key: &GrantKey) -> Option<GrantId> {
-        self.grants.by_key.get(key).copied()
+        self.by_key.get(key).copied()
     }
 
     /// The newest decision is the one that is kept alive. Returns it.
@@ -156,44 +197,52 @@ impl Passes {
     }
 }
 
-/// Things that live while they are counted, each once for its key.
-struct Counted<K, T> {
+/// Things that live while they are counted.
+struct Counted<T> {
     all: Vec<Option<(T, u32)>>,
-    by_key: HashMap<K, u32>,
     free: Vec<u32>,
 }
 
-impl<K, T> Default for Counted<K, T> {
+impl<T> Default for Counted<T> {
     fn default() -> Self {
-        Counted { all: Vec::new(), by_key: HashMap::new(), free: Vec::new() }
+        Counted { all: Vec::new(), free: Vec::new() }
     }
 }
 
 const LIVES: &str = "it lives while it is counted";
 
-impl<K: Eq + Hash, T> Counted<K, T> {
-    fn acquire(&mut self, key: K, make: impl FnOnce() -> T) -> u32 {
-        if let Some(id) = self.by_key.get(&key).copied() {
-            self.all[id as usize].as_mut().expect(LIVES).1 += 1;
-            return id;
-        }
+impl<T> Counted<T> {
+    /// A new one, counted once.
+    fn enter(&mut self, thing: T) -> u32 {
         let id = self.free.pop().unwrap_or_else(|| {
             self.all.push(None);
             u32::try_from(self.all.len() - 1).expect("fewer than 2^32")
         });
-        self.all[id as usize] = Some((make(), 1));
-        self.by_key.insert(key, id);
+        self.all[id as usize] = Some((thing, 1));
         id
     }
 
-    fn release(&mut self, id: u32, key: &K) {
-        let (_, count) = self.all[id as usize].as_mut().expect(LIVES);
+    /// Counts it once more.
+    fn again(&mut self, id: u32) -> u32 {
+        self.all[id as usize].as_mut().expect(LIVES).1 += 1;
+        id
+    }
+
+    /// Whether it is counted only once.
+    fn is_last(&self, id: u32) -> bool {
+        self.all[id as usize].as_ref().expect(LIVES).1 == 1
+    }
+
+    /// Counts it once less. Returns it if that was the last time.
+    fn release(&mut self, id: u32) -> Option<T> {
+        let entry = &mut self.all[id as usize];
+        let (_, count) = entry.as_mut().expect(LIVES);
         *count -= 1;
-        if *count == 0 {
-            self.by_key.remove(key);
-            self.all[id as usize] = None;
-            self.free.push(id);
+        if *count > 0 {
+            return None;
         }
+        self.free.push(id);
+        entry.take().map(|(thing, _)| thing)
     }
 
     fn get(&self, id: u32) -> &T {
@@ -214,31 +263,66 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::access::{Access, Asker, Ruling, Wanted};
+    use crate::config::Config;
+    use crate::feed::Scope;
+
+    fn identity(user: u32, session: u8) -> Identity {
+        let began = 0;
+        let of = |id: u8| SessionRef { id: id.into(), began, until: u64::from(id), provider: None };
+        Identity {
+            subject: format!("user {user}").into(),
+            email: "".into(),
+            groups: Arc::new([]),
+            session: (session > 0).then(|| of(session)),
+            until: (session > 1).then_some(u64::from(session)),
+        }
+    }
+
+    fn grant(cluster: u8) -> Arc<Grant> {
+        let kind = crate::kind::by_name("pods").expect("a kind");
+        let cluster = format!("cluster {cluster}").into();
+        let key = GrantKey { cluster, kind, asker: Asker::Own, wanted: Wanted::Everything };
+        Arc::new(Grant::new(key, Ruling::Allowed(Scope::All)))
+    }
 
     proptest! {
         #[test]
-        fn a_thing_lives_exactly_as_long_as_it_is_counted(acts in prop::collection::vec((0u8..6, any::<bool>()), 0..200)) {
-            let mut counted: Counted<u8, u8> = Counted::default();
-            let mut held: Vec<(u8, u32)> = Vec::new();
-            for (key, acquires) in acts {
+        fn holders_and_decisions_live_exactly_as_long_as_a_stream_rests_on_them(
+            acts in prop::collection::vec((0u32..3, 0u8..4, 0u8..3, any::<bool>()), 0..200)
+        ) {
+            let tenant = Access::alone(&Config::default()).tenants.all().swap_remove(0);
+            let mut passes = Passes::default();
+            let mut held: Vec<((u32, u8, u8), Pass)> = Vec::new();
+            for (user, session, cluster, acquires) in acts {
+                let key = (user, session, cluster);
                 if acquires {
-                    let id = counted.acquire(key, || key);
-                    prop_assert!(held.iter().all(|(other, taken)| (*other == key) == (*taken == id)));
-                    held.push((key, id));
+                    let pass = passes.acquire(user, tenant.clone(), &identity(user, session), grant(cluster));
+                    for ((other_user, other_session, other_cluster), other) in &held {
+                        let same = (*other_user, *other_session) == (user, session);
+                        prop_assert_eq!(other.holder == pass.holder, same);
+                        prop_assert_eq!(other.grant == pass.grant, *other_cluster == cluster);
+                    }
+                    held.push((key, pass));
                 } else if let Some(index) = held.iter().position(|(other, _)| *other == key) {
-                    let (_, id) = held.swap_remove(index);
-                    counted.release(id, &key);
+                    passes.release(held.swap_remove(index).1);
                 }
-                for (key, id) in &held {
-                    assert_eq!(counted.get(*id), key);
+                for ((user, session, cluster), pass) in &held {
+                    let holder = passes.holder(*pass);
+                    let who = identity(*user, *session);
+                    prop_assert_eq!((holder.user, holder.session.as_deref()), (*user, who.session.as_ref()));
+                    prop_assert_eq!(&passes.grant(*pass).key, &grant(*cluster).key);
                 }
-                let mut keys: Vec<u8> = held.iter().map(|(key, _)| *key).collect();
-                keys.sort_unstable();
-                keys.dedup();
-                let mut alive: Vec<u8> = counted.iter().map(|(_, key)| *key).collect();
-                alive.sort_unstable();
-                prop_assert_eq!(alive, keys);
-                prop_assert_eq!(counted.by_key.len(), counted.iter().count());
+                let count = |mut keys: Vec<(u32, u8)>| {
+                    keys.sort_unstable();
+                    keys.dedup();
+                    keys.len()
+                };
+                let holders = count(held.iter().map(|((user, session, _), _)| (*user, *session)).collect());
+                let chained: usize = (0..3).map(|user| passes.of_user(user).count()).sum();
+                prop_assert_eq!((passes.holders().count(), chained), (holders, holders));
+                let grants = count(held.iter().map(|((.., cluster), _)| (0, *cluster)).collect());
+                prop_assert_eq!((passes.by_key.len(), passes.grants.iter().count()), (grants, grants));
             }
         }
     }

@@ -216,7 +216,7 @@ impl Core {
             let sends = self.step_forward(name, now).min(most);
             if sends > 0 {
                 self.slots.get_mut(name.id).set(SENDING);
-                picked.push(Picked { id: name.id, most: sends });
+                picked.push(Picked { id: name.id, most: sends, oldest: None });
                 if let Some(quotas) = &mut self.quotas {
                     quotas.lines[number].purse -= sends;
                 }

@@ -19,6 +19,16 @@ pub fn shut_down(stream: &TcpStream, how: Shutdown) {
     Shutdowner::of(stream).shut_down(how);
 }
 
+/// Takes what has come on a stream's socket, without waiting: 0 bytes where the peer has closed.
+///
+/// # Errors
+/// [`Errno::AGAIN`] where there is nothing; else the connection is lost.
+pub fn receive(stream: &TcpStream, into: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the stream is borrowed for longer than the call, and owns its descriptor.
+    let socket = unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) };
+    rustix::net::recv(socket, into, RecvFlags::DONTWAIT).map(|(received, _)| received)
+}
+
 /// Whether the peer has closed, or has nothing more to say, which is as much for a stream.
 pub fn has_left(stream: &TcpStream) -> bool {
     // SAFETY: the stream is borrowed for longer than the call, and owns its descriptor.

@@ -35,6 +35,7 @@ use super::{Cell, Command, Core, CoreHandle, Everywhere, StreamLine};
 use crate::feed::ledger::Thing;
 use crate::feed::post::{Bell, CoreId, Mail, Post};
 use crate::identity::addresses::Addresses;
+use crate::memory::Waves;
 
 /// Commands that may wait for a core before it is handed no more connections. Whatever else it is told it is told always.
 const COMMANDS: usize = 4096;
@@ -202,6 +203,7 @@ impl Core {
             ring: Sender::new(driver == Driver::Uring),
             accepting: Accepting::new(listener),
             connections: Connections::default(),
+            waves: Waves::default(),
             timers: Timers::default(),
             slots: Slots::default(),
             lines: Lines::default(),

@@ -34,6 +34,8 @@ pub(super) struct Picked {
     pub id: SlotId,
     /// Of at most so many bytes.
     pub most: usize,
+    /// When the oldest frame of its lap was published; none outside of laps.
+    pub oldest: Option<Instant>,
 }
 
 /// Runs a core until its process ends.
@@ -181,7 +183,7 @@ impl Core {
     fn pick(&mut self, id: SlotId, bytes: usize, picked: &mut Vec<Picked>) {
         let Some(most) = self.allow(id, bytes) else { return };
         self.slots.get_mut(id).set(SENDING);
-        picked.push(Picked { id, most });
+        picked.push(Picked { id, most, oldest: None });
     }
 
     fn pick_laps(&mut self, picked: &mut Vec<Picked>) {
@@ -223,7 +225,10 @@ impl Core {
             if sends || bytes == 0 {
                 continue;
             }
+            let before = picked.len();
             self.pick(slot, bytes, picked);
+            let carries = self.view(id).carries;
+            picked[before..].iter_mut().for_each(|picked| picked.oldest = carries);
         }
         let view = self.view(id);
         view.lap.is_none_or(|next| next as usize >= view.members.len())
@@ -250,7 +255,7 @@ impl Core {
     fn send_picked(&mut self, picked: &[Picked], sent: &mut Vec<Sent>) {
         sent.clear();
         let Core { slots, lines, views, prefixes, ring, .. } = self;
-        let batch = picked.iter().filter_map(|Picked { id, most }| {
+        let batch = picked.iter().filter_map(|Picked { id, most, .. }| {
             let slot = slots.get(*id);
             let bytes = pending(slot, (slots, lines), views, prefixes);
             let fd = slot.socket.own()?.as_raw_fd();
@@ -258,7 +263,13 @@ impl Core {
         });
         ring.send(batch, sent);
         self.counters.sends.add(sent.len() as u64);
-        let now = seconds(self.started, Instant::now());
+        let done = Instant::now();
+        for alike in picked.chunk_by(|one, next| one.oldest == next.oldest) {
+            if let Some(oldest) = alike[0].oldest {
+                self.counters.event_to_socket.observe_many(done - oldest, alike.len() as u64);
+            }
+        }
+        let now = seconds(self.started, done);
         for (Picked { id, .. }, sent) in picked.iter().zip(sent.drain(..)) {
             self.took(*id, sent, now);
         }

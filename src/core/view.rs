@@ -85,6 +85,10 @@ pub struct View {
     pub turned: Option<Instant>,
     /// A block that is being taken has a frame for it.
     pub touched: bool,
+    /// When the oldest frame was published that no lap has begun to send.
+    pub oldest: Option<Instant>,
+    /// The same of the lap that is under way, or of the newest one.
+    pub carries: Option<Instant>,
     /// A lap is due then.
     pub due: Option<Instant>,
     /// Streams that wait for a snapshot.
@@ -117,6 +121,8 @@ pub struct HeldSnapshot {
     pub segment: SegmentId,
     /// Bytes of the view's frames since.
     pub since: usize,
+    /// When a stream was last given it.
+    pub given: Instant,
 }
 
 /// A catch-up that several streams can share: the frames from one place to another, only the latest of each object where it is coalesced.
@@ -147,6 +153,8 @@ impl View {
             lap: None,
             turned: None,
             touched: false,
+            oldest: None,
+            carries: None,
             due: None,
             waiting: Vec::new(),
             asked: None,

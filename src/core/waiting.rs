@@ -60,6 +60,10 @@ impl Core {
         self.counters.snapshots.add(1);
         self.record_snapshot(id);
         self.prefixes.hold(segment);
+        let view = self.slots.get(id).view;
+        if let Some(held) = &mut self.view(view).snapshot {
+            held.given = Instant::now();
+        }
         let slot = self.slots.get_mut(id);
         slot.at = At::Prefix(segment, 0);
         slot.unset(RESUMED | TOLD);
@@ -143,7 +147,8 @@ impl Core {
             .filter(|(_, _, frame)| scope.holds(&frame.namespace))
             .map(|(block, index, _)| block.frame_bytes(index).len())
             .sum();
-        self.view(view_id).snapshot = Some(HeldSnapshot { snapshot, segment, since });
+        let given = Instant::now();
+        self.view(view_id).snapshot = Some(HeldSnapshot { snapshot, segment, since, given });
         // Who was getting another one in parts gets this.
         self.drop_coming(view_id);
         segment

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::field::{Items, OrZero, Text};
+use super::json::{self, Misread};
 use super::{Details, Projection, Row, Rv};
 
 /// One object, reduced to what Foretop keeps of it.
@@ -75,8 +76,7 @@ impl StatusError {
     /// `http_status` stands in for a code that the body does not name. Of each text at most 1 KiB is read.
     #[must_use]
     pub fn from_body(http_status: u16, body: &[u8]) -> Self {
-        let decoded =
-            serde_json::from_slice::<Status<'_>>(body).ok().filter(|status| &*status.kind == "Status");
+        let decoded = json::from_slice::<Status<'_>>(body).ok().filter(|status| &*status.kind == "Status");
         let mut error = match decoded {
             Some(status) => StatusError::from(&status),
             None => StatusError { message: clipped(body), ..StatusError::default() },
@@ -129,7 +129,7 @@ pub enum DecodeError {
     Json {
         /// 1-based line of the first mistake.
         line: usize,
-        /// 1-based column of the first mistake.
+        /// How many bytes of that line were read when it was noticed.
         column: usize,
     },
     /// A resourceVersion that is not a number: this apiserver's versions have no order that we could use.
@@ -140,9 +140,9 @@ pub enum DecodeError {
     Type,
 }
 
-impl From<serde_json::Error> for DecodeError {
-    fn from(error: serde_json::Error) -> Self {
-        DecodeError::Json { line: error.line(), column: error.column() }
+impl From<Misread> for DecodeError {
+    fn from(Misread { line, column }: Misread) -> Self {
+        DecodeError::Json { line, column }
     }
 }
 
@@ -233,7 +233,7 @@ pub(super) fn line<P: Projection>(line: &[u8], depth: Depth) -> Result<Change, D
 
 /// Decodes one page of a list of `P`.
 pub(super) fn page<P: Projection>(body: &[u8], depth: Depth) -> Result<Page, DecodeError> {
-    let list: List<'_, P::Object<'_>> = serde_json::from_slice(body)?;
+    let list: List<'_, P::Object<'_>> = json::from_slice(body)?;
     let items = list.items.iter().map(|object| project::<P>(object, depth)).collect::<Result<_, _>>()?;
     Ok(Page {
         rv: version(&list.metadata.resource_version)?,
@@ -248,7 +248,7 @@ fn type_of(line: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
     if let Some(name) = leading_type(line) {
         return Ok(Cow::Borrowed(name));
     }
-    let line: TypeOnly<'_> = serde_json::from_slice(line)?;
+    let line: TypeOnly<'_> = json::from_slice(line)?;
     Ok(line.change.into())
 }
 
@@ -260,12 +260,12 @@ fn leading_type(line: &[u8]) -> Option<&str> {
 }
 
 fn read<P: Projection>(line: &[u8], depth: Depth) -> Result<Object, DecodeError> {
-    let line: ObjectOnly<P::Object<'_>> = serde_json::from_slice(line)?;
+    let line: ObjectOnly<P::Object<'_>> = json::from_slice(line)?;
     project::<P>(&line.object, depth)
 }
 
 fn bookmark(line: &[u8]) -> Result<Change, DecodeError> {
-    let line: ObjectOnly<Bookmark<'_>> = serde_json::from_slice(line)?;
+    let line: ObjectOnly<Bookmark<'_>> = json::from_slice(line)?;
     let metadata = &line.object.metadata;
     Ok(Change::Bookmark {
         rv: version(&metadata.resource_version)?,
@@ -274,7 +274,7 @@ fn bookmark(line: &[u8]) -> Result<Change, DecodeError> {
 }
 
 fn error(line: &[u8]) -> Result<Change, DecodeError> {
-    let line: ObjectOnly<OrZero<Status<'_>>> = serde_json::from_slice(line)?;
+    let line: ObjectOnly<OrZero<Status<'_>>> = json::from_slice(line)?;
     Ok(Change::Error(StatusError::from(&*line.object)))
 }
 

@@ -10,8 +10,8 @@ use std::ops::Deref;
 
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
+use super::json;
 use super::time::Time;
 
 /// A string; null is the empty one.
@@ -221,15 +221,34 @@ impl<'de> Deserialize<'de> for Skipped {
 }
 
 /// A field that is passed over like one that is not decoded, and can be read afterwards.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub struct Unread<'a>(#[serde(borrow)] Option<&'a RawValue>);
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unread<'a>(&'a [u8]);
 
 impl<'a> Unread<'a> {
     /// What it says; the zero value where it is absent, or is something else.
     #[must_use]
     pub fn read<T: Deserialize<'a> + Default>(self) -> T {
-        self.0.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+        json::from_slice(self.0).unwrap_or_default()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Unread<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(json::UNREAD, UnreadVisitor)
+    }
+}
+
+struct UnreadVisitor;
+
+impl<'de> Visitor<'de> for UnreadVisitor {
+    type Value = Unread<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_borrowed_bytes<E: Error>(self, value: &'de [u8]) -> Result<Self::Value, E> {
+        Ok(Unread(value))
     }
 }
 

@@ -12,6 +12,7 @@ mod case;
 mod decode;
 mod details;
 mod field;
+mod json;
 pub mod quantity;
 pub mod rbac;
 mod row;

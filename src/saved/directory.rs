@@ -36,17 +36,6 @@ impl Directory {
         self.named(&[ENDS])
     }
 
-    /// A file of at most so many bytes.
-    ///
-    /// # Errors
-    /// [`Cold::Unreadable`], [`Cold::TooLong`].
-    pub fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>, Cold> {
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(|_| Cold::Unreadable)?;
-        file.take((most as u64).saturating_add(1)).read_to_end(&mut bytes).map_err(|_| Cold::Unreadable)?;
-        if bytes.len() > most { Err(Cold::TooLong) } else { Ok(bytes) }
-    }
-
     /// Writes a feed's file beside the one that there may be, and puts it in its place. It is there for good only after [`Directory::settle`].
     ///
     /// # Errors
@@ -99,6 +88,17 @@ impl Directory {
         files.sort_unstable();
         Ok(files)
     }
+}
+
+/// A file of at most so many bytes.
+///
+/// # Errors
+/// [`Cold::Unreadable`], [`Cold::TooLong`].
+pub fn read(path: &Path, most: usize) -> Result<Vec<u8>, Cold> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|_| Cold::Unreadable)?;
+    file.take((most as u64).saturating_add(1)).read_to_end(&mut bytes).map_err(|_| Cold::Unreadable)?;
+    if bytes.len() > most { Err(Cold::TooLong) } else { Ok(bytes) }
 }
 
 fn is_named(path: &Path, end: &str) -> bool {

@@ -103,7 +103,7 @@ impl Shelf {
     }
 
     fn restore_one(&self, path: &std::path::Path, hub: &Hub) -> Result<FeedKey, Cold> {
-        let bytes = self.directory.read(path, self.most_bytes)?;
+        let bytes = directory::read(path, self.most_bytes)?;
         let saved: Saved = file::read(&bytes, self.build, &self.seals, Moment::now())?;
         if saved.age > self.oldest {
             return Err(Cold::Old);

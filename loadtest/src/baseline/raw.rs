@@ -2,8 +2,9 @@
 //!
 //! It accepts, reads a request up to its blank line, sends the greeting (a head; with a snapshot behind it, the connect storm's limit), and
 //! from then on knows a socket and nothing else: no user, no view, no place, no timer. Sockets have the options that Foretop gives
-//! its own. A socket that is full misses the frame, and one that takes a part of it is closed: this loop keeps nothing for anybody.
+//! its own. What a full socket does not take is kept for it, up to a bound, so that every tab gets every frame and the two servers do the same.
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read as _};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -24,9 +25,14 @@ const BATCH: usize = 256;
 /// `TCP_NOTSENT_LOWAT`, as Foretop sets it by default.
 const NOTSENT_LOWAT: i32 = 16 * 1024;
 
+/// What is kept at most for a socket that takes nothing; beyond that it is closed.
+const MOST_OWED: usize = 256 * 1024;
+
 const LISTENER: u64 = u64::MAX;
 const FEED: u64 = u64::MAX - 1;
 const PUBLISHER: u64 = u64::MAX - 2;
+/// With a member's index: it is owed something, and takes bytes again.
+const MEMBER: u64 = 1 << 32;
 
 /// A socket on its way to being a member.
 struct Newcomer {
@@ -47,7 +53,10 @@ struct Raw<'a> {
     greeting: &'a [u8],
     newcomers: Vec<Option<Newcomer>>,
     free: Vec<usize>,
-    members: Vec<OwnedFd>,
+    /// None where one is gone.
+    members: Vec<Option<OwnedFd>>,
+    /// What members have still to get, by their index.
+    owed: BTreeMap<usize, Vec<u8>>,
 }
 
 /// Serves until the process is killed.
@@ -92,6 +101,7 @@ impl<'a> Raw<'a> {
             newcomers: Vec::new(),
             free: Vec::new(),
             members: Vec::new(),
+            owed: BTreeMap::new(),
         })
     }
 
@@ -109,8 +119,9 @@ impl<'a> Raw<'a> {
                     LISTENER => self.accept()?,
                     FEED => self.take_publisher()?,
                     PUBLISHER => self.publish()?,
+                    member if member >= MEMBER => self.pay(index_of(member - MEMBER))?,
                     newcomer => {
-                        let index = usize::try_from(newcomer).expect("an index of a newcomer");
+                        let index = index_of(newcomer);
                         if self.read_request(index) {
                             greet.push(index);
                         }
@@ -190,7 +201,7 @@ impl<'a> Raw<'a> {
         };
         self.free.push(index);
         epoll::delete(&self.epoll, &member.socket)?;
-        self.members.push(member.socket);
+        self.members.push(Some(member.socket));
         Ok(())
     }
 
@@ -219,27 +230,78 @@ impl<'a> Raw<'a> {
                 Err(error) => return Err(error),
             }
             while let Some(frame) = self.unframed.take() {
-                self.send_to_all(&frame);
+                self.send_to_all(&frame)?;
             }
         }
     }
 
-    fn send_to_all(&mut self, frame: &[u8]) {
+    fn send_to_all(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.owe_more(frame);
+        let Raw { members, owed, ring, epoll, .. } = self;
+        let there = members.iter().enumerate().filter_map(|(index, member)| Some((index, member.as_ref()?)));
+        let there: Vec<(usize, &OwnedFd)> = there.filter(|(index, _)| !owed.contains_key(index)).collect();
         let mut gone = Vec::new();
-        for (number, members) in self.members.chunks(BATCH).enumerate() {
+        for members in there.chunks(BATCH) {
             let batch: Vec<(RawFd, &[u8])> =
-                members.iter().map(|member| (member.as_raw_fd(), frame)).collect();
-            let results = send(&mut self.ring, &batch);
-            let failed = results.iter().enumerate().filter(|(_, result)| match result {
-                Ok(taken) => *taken < frame.len(),
-                Err(error) => error.kind() != ErrorKind::WouldBlock,
-            });
-            gone.extend(failed.map(|(index, _)| number * BATCH + index));
+                members.iter().map(|(_, member)| (member.as_raw_fd(), frame)).collect();
+            for ((index, member), result) in members.iter().zip(send(ring, &batch)) {
+                let taken = match result {
+                    Ok(taken) => taken,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                    Err(_) => {
+                        gone.push(*index);
+                        continue;
+                    }
+                };
+                if taken < frame.len() {
+                    owed.insert(*index, frame[taken..].to_vec());
+                    epoll::add(&*epoll, member, EventData::new_u64(MEMBER + *index as u64), EventFlags::OUT)?;
+                }
+            }
         }
-        for index in gone.into_iter().rev() {
-            self.members.swap_remove(index);
+        for index in gone {
+            self.members[index] = None;
         }
+        Ok(())
     }
+
+    /// Who is owed something gets the frame behind it; who is owed too much is closed.
+    fn owe_more(&mut self, frame: &[u8]) {
+        let Raw { members, owed, .. } = self;
+        owed.retain(|index, owed| {
+            owed.extend_from_slice(frame);
+            let stays = owed.len() <= MOST_OWED;
+            if !stays {
+                members[*index] = None;
+            }
+            stays
+        });
+    }
+
+    /// Sends a member what it is owed, as far as its socket takes it.
+    fn pay(&mut self, index: usize) -> io::Result<()> {
+        let (Some(member), Some(owed)) = (&self.members[index], self.owed.get_mut(&index)) else {
+            return Ok(());
+        };
+        let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+        match rustix::net::send(member, owed, flags) {
+            Ok(taken) if taken < owed.len() => drop(owed.drain(..taken)),
+            Ok(_) => {
+                epoll::delete(&self.epoll, member)?;
+                self.owed.remove(&index);
+            }
+            Err(rustix::io::Errno::AGAIN) => {}
+            Err(_) => {
+                self.owed.remove(&index);
+                self.members[index] = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn index_of(number: u64) -> usize {
+    usize::try_from(number).expect("an index")
 }
 
 /// Gives a batch to the kernel in one call, and returns what each socket took.

@@ -37,21 +37,26 @@ pub struct Rival {
 }
 
 impl Rival {
-    /// Starts a baseline's process on the CPUs of this thread.
+    /// Starts a baseline's process on the CPUs of this thread; each of its tabs is greeted with what begins the recording in this file, if one is given.
     ///
     /// # Errors
     /// When it is not installed, or does not start.
-    pub async fn start(baseline: Baseline, folder: &Path) -> Result<Started, BaselineError> {
+    pub async fn start(
+        baseline: Baseline,
+        folder: &Path,
+        greeting: Option<&Path>,
+    ) -> Result<Started, BaselineError> {
         baseline.is_installed()?;
         let address = free_address().map_err(BaselineError::io("a port"))?;
-        let feed = folder.join(format!("{}.sock", baseline.name()));
+        let feed = folder.join(format!("{}-{}.sock", baseline.name(), address.port()));
         let own = std::env::current_exe().map_err(BaselineError::io("this program"))?;
-        let arguments = [
+        let mut arguments = vec![
             "baseline".to_owned(),
             baseline.name().to_owned(),
             format!("--listen={address}"),
             format!("--feed={}", feed.display()),
         ];
+        arguments.extend(greeting.map(|file| format!("--greeting={}", file.display())));
         let process = Process::start(&own, &arguments, &[])?;
         let until = Instant::now() + PATIENCE;
         while tokio::net::TcpStream::connect(address).await.is_err() {
@@ -97,6 +102,7 @@ impl Rival {
             rss_before: self.rss_before,
             server: &BTreeMap::new(),
             source: &Asked { changes: published, ..Asked::default() },
+            flush: None,
         }))
     }
 
@@ -115,6 +121,18 @@ impl Rival {
 }
 
 impl Started {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        self.process.pid().into_iter().collect()
+    }
+
     /// Opens as many tabs on it as the plan has, and waits until each has received something.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::figures::Figure;
 use crate::result::RunResult;
 
 /// The figures that the table shows, in its order, with their units.
-pub const SHOWN: [(Figure, &str); 24] = [
+pub const SHOWN: [(Figure, &str); 29] = [
     (Figure::Tabs, "tabs"),
     (Figure::EventsPerSecond, "changes/s"),
     (Figure::FramesPerSecond, "frames/s"),
@@ -15,16 +15,21 @@ pub const SHOWN: [(Figure, &str); 24] = [
     (Figure::SendsPerSecond, "sends/s"),
     (Figure::FramesPerSend, "frames per send"),
     (Figure::SendsPerTab, "sends per tab and s"),
+    (Figure::LapMs, "a lap, ms"),
+    (Figure::SendsOfBound, "sends × (lap + window)"),
     (Figure::Cpus, "CPUs of the server"),
     (Figure::CpuPerFrame, "CPU s per M frames"),
     (Figure::CpuPerSend, "CPU s per M sends"),
     (Figure::UserPerSend, "  of it user"),
     (Figure::CpuPerEvent, "CPU µs per change"),
     (Figure::CpuPerTab, "CPU ms per connect"),
+    (Figure::UserPerTab, "  of it user"),
     (Figure::RssMb, "RSS MB"),
     (Figure::RssPerTab, "RSS B per tab"),
     (Figure::EncodingsPerEvent, "encodings per change"),
     (Figure::UpstreamRequests, "requests upstream"),
+    (Figure::EventToSocketP50, "event to socket p50 ms"),
+    (Figure::EventToSocketP99, "event to socket p99 ms"),
     (Figure::LatencyP50, "latency p50 ms"),
     (Figure::LatencyP99, "latency p99 ms"),
     (Figure::LatencyP999, "latency p99.9 ms"),

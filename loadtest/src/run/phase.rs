@@ -228,6 +228,7 @@ impl Stage<'_> {
             rss_before,
             server: &server,
             source: &source,
+            flush: self.server.figures().and_then(|_| self.scenario.flush_ms()),
         });
         figures.insert(Figure::Unequal, unequal as f64);
         let verdicts = Verdict::of(phase, &figures);

@@ -134,10 +134,18 @@ pub async fn metrics(server: &dyn Subject) -> Result<BTreeMap<String, f64>, Http
     let mut sums = BTreeMap::<String, f64>::new();
     for line in String::from_utf8_lossy(&text).lines().filter(|line| !line.starts_with('#')) {
         let Some((series, value)) = line.rsplit_once(' ') else { continue };
-        let name = series.split('{').next().unwrap_or(series);
-        *sums.entry(name.to_owned()).or_default() += value.parse().unwrap_or(0.0);
+        *sums.entry(metric(series)).or_default() += value.parse().unwrap_or(0.0);
     }
     Ok(sums)
+}
+
+/// A series' name without its labels; of a histogram's bucket, with its bound: `NAME_bucket 0.005`.
+fn metric(series: &str) -> String {
+    let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+    match labels.split_once("le=\"").and_then(|(_, bound)| bound.split_once('"')) {
+        Some((bound, _)) => format!("{name} {bound}"),
+        None => name.to_owned(),
+    }
 }
 
 /// The hash of a list as the server itself shows it now.
@@ -198,7 +206,14 @@ fn variable(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::variable;
+    use super::{metric, variable};
+
+    #[test]
+    fn a_bucket_is_known_by_its_bound() {
+        assert_eq!(metric("foretop_sends_total{core=\"0\"}"), "foretop_sends_total");
+        assert_eq!(metric("foretop_feeds"), "foretop_feeds");
+        assert_eq!(metric("a_seconds_bucket{core=\"0\",le=\"0.005\"}"), "a_seconds_bucket 0.005");
+    }
 
     #[test]
     fn a_setting_has_its_variable() {

@@ -185,3 +185,27 @@ proptest! {
         run(first, &acts);
     }
 }
+
+#[test]
+fn what_comes_at_once_again_is_one_piece() {
+    let mut log = Log::new(0);
+    let mut cursor = log.enter(0).expect("an empty log reaches everywhere");
+    let mut sends_of = |log: &mut Log, frames: u64, place: &mut u64| {
+        for _ in 0..frames {
+            log.append(&[b'x'; 250], *place);
+            *place += 1;
+        }
+        let mut sends = 0;
+        while let unseen @ 1.. = log.unseen(cursor).len() {
+            cursor = log.advance(cursor, unseen);
+            sends += 1;
+        }
+        sends
+    };
+    let mut place = 0;
+    assert_eq!(sends_of(&mut log, 20, &mut place), 3, "1, 2 and 4 KiB");
+    assert_eq!([20, 30, 40].map(|frames| sends_of(&mut log, frames, &mut place)), [1; 3]);
+    assert_eq!(sends_of(&mut log, 1, &mut place), 1);
+    log.append(b"x", place);
+    assert_eq!(log.memory(), SMALLEST, "a log that is quiet again takes no more than any");
+}

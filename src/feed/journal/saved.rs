@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Journal, memory};
-use crate::feed::block::{Block, Content, Frame, ListSizes, Place};
+use crate::feed::block::{Block, Content, Frame, Place};
 use crate::feed::ledger::Charge;
 use crate::feed::saved::milliseconds;
 use crate::kind::Rv;
@@ -81,7 +81,9 @@ impl Past {
         before: impl Fn(Duration) -> Instant,
     ) -> Option<(Self, Vec<Block>)> {
         let base = Rv(rest.wide()?);
-        let (disowned, evicted_any) = (read_version(rest)?, read_version(rest)?);
+        let (mut disowned, mut evicted_any) = (None, None);
+        read_version(rest, &mut disowned)?;
+        read_version(rest, &mut evicted_any)?;
         let evicted = rest.count(LEAST_EVICTED)?;
         let evicted =
             (0..evicted).map(|_| Some((rest.text()?.into(), Rv(rest.wide()?)))).collect::<Option<_>>()?;
@@ -133,7 +135,7 @@ fn read_block(
     before: &impl Fn(Duration) -> Instant,
 ) -> Option<Block> {
     let versions = (Rv(rest.wide()?), Rv(rest.wide()?));
-    let content = if rest.switch()? { Content::Gap(Box::new(ListSizes::default())) } else { Content::Events };
+    let content = if rest.switch()? { Content::Gap(Box::default()) } else { Content::Events };
     let at = before(Duration::from_millis(rest.number()?));
     let frames = rest.count(LEAST_FRAME)?;
     let frames: Option<Vec<Frame>> = (0..frames).map(|_| read_frame(rest, namespaces)).collect();
@@ -168,13 +170,19 @@ fn is_sound(block: &Block) -> bool {
         && frames.iter().zip(ends).all(|(frame, end)| frame.at as usize + usize::from(frame.row) < end)
 }
 
+/// Appends a version, or that there is none: as a list of at most one.
 fn put_version(out: &mut Vec<u8>, version: Option<Rv>) {
-    out.push(version.is_some().into());
-    put_wide(out, version.unwrap_or_default().0);
+    put_number(out, version.is_some().into());
+    if let Some(version) = version {
+        put_wide(out, version.0);
+    }
 }
 
-fn read_version(rest: &mut Rest<'_>) -> Option<Option<Rv>> {
-    let is_there = rest.switch()?;
-    let version = Rv(rest.wide()?);
-    Some(is_there.then_some(version))
+fn read_version(rest: &mut Rest<'_>, into: &mut Option<Rv>) -> Option<()> {
+    match rest.number()? {
+        0 => *into = None,
+        1 => *into = Some(Rv(rest.wide()?)),
+        _ => return None,
+    }
+    Some(())
 }

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Lets schemathesis (PyPI) ask a demo whatever docs/openapi.yaml lets one ask, and look for answers that the document does not have.
+# Streams are left out, as they do not end. (A 501 says what is another backend's, and is no failure of this one.) FORETOP: a binary to use instead of building one. EXAMPLES: requests per operation.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+venv=$root/target/schemathesis
+command -v python3 >/dev/null || { echo "openapi: there is no python3" >&2; exit 1; }
+if [ ! -x "$venv/bin/st" ]; then
+  python3 -m venv "$venv"
+  "$venv/bin/pip" --quiet install 'schemathesis>=4,<5'
+fi
+foretop=${FORETOP:-}
+if [ -z "$foretop" ]; then
+  (cd "$root" && cargo build --quiet --bin foretop)
+  foretop=$root/target/debug/foretop
+fi
+work=$(mktemp -d "${TMPDIR:-/tmp}/foretop-openapi.XXXXXX")
+FORETOP_MANAGE_LISTEN=127.0.0.1:0 "$foretop" demo --clusters 1 --pods 20 --churn 0 --listen 127.0.0.1:0 >"$work/log" 2>&1 &
+demo=$!
+trap 'kill $demo 2>/dev/null || true; rm -rf "$work"' EXIT
+url=
+for _ in $(seq 100); do
+  url=$(sed -n 's|.*simulated clusters at \(http://[^ ]*\).*|\1|p' "$work/log")
+  [ -z "$url" ] || break
+  sleep 0.1
+done
+[ -n "$url" ] || { cat "$work/log" >&2; exit 1; }
+cd "$work"
+"$venv/bin/st" run "$root/docs/openapi.yaml" --url "$url" --exclude-tag streams --max-examples "${EXAMPLES:-20}" \
+  --checks status_code_conformance,content_type_conformance,response_schema_conformance
