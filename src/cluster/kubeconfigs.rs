@@ -116,7 +116,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("config");
         std::fs::write(&path, yaml("https://a")).expect("write");
-        age(&path, Duration::from_secs(60));
+        age(&path, Duration::from_mins(1));
         let first = read(&path).expect("a kubeconfig");
         assert!(Arc::ptr_eq(&first, &read(&path).expect("the same")));
         std::fs::write(&path, yaml("https://c")).expect("write");

@@ -36,7 +36,7 @@ pub fn read(block: &[u8]) -> Event<'_> {
 }
 
 /// What an event of a multiplexed stream is about: the number of a view, and behind it the version that it moves the view to.
-pub fn numbered<'a>(event: Event<'a>) -> Option<(u64, Event<'a>)> {
+pub fn numbered(event: Event<'_>) -> Option<(u64, Event<'_>)> {
     let id = event.raw_id?;
     let slash = memchr::memchr(b'/', id).unwrap_or(id.len());
     let number = version(&id[..slash])?;

@@ -95,7 +95,7 @@ mod tests {
         }
     }
 
-    const LINGER: Duration = Duration::from_secs(60);
+    const LINGER: Duration = Duration::from_mins(1);
 
     fn hub() -> Arc<Hub> {
         let limits = Limits { linger: LINGER, feeds: 10, selectors: 10, journal_total: usize::MAX };

@@ -63,7 +63,7 @@ fn play(feed: &Feed, act: &Act, rv: u128) {
             feed.apply(&mut vec![Change::Bookmark { rv: Rv(rv), initial_events_end: false }]);
         }
         Act::Relist(row) => {
-            feed.replace(Rv(rv), vec![object(0, 0, *row, rv), object(2, 5, *row, rv)], Some("epoch"))
+            feed.replace(Rv(rv), vec![object(0, 0, *row, rv), object(2, 5, *row, rv)], Some("epoch"));
         }
     }
 }

@@ -100,7 +100,7 @@ mod portable {
     pub fn marks(chunk: &Chunk) -> Marks {
         let (words, _) = chunk.as_chunks::<8>();
         let words: [u64; 8] = std::array::from_fn(|at| u64::from_le_bytes(words[at]));
-        let folded = words.map(|word| word | ONES * u64::from(FOLD));
+        let folded = words.map(|word| word | (ONES * u64::from(FOLD)));
         Marks {
             quotes: places(&words, b'"'),
             backslashes: places(&words, b'\\'),
@@ -116,12 +116,12 @@ mod portable {
     }
 
     fn places(words: &[u64; 8], byte: u8) -> u64 {
-        words.iter().rev().fold(0, |places, word| places << 8 | equal(*word, byte))
+        words.iter().rev().fold(0, |places, word| (places << 8) | equal(*word, byte))
     }
 
     /// Which of a word's 8 bytes are this one.
     fn equal(word: u64, byte: u8) -> u64 {
-        let other = word ^ ONES * u64::from(byte);
+        let other = word ^ (ONES * u64::from(byte));
         // The highest bit of each byte that is zero now; no byte carries into the next.
         let same = !(((other & LOW_BITS) + LOW_BITS) | other | LOW_BITS);
         // Gathers the eight bits, each 8 places from the next, in the highest byte.
