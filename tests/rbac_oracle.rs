@@ -6,6 +6,7 @@
 mod fresh;
 mod glances;
 mod house;
+mod lines;
 mod rights;
 mod tab;
 
@@ -47,6 +48,14 @@ struct Page {
     kind: &'static str,
     namespace: Option<&'static str>,
     tab: Option<Following>,
+}
+
+/// A browser with one connection for several pages.
+struct Desk {
+    who: User,
+    /// A kind, and a namespace or all; by the views' refs.
+    views: BTreeMap<String, (&'static str, Option<&'static str>)>,
+    line: Option<lines::Following>,
 }
 
 /// Who may list and watch a kind in a namespace.
@@ -97,6 +106,7 @@ struct Play {
     house: House,
     random: Rng,
     pages: Vec<Page>,
+    desks: Vec<Desk>,
     rights: Arc<Mutex<Rights>>,
     named: u64,
     compared: u64,
@@ -132,7 +142,8 @@ impl Play {
         config.authorization.can_i_life = Duration::from_millis(300);
         let house = House::start(&config, vec![rights::cluster()]).await;
         let pages = Vec::new();
-        let mut play = Play { house, random, pages, rights: Arc::default(), named: 0, compared: 0 };
+        let desks = Vec::new();
+        let mut play = Play { house, random, pages, desks, rights: Arc::default(), named: 0, compared: 0 };
         for role in ROLES {
             play.write_role(role);
         }
@@ -150,6 +161,17 @@ impl Play {
             let mut page = Page { who, kind, namespace, tab: None };
             page.open(&play.house, &play.rights).await;
             play.pages.push(page);
+        }
+        for who in USERS {
+            let mut desk = Desk { who, views: BTreeMap::new(), line: None };
+            for kind in KINDS {
+                for namespace in [None, Some(play.any(&NAMESPACES)), Some(play.any(&NAMESPACES))] {
+                    let name = format!("{kind}/{}", namespace.unwrap_or_default());
+                    desk.views.insert(name, (kind, namespace));
+                }
+            }
+            desk.open(&play.house, &play.rights).await;
+            play.desks.push(desk);
         }
         play
     }
@@ -301,10 +323,32 @@ impl Play {
             }
             self.compared += 1;
         }
+        self.settle_desks(when, began).await;
         let who = self.any(&USERS);
         self.settle_glances(who, when, began).await;
         let leaks = &self.rights().leaks;
         assert!(leaks.is_empty(), "{when}: {leaks:#?}");
+    }
+
+    /// Waits until every view of every multiplexed stream shows what the apiserver lists to its user.
+    async fn settle_desks(&mut self, when: &str, began: Instant) {
+        for number in 0..self.desks.len() {
+            let views = self.desks[number].views.clone();
+            for (name, (kind, namespace)) in views {
+                let truth = truth(self.house.east(), self.desks[number].who, kind, namespace).await;
+                loop {
+                    let desk = &mut self.desks[number];
+                    if desk.is(&name, truth.as_ref()) {
+                        break;
+                    }
+                    let described = || format!("{} of {name}: {:?}", desk.who.name, desk.shown(&name));
+                    assert!(began.elapsed() < BOUND, "{when}: {}, and may {truth:?}", described());
+                    desk.ask_again(&self.house, &self.rights, &name).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                self.compared += 1;
+            }
+        }
     }
 
     /// Waits until a user is told at a glance what the apiserver lists to them, and is told no more on the way.
@@ -371,6 +415,62 @@ impl Page {
             (_, None) => "shows nothing, and may".to_owned(),
         };
         format!("{} of {kind} in {namespace:?}: {differs}", who.name)
+    }
+}
+
+impl Desk {
+    fn body_of(&self, name: &str) -> Value {
+        let (kind, namespace) = self.views[name];
+        match namespace {
+            Some(namespace) => lines::view_of(name, house::EAST, kind, &[namespace]),
+            None => lines::view(name, house::EAST, kind),
+        }
+    }
+
+    async fn open(&mut self, house: &House, rights: &Arc<Mutex<Rights>>) {
+        let (who, views, rights) = (self.who.name, self.views.clone(), rights.clone());
+        let sees = move |name: &str, event: &Event| {
+            rights.lock().expect("no panic under this lock").see(who, views[name].0, event);
+        };
+        let header =
+            format!("X-Forwarded-User: {who}\r\nX-Forwarded-Groups: {}\r\n", self.who.groups.join(","));
+        let bodies: Vec<Value> = self.views.keys().map(|name| self.body_of(name)).collect();
+        let line = lines::Line::open(house.address(), &header, &bodies).await;
+        self.line = Some(line.follow(Box::new(sees)));
+    }
+
+    /// What a view shows, without what only full rows have.
+    fn shown(&self, name: &str) -> Option<Rows> {
+        let seen = self.line.as_ref()?.seen();
+        let shown = seen.view(name).filter(|shown| shown.synced && !seen.is_over)?;
+        let plain = |row: &Value| {
+            let mut row = row.clone();
+            let fields = row.as_object_mut().expect("a row");
+            for field in ["uid", "labels", "owner"] {
+                fields.remove(field);
+            }
+            row
+        };
+        let rows: Vec<Value> = shown.rows.values().map(plain).collect();
+        Some(Rows::of_list(self.views[name].0, &rows))
+    }
+
+    fn is(&self, name: &str, truth: Option<&Rows>) -> bool {
+        match (truth, self.shown(name)) {
+            (None, None) => true,
+            (Some(truth), Some(rows)) => rows.comparable() == truth.comparable(),
+            _ => false,
+        }
+    }
+
+    /// What was denied is asked for again, as a client does from time to time; a stream that was reset is opened anew.
+    async fn ask_again(&mut self, house: &House, rights: &Arc<Mutex<Rights>>, name: &str) {
+        let Some(line) = self.line.as_ref().filter(|line| !line.seen().is_over) else {
+            return self.open(house, rights).await;
+        };
+        if line.seen().denied.contains_key(name) {
+            line.change(&[self.body_of(name)], &[name]).await;
+        }
     }
 }
 

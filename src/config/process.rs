@@ -9,7 +9,7 @@ use super::{GIB, HOUR, MIB, MINUTE};
 /// Ceilings for the process.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    /// Bytes that logs, segments, journals, replicas and snapshots may take in all; at it new streams are refused.
+    /// Bytes that logs, segments, journals, replicas and snapshots may take in all; near it journals give of their past, at it new streams are refused.
     pub limit: usize,
 }
 
@@ -57,7 +57,7 @@ impl Section for Memory {
             "limit",
             &mut self.limit,
             Size(16 * MIB, 4096 * GIB),
-            "What replicas, journals, snapshots and unsent bytes may take together. At it new streams are refused (503); open ones go on.",
+            "What replicas, journals, snapshots and unsent bytes may take together. From seven eighths of it on journals give of their past, the largest first; at it new streams are refused (503); open ones go on.",
         );
     }
 }

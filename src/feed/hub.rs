@@ -359,17 +359,22 @@ impl Hub {
         }
     }
 
-    /// Holds all journals together to their total: the largest give first.
+    /// Holds all journals together to their total, and to less where memory is short: the past goes before anybody is refused. The largest
+    /// give first.
     fn shrink_journals(&self, now: Instant) {
         let ledger = &self.shared.ledger;
-        if ledger.spent(super::Thing::Journals) <= self.limits.journal_total {
+        let excess = || {
+            let journals = ledger.spent(super::Thing::Journals);
+            journals.saturating_sub(self.limits.journal_total).max(ledger.short_by().min(journals))
+        };
+        if excess() == 0 {
             return;
         }
         let mut feeds: Vec<_> =
             self.feeds().into_iter().map(|feed| (feed.figures().journal_bytes, feed)).collect();
         feeds.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
         for (bytes, feed) in feeds {
-            let excess = ledger.spent(super::Thing::Journals).saturating_sub(self.limits.journal_total);
+            let excess = excess();
             if excess == 0 {
                 return;
             }

@@ -61,7 +61,17 @@ impl Ledger {
     /// Whether new work is to be refused.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.spent.iter().map(|cell| cell.load(Relaxed)).sum::<usize>() >= self.limit
+        self.total() >= self.limit
+    }
+
+    /// Bytes that are to be given back before new work has to be refused: what is beyond seven eighths of the ceiling.
+    #[must_use]
+    pub fn short_by(&self) -> usize {
+        self.total().saturating_sub(self.limit - self.limit / 8)
+    }
+
+    fn total(&self) -> usize {
+        self.spent.iter().map(|cell| cell.load(Relaxed)).sum()
     }
 
     /// Enters bytes until the charge is dropped.

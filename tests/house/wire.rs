@@ -246,6 +246,15 @@ impl Stream {
         events(&self.items)
     }
 
+    /// Reads once more. False at the end, or where the connection was reset.
+    pub async fn more(&mut self) -> bool {
+        let came = !self.ended && self.wire.more().await;
+        if came {
+            self.take();
+        }
+        came
+    }
+
     /// The events so far.
     pub fn seen(&self) -> Vec<Event> {
         events(&self.items)

@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::house::wire::{Stream, Wire, events};
 use crate::tab::Answer;
@@ -53,6 +55,59 @@ pub struct Line {
     pub denied: BTreeMap<String, String>,
     pub bye: Option<Value>,
     pub comments: usize,
+    /// The ref of each number that was ever told.
+    refs: BTreeMap<u64, String>,
+    witness: Option<Witness>,
+}
+
+/// Is shown each event of a view as it comes in, with the view's ref, before anything is made of it.
+pub type Witness = Box<dyn Fn(&str, &Event) + Send>;
+
+/// A stream that is read all the time.
+pub struct Following {
+    seen: Arc<Mutex<Seen>>,
+    task: JoinHandle<()>,
+    address: SocketAddr,
+    lines: String,
+    name: String,
+}
+
+/// What a stream has shown so far.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    numbers: BTreeMap<String, u64>,
+    shown: BTreeMap<u64, Shown>,
+    pub denied: BTreeMap<String, String>,
+    pub is_over: bool,
+}
+
+impl Seen {
+    /// What a view shows.
+    pub fn view(&self, name: &str) -> Option<&Shown> {
+        self.shown.get(self.numbers.get(name)?)
+    }
+}
+
+impl Following {
+    pub fn seen(&self) -> Seen {
+        self.seen.lock().expect("nothing panics while it holds this lock").clone()
+    }
+
+    /// Changes the stream's views.
+    pub async fn change(&self, add: &[Value], remove: &[&str]) -> Answer {
+        changed(self.address, &self.name, &self.lines, add, remove).await
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn changed(address: SocketAddr, name: &str, lines: &str, add: &[Value], remove: &[&str]) -> Answer {
+    let body = json!({"add": add, "remove": remove}).to_string();
+    posted(address, &format!("/api/stream/{name}/views"), lines, &body).await
 }
 
 /// A view of a kind of a cluster, as it stands in a body.
@@ -106,6 +161,8 @@ impl Line {
             denied: BTreeMap::new(),
             bye: None,
             comments: 0,
+            refs: BTreeMap::new(),
+            witness: None,
         };
         line.until("hello", |line| line.hello.is_object()).await;
         line
@@ -166,8 +223,32 @@ impl Line {
 
     /// Changes the stream's views.
     pub async fn change(&self, add: &[Value], remove: &[&str]) -> Answer {
-        let body = json!({"add": add, "remove": remove}).to_string();
-        posted(self.address, &format!("/api/stream/{}/views", self.name()), &self.lines, &body).await
+        changed(self.address, self.name(), &self.lines, add, remove).await
+    }
+
+    /// Reads all the time from now on; whatever comes is shown to the witness.
+    pub fn follow(mut self, witness: Witness) -> Following {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (address, lines, name) = (self.address, self.lines.clone(), self.name().to_owned());
+        self.witness = Some(witness);
+        let told = seen.clone();
+        let task = tokio::spawn(async move {
+            let mut is_over = false;
+            loop {
+                self.digest();
+                *told.lock().expect("nothing panics while it holds this lock") = Seen {
+                    numbers: self.numbers.clone(),
+                    shown: self.shown.clone(),
+                    denied: self.denied.clone(),
+                    is_over,
+                };
+                if is_over {
+                    return;
+                }
+                is_over = !self.stream.more().await;
+            }
+        });
+        Following { seen, task, address, lines, name }
     }
 
     /// A view with its position, as it stands in the body that opens the next stream.
@@ -213,6 +294,7 @@ impl Line {
                 let number = id.parse().expect("a number");
                 let name = data["ref"].as_str().expect("a ref").to_owned();
                 self.denied.remove(&name);
+                self.refs.insert(number, name.clone());
                 self.numbers.insert(name, number);
                 let resumed = data["resumed"].as_bool().expect("a bool");
                 let shown = self.shown.entry(number).or_default();
@@ -227,6 +309,9 @@ impl Line {
     fn of_view(&mut self, event: &Event, id: &str, data: &Value) {
         let (number, position) = id.split_once('/').map_or((id, None), |(number, at)| (number, Some(at)));
         let number: u64 = number.parse().expect("a number");
+        if let (Some(witness), Some(name)) = (&self.witness, self.refs.get(&number)) {
+            witness(name, event);
+        }
         let text = &self.stream.text;
         let shown = self.shown.get_mut(&number).unwrap_or_else(|| panic!("{number} is told by view; {text}"));
         shown.told.push(event.name.clone());

@@ -2,7 +2,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::*;
 use crate::feed::{Rows, Selector};
-use crate::kind::by_name;
+use crate::kind::{Change, Object, Row, Rv, by_name};
 
 /// Counts the sources that were started, and those that run.
 #[derive(Default)]
@@ -89,4 +89,24 @@ fn a_selector_that_nobody_uses_makes_room_for_another() {
     hub.tick(now + Duration::from_secs(2));
     assert_eq!(open("d", Rows::Plain), Ok(()));
     assert_eq!(hub.count(), 3, "both feeds of a selector end with it");
+}
+
+#[test]
+fn the_past_goes_before_anybody_is_refused() {
+    let ledger = crate::feed::Ledger::new(1 << 20);
+    let shared = Shared { ledger: ledger.clone(), ..Shared::without_cores() };
+    let limits = Limits { linger: LINGER, feeds: 100, selectors: 2, journal_total: usize::MAX };
+    let hub = Hub::new(Arc::new(Counting::default()), shared, limits).0;
+    let feed = hub.open(&key("pods", Rows::Plain, "")).expect("a feed");
+    feed.replace(Rv(1), Vec::new(), None);
+    for rv in 2..4000 {
+        let row = Row::fixed(format!(r#"{{"rv":{rv},"more":"{}"}}"#, "x".repeat(300)).into_bytes());
+        let object = Object { namespace: "n".into(), name: "one".into(), rv: Rv(rv), row, details: None };
+        feed.apply(&mut vec![Change::Put(object)]);
+    }
+    assert!(ledger.is_full());
+    assert!(hub.open(&key("services", Rows::Plain, "")).is_err());
+    hub.tick(Instant::now());
+    assert!(!ledger.is_full() && feed.figures().journal_blocks > 1, "as much as has to, and no more");
+    assert!(hub.open(&key("services", Rows::Plain, "")).is_ok());
 }
