@@ -70,7 +70,8 @@ impl<S: Subscriber> Filter<S> for Throttle {
     }
 
     fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::always()
+        // Not `always`: a refusal of one event would be taken for that of the next one, of which nobody was asked.
+        Interest::sometimes()
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
