@@ -59,10 +59,9 @@ impl Throttle {
 
 /// The same for the same event as long as the process lives.
 fn number(of: &Identifier) -> usize {
-    use std::hash::{BuildHasher, Hash, Hasher};
-    let mut hasher = xxhash_rust::xxh3::Xxh3DefaultBuilder.build_hasher();
-    of.hash(&mut hasher);
-    usize::try_from(hasher.finish() % CELLS as u64).unwrap_or(0)
+    use std::hash::BuildHasher;
+    let hash = xxhash_rust::xxh3::Xxh3DefaultBuilder.hash_one(of);
+    usize::try_from(hash % CELLS as u64).unwrap_or(0)
 }
 
 impl<S: Subscriber> Filter<S> for Throttle {

@@ -86,16 +86,13 @@ impl Passes {
     /// One more stream by this right.
     pub fn acquire(&mut self, user: UserId, tenant: Arc<Tenant>, who: &Identity, grant: Arc<Grant>) -> Pass {
         let Pass { holder, .. } = self.acquire_line(user, tenant, who);
-        let grant = match self.by_key.get(&grant.key).copied() {
-            Some(id) => {
-                self.renew(id, grant);
-                self.grants.again(id)
-            }
-            None => {
-                let id = self.grants.enter(grant.clone());
-                self.by_key.insert(grant.key.clone(), id);
-                id
-            }
+        let grant = if let Some(id) = self.by_key.get(&grant.key).copied() {
+            self.renew(id, grant);
+            self.grants.again(id)
+        } else {
+            let id = self.grants.enter(grant.clone());
+            self.by_key.insert(grant.key.clone(), id);
+            id
         };
         Pass { holder, grant }
     }

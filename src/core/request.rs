@@ -84,7 +84,10 @@ pub fn parse<'a>(bytes: &'a [u8], longest: Longest, headers: &'a mut Headers<'a>
     }
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
     let headers: &'a [httparse::Header<'a>] = head.headers;
-    let Some(body) = body_that_follows(headers) else { return Parsed::Refused(Refusal::BadRequest) };
+    let body = match body_that_follows(headers) {
+        Ok(body) => body,
+        Err(why) => return Parsed::Refused(why),
+    };
     let hosts = values(headers, "host").count();
     if hosts > 1 || (version == Version::Http11 && hosts == 0) {
         return Parsed::Refused(Refusal::BadRequest);
@@ -111,27 +114,28 @@ fn too_large(bytes: &[u8], longest: Longest) -> Refusal {
     if line > longest.target { Refusal::UriTooLong } else { Refusal::HeadTooLarge }
 }
 
-/// The body that follows the head, if one does. `None` where the head contradicts itself, which smugglers do: two lengths, a length beside a transfer
+/// The body that follows the head, if one does. An error where the head contradicts itself, which smugglers do: two lengths, a length beside a transfer
 /// coding, an unknown coding.
-fn body_that_follows(headers: &[httparse::Header<'_>]) -> Option<Option<Length>> {
+fn body_that_follows(headers: &[httparse::Header<'_>]) -> Result<Option<Length>, Refusal> {
     let mut lengths = values(headers, "content-length");
     let length = lengths.next();
     if lengths.next().is_some() {
-        return None;
+        return Err(Refusal::BadRequest);
     }
     let mut codings = values(headers, "transfer-encoding");
     let coding = codings.next();
     match (length, coding) {
-        (None, None) => Some(None),
+        (None, None) => Ok(None),
         (Some(length), None) => {
             let digits = !length.is_empty() && length.len() <= 18 && length.iter().all(u8::is_ascii_digit);
-            let length = std::str::from_utf8(length).ok().filter(|_| digits)?.parse().ok()?;
-            Some((length > 0).then_some(Length::Known(length)))
+            let length = std::str::from_utf8(length).ok().filter(|_| digits);
+            let length = length.and_then(|length| length.parse().ok()).ok_or(Refusal::BadRequest)?;
+            Ok((length > 0).then_some(Length::Known(length)))
         }
         (None, Some(coding)) if codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") => {
-            Some(Some(Length::Chunked))
+            Ok(Some(Length::Chunked))
         }
-        _ => None,
+        _ => Err(Refusal::BadRequest),
     }
 }
 

@@ -4,6 +4,7 @@ use super::Scene;
 use super::table::{Metric, Out, Type};
 use crate::core::counters::CoreCounters;
 use crate::core::reason::Reason;
+use crate::core::refusals::Refusals;
 use crate::core::slot::StreamState;
 use crate::feed::Counter;
 
@@ -242,7 +243,7 @@ pub(super) const REQUESTS: &[Metric] = &[
         read: |scene, out| {
             let mut by_code: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
             let cores = scene.api.cores.iter().map(|core| &core.counters.refused);
-            for (code, count) in cores.chain([&scene.api.refused]).flat_map(|refusals| refusals.by_code()) {
+            for (code, count) in cores.chain([&scene.api.refused]).flat_map(Refusals::by_code) {
                 *by_code.entry(code).or_default() += count;
             }
             for (code, count) in by_code {

@@ -1,5 +1,7 @@
 //! The two texts in which Prometheus reads figures: `OpenMetrics`' 1.0, which is what is written, and its own 0.0.4 for whoever does not ask for the first.
 
+use std::fmt::Write as _;
+
 /// `OpenMetrics`' content type.
 pub(super) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -26,7 +28,8 @@ pub(super) fn as_prometheus(text: &str) -> String {
         let Some((name, kind)) = rest.split_once(' ') else { continue };
         let suffix = if kind == "counter" { "_total" } else { "" };
         let said = help.take().filter(|(of, _)| *of == name).map_or("", |(_, said)| said);
-        out.push_str(&format!("# HELP {name}{suffix} {said}\n# TYPE {name}{suffix} {kind}\n"));
+        // Writing to a string does not fail.
+        let _ = writeln!(out, "# HELP {name}{suffix} {said}\n# TYPE {name}{suffix} {kind}");
     }
     out
 }
