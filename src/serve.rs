@@ -341,6 +341,8 @@ fn listen_to_managers(address: SocketAddr) -> Result<TcpListener, ServeError> {
 /// # Errors
 /// What keeps it from starting.
 pub async fn run(config: Config, settings: Settings) -> Result<(), ServeError> {
+    // First: whoever sends one while the server starts means no harm.
+    let hangups = reload::hangups()?;
     let mut registry = None;
     let mut specs = Vec::new();
     if let Some(path) = config.clusters_file.clone() {
@@ -355,7 +357,7 @@ pub async fn run(config: Config, settings: Settings) -> Result<(), ServeError> {
     }
     let server = Server::start(&config, specs)?;
     tokio::select! {
-        never = reload::follow(&server, registry, settings, config) => match never? {},
+        never = reload::follow(&server, registry, settings, config, hangups) => match never {},
         ended = until_signalled(&server) => ended,
     }
 }

@@ -73,7 +73,7 @@ async fn every_view_goes_on_from_its_position() {
     house.east().put("pods", pod("a", "one", "Running")).expect("a pod");
     let mut line = Line::open(house.address(), "", &views).await;
     line.synced(&["p", "q", "n"]).await;
-    let again: Vec<Value> = views.iter().map(|view| line.with_position(view)).collect();
+    let again: Vec<Value> = views.iter().map(|view| line.resuming(view)).collect();
     drop(line);
     house.east().put("pods", pod("b", "two", "Running")).expect("a pod");
     house.east().delete("pods", "a", "one").expect("it was there");

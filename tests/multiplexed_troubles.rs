@@ -56,7 +56,7 @@ async fn a_position_that_is_too_old_begins_anew_and_one_of_another_selector_too(
     let all = view("p", EAST, "pods");
     let mut line = Line::open(house.address(), "", std::slice::from_ref(&all)).await;
     line.synced(&["p"]).await;
-    let again = line.with_position(&all);
+    let again = line.resuming(&all);
     drop(line);
     for number in 0..400 {
         house
@@ -158,7 +158,7 @@ async fn a_stream_that_was_open_for_long_says_bye_where_nothing_is_lost() {
     line.until_end().await;
     let bye = line.bye.clone().expect("bye");
     assert_eq!(bye["reason"], "max_age");
-    let again: Vec<Value> = views.iter().map(|view| line.with_position(view)).collect();
+    let again: Vec<Value> = views.iter().map(|view| line.resuming(view)).collect();
     let mut line = Line::open(house.address(), "", &again).await;
     line.synced(&["p"]).await;
     assert!(line.of("p").resumed);

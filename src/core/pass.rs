@@ -86,8 +86,7 @@ impl Passes {
     /// One more stream by this right.
     pub fn acquire(&mut self, user: UserId, tenant: Arc<Tenant>, who: &Identity, grant: Arc<Grant>) -> Pass {
         let Pass { holder, .. } = self.acquire_line(user, tenant, who);
-        let known = self.by_key.get(&grant.key).copied();
-        let grant = if let Some(id) = known {
+        let grant = if let Some(id) = self.by_key.get(&grant.key).copied() {
             self.renew(id, grant);
             self.grants.again(id)
         } else {

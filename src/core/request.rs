@@ -114,10 +114,8 @@ fn too_large(bytes: &[u8], longest: Longest) -> Refusal {
     if line > longest.target { Refusal::UriTooLong } else { Refusal::HeadTooLarge }
 }
 
-/// The body that follows the head, if one does.
-///
-/// # Errors
-/// Where the head contradicts itself, which smugglers do: two lengths, a length beside a transfer coding, an unknown coding.
+/// The body that follows the head, if one does. An error where the head contradicts itself, which smugglers do: two lengths, a length beside a transfer
+/// coding, an unknown coding.
 fn body_that_follows(headers: &[httparse::Header<'_>]) -> Result<Option<Length>, Refusal> {
     let mut lengths = values(headers, "content-length");
     let length = lengths.next();
@@ -130,9 +128,8 @@ fn body_that_follows(headers: &[httparse::Header<'_>]) -> Result<Option<Length>,
         (None, None) => Ok(None),
         (Some(length), None) => {
             let digits = !length.is_empty() && length.len() <= 18 && length.iter().all(u8::is_ascii_digit);
-            let length =
-                std::str::from_utf8(length).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-            let length = length.ok_or(Refusal::BadRequest)?;
+            let length = std::str::from_utf8(length).ok().filter(|_| digits);
+            let length = length.and_then(|length| length.parse().ok()).ok_or(Refusal::BadRequest)?;
             Ok((length > 0).then_some(Length::Known(length)))
         }
         (None, Some(coding)) if codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") => {

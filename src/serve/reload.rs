@@ -53,20 +53,25 @@ fn texts(sources: &Sources) -> String {
     files.map(|file| file.text.as_str()).collect::<Vec<_>>().join("\0")
 }
 
-/// Follows both files for as long as it is polled.
+/// SIGHUPs from now on, which no longer end the process.
 ///
 /// # Errors
 /// When signals cannot be received.
+pub fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+/// Follows both files for as long as it is polled.
 pub async fn follow(
     server: &Server,
     mut registry: Option<RegistryFile>,
     mut settings: Settings,
     mut config: Config,
-) -> Result<std::convert::Infallible, io::Error> {
-    let mut hangup = signal(SignalKind::hangup())?;
+    mut hangups: Signal,
+) -> std::convert::Infallible {
     settings.look();
     loop {
-        if woken(&mut hangup).await {
+        if woken(&mut hangups).await {
             tracing::info!("server.reloading: a SIGHUP");
         }
         if let Some(read) = settings.look() {

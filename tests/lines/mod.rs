@@ -252,7 +252,7 @@ impl Line {
     }
 
     /// A view with its position, as it stands in the body that opens the next stream.
-    pub fn with_position(&self, view: &Value) -> Value {
+    pub fn resuming(&self, view: &Value) -> Value {
         let mut view = view.clone();
         let position =
             self.view(view["ref"].as_str().expect("a ref")).and_then(|shown| shown.position.clone());

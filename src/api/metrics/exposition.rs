@@ -28,7 +28,8 @@ pub(super) fn as_prometheus(text: &str) -> String {
         let Some((name, kind)) = rest.split_once(' ') else { continue };
         let suffix = if kind == "counter" { "_total" } else { "" };
         let said = help.take().filter(|(of, _)| *of == name).map_or("", |(_, said)| said);
-        let _ = write!(out, "# HELP {name}{suffix} {said}\n# TYPE {name}{suffix} {kind}\n");
+        // Writing to a string does not fail.
+        let _ = writeln!(out, "# HELP {name}{suffix} {said}\n# TYPE {name}{suffix} {kind}");
     }
     out
 }

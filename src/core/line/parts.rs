@@ -67,8 +67,8 @@ impl Core {
     }
 
     fn add_part(&mut self, id: ViewId, part: &Part) {
-        let is_another = |coming: &Coming| (coming.place, coming.parts) != (part.place, part.index);
-        if self.view(id).coming.as_ref().is_none_or(is_another) {
+        let fits = |coming: &Coming| (coming.place, coming.parts) == (part.place, part.index);
+        if !self.view(id).coming.as_ref().is_some_and(fits) {
             return;
         }
         let mut chunks = Vec::new();
