@@ -11,7 +11,7 @@
 //! - [`asking`]: what the control plane is asked; [`grants`]: what it has decided; [`pass`]: by what right a stream is open;
 //!   [`record`]: what is recorded of it.
 //! - [`view`] and [`log`]: what streams of one view share. [`prefix`]: what a stream gets outside the log. [`slot`]: a stream.
-//! - [`line`]: multiplexed streams, one socket for many views.
+//! - [mod@line]: multiplexed streams, one socket for many views.
 //! - [`specimen`]: the frame that says nothing new.
 //! - [`rescope`] moves a stream to another scope, as its user's rights change; [`gained`]: the rows that it comes to see by that.
 //! - [`grow`]: a feed's new blocks go into the logs, by [`dispatch`]. [`catchup`]: from a place to the log's end.

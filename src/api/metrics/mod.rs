@@ -1,6 +1,6 @@
 //! `/metrics`: figures are counted beside what they count, and gathered here when they are asked for.
 //!
-//! Everything that is told stands in one table ([`table`]), from which the answer is written and, as [`page`], `docs/metrics.md`. Invariants: no label
+//! Everything that is told stands in one table ([`table`]), from which the answer is written and, as [`mod@page`], `docs/metrics.md`. Invariants: no label
 //! is a user's, a tenant's, a namespace's or an object's; the series of a metric are bounded by cores, kinds and words of ours (of clusters, by
 //! [`feeds::MOST_TROUBLED`]); a counter never falls while the process lives, whatever ends.
 
