@@ -46,7 +46,7 @@ fn mistakes_of_settings_environment_and_clusters_come_at_once() {
             "foretop.yaml:4: streams.perUser: `many` is not a whole number; right would be a whole number, 0 to 1000000, such as `60`",
             "foretop.yaml:5: streams.stal: no setting has this name; right would be `streams.stall`",
             "PERISCOPE_WATCH_STREAMS: watch.kinds: `Nodes` is neither a kind nor a group; right would be `nodes`",
-            "FORETOP_DRAIN_LAME: drain.lame: is empty; right would be a duration, 0 to 10m, such as `5s`",
+            "FORETOP_DRAIN_LAME: drain.lame: is empty; right would be a duration, 0 to 10m, such as `10s`",
         ],
         "{said}"
     );
