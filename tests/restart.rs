@@ -181,8 +181,10 @@ async fn rows_are_shown_while_the_apiserver_is_away_and_said_to_be_old() {
     assert!(!names(&stream.seen()).contains(&"snapshot"), "{}", stream.text);
 }
 
-/// What may have become of a saved file, and what is said of it.
-fn mishaps() -> Vec<(&'static str, Cold, fn(&Path))> {
+/// What may have become of a saved file: in words, what is said of it, and how it comes about.
+type Mishap = (&'static str, Cold, fn(&Path));
+
+fn mishaps() -> Vec<Mishap> {
     vec![
         ("half of it", Cold::Broken, |file| {
             let bytes = std::fs::read(file).unwrap();
