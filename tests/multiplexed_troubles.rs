@@ -67,13 +67,18 @@ async fn a_position_that_is_too_old_begins_anew_and_one_of_another_selector_too(
             )
             .expect("a pod");
     }
+    house.east().put("pods", pod("x", "last", "Running")).expect("a pod");
+    // Till the feed has seen them all, the position is none too old.
+    let mut meanwhile = Line::open(house.address(), "", std::slice::from_ref(&all)).await;
+    meanwhile.synced(&["p"]).await;
+    meanwhile.until("the last", |line| line.of("p").rows.contains_key("x/last")).await;
     let mut other = again.clone();
     other["ref"] = "q".into();
     other["labelSelector"] = "app".into();
     let mut line = Line::open(house.address(), "", &[again, other]).await;
     line.synced(&["p", "q"]).await;
     assert!(!line.of("q").resumed, "a position is of its selector");
-    line.until("all is there", |line| line.of("p").rows.len() == 60).await;
+    line.until("all is there", |line| line.of("p").rows.len() == 61).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::house::PATIENCE;
 use crate::house::wire::{Stream, Wire, events};
 use crate::tab::Answer;
 use crate::tab::http::Version;
@@ -190,14 +191,31 @@ impl Line {
 
     /// Reads until it is so.
     pub async fn until(&mut self, what: &str, is_so: impl Fn(&Line) -> bool) {
+        let began = std::time::Instant::now();
         loop {
             self.digest();
             if is_so(self) {
                 return;
             }
+            // A stream that lives is never quiet for long, so its own patience does not end.
+            assert!(
+                began.elapsed() < PATIENCE,
+                "waited in vain for {what}: {:?} {:?}",
+                self.numbers,
+                self.told()
+            );
             let read = self.read;
             self.stream.until(what, |items| items.len() > read).await;
         }
+    }
+
+    /// The last events of each view, and how many rows it shows.
+    fn told(&self) -> Vec<(u64, usize, &[String])> {
+        let last = |shown: &'_ Shown| shown.told.len().saturating_sub(12);
+        self.shown
+            .iter()
+            .map(|(number, shown)| (*number, shown.rows.len(), &shown.told[last(shown)..]))
+            .collect()
     }
 
     /// Reads until all of these views have all their rows.
