@@ -5,14 +5,16 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 venv=$root/target/schemathesis
-command -v python3 >/dev/null || { echo "openapi: there is no python3" >&2; exit 1; }
+die() { echo "openapi: $*" >&2; exit 1; }
+command -v python3 >/dev/null || die "there is no python3"
 if [ ! -x "$venv/bin/st" ]; then
-  python3 -m venv "$venv"
-  "$venv/bin/pip" --quiet install 'schemathesis>=4,<5'
+  rm -rf "$venv"
+  { python3 -m venv "$venv" && "$venv/bin/pip" --quiet install 'schemathesis>=4.32,<5'; } || die "schemathesis cannot be had from PyPI: the document is NOT checked"
 fi
 foretop=${FORETOP:-}
 if [ -z "$foretop" ]; then
-  (cd "$root" && cargo build --quiet --bin foretop)
+  # With a test beside it, so that the features are those of `make test` and nothing is built twice.
+  (cd "$root" && cargo build --quiet --workspace --bins --test manage)
   foretop=$root/target/debug/foretop
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/foretop-openapi.XXXXXX")
