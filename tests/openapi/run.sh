@@ -29,5 +29,5 @@ for _ in $(seq 100); do
 done
 [ -n "$url" ] || { cat "$work/log" >&2; exit 1; }
 cd "$work"
-"$venv/bin/st" run "$root/docs/openapi.yaml" --url "$url" --exclude-tag streams --max-examples "${EXAMPLES:-20}" \
-  --checks status_code_conformance,content_type_conformance,response_schema_conformance
+"$venv/bin/st" run "$root/docs/openapi.yaml" --url "$url" --exclude-tag streams --max-examples "${EXAMPLES:-10}" \
+  --checks "${CHECKS:-status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance,missing_required_header}" --phases examples,coverage,fuzzing --seed "${SEED:-1}" --continue-on-failure --no-shrink
