@@ -47,7 +47,11 @@ impl Limit {
     pub fn tell(&self) {
         tracing::info!(limit = %self, "memory.limited");
         if let Some(room) = self.room.as_ref().filter(|_| self.is_beyond()) {
-            tracing::warn!(limit = self.bytes, room = room.bytes, "memory.beyond_room: `memory.limit` is no help here, the process is killed before");
+            tracing::warn!(
+                limit = self.bytes,
+                room = room.bytes,
+                "memory.beyond_room: `memory.limit` is no help here, the process is killed before"
+            );
         }
     }
 
@@ -148,7 +152,10 @@ mod tests {
     #[test]
     fn it_says_where_it_comes_from() {
         let from = |set, room| Limit::of(set, room).to_string();
-        assert_eq!(from(None, cgroup(512)), "409 MiB of the 512 MiB of the cgroup (/sys/fs/cgroup/memory.max)");
+        assert_eq!(
+            from(None, cgroup(512)),
+            "409 MiB of the 512 MiB of the cgroup (/sys/fs/cgroup/memory.max)"
+        );
         assert_eq!(from(Some(64 << 20), machine(512)), "64 MiB, as set, of the 512 MiB of the machine");
         assert_eq!(from(None, None), "2048 MiB (the system does not say how much there is)");
     }

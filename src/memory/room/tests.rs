@@ -68,12 +68,19 @@ fn and<'a>(these: &[(&'a str, &'a str)], more: &[(&'a str, &'a str)]) -> Vec<(&'
 
 #[test]
 fn version_2_in_a_container() {
-    let files = and(&OWN_TWO, &[("/sys/fs/cgroup/memory.max", "536870912\n"), ("/sys/fs/cgroup/memory.high", "max\n")]);
+    let files = and(
+        &OWN_TWO,
+        &[("/sys/fs/cgroup/memory.max", "536870912\n"), ("/sys/fs/cgroup/memory.high", "max\n")],
+    );
     assert_eq!(says(&files), (512 << 20, "/sys/fs/cgroup/memory.max".into()));
-    let none = and(&OWN_TWO, &[("/sys/fs/cgroup/memory.max", "max\n"), ("/sys/fs/cgroup/memory.high", "max\n")]);
+    let none =
+        and(&OWN_TWO, &[("/sys/fs/cgroup/memory.max", "max\n"), ("/sys/fs/cgroup/memory.high", "max\n")]);
     assert_eq!(says(&none), (16_384_000 * 1024, "the machine".into()));
     // Above this whoever wants more memory is held up, which for streams is no better.
-    let high = and(&OWN_TWO, &[("/sys/fs/cgroup/memory.max", "536870912\n"), ("/sys/fs/cgroup/memory.high", "402653184\n")]);
+    let high = and(
+        &OWN_TWO,
+        &[("/sys/fs/cgroup/memory.max", "536870912\n"), ("/sys/fs/cgroup/memory.high", "402653184\n")],
+    );
     assert_eq!(says(&high), (384 << 20, "/sys/fs/cgroup/memory.high".into()));
 }
 
@@ -135,7 +142,9 @@ fn where_nothing_is_said_the_machine_says_it_and_nonsense_is_nothing() {
     for text in ["", "much\n", "-1\n", "18446744073709551616\n"] {
         assert_eq!(says(&and(&OWN_TWO, &[("/sys/fs/cgroup/memory.max", text)])).1, "the machine", "{text:?}");
     }
-    for (own, mounts) in [("0::\n", "x - cgroup2\n"), ("::::\n\n", " - \n"), ("0", "1 2 3 / /x - cgroup2 a\n")] {
+    for (own, mounts) in
+        [("0::\n", "x - cgroup2\n"), ("::::\n\n", " - \n"), ("0", "1 2 3 / /x - cgroup2 a\n")]
+    {
         assert_eq!(says(&[("/proc/self/cgroup", own), ("/proc/self/mountinfo", mounts)]).1, "the machine");
     }
     assert_eq!(Room::of(&|_| None), None);
@@ -148,7 +157,10 @@ fn what_is_taken_is_told_without_pages_that_can_be_dropped() {
         &[
             ("/sys/fs/cgroup/memory.max", "536870912\n"),
             ("/sys/fs/cgroup/memory.current", "104857600\n"),
-            ("/sys/fs/cgroup/memory.stat", "anon 73400320\nfile 20971520\nsock 4096\ninactive_file 10485760\nactive_file 9\n"),
+            (
+                "/sys/fs/cgroup/memory.stat",
+                "anon 73400320\nfile 20971520\nsock 4096\ninactive_file 10485760\nactive_file 9\n",
+            ),
         ],
     );
     assert_eq!(Files::new(&two).taken(), Some(90 << 20));
