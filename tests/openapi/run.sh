@@ -5,14 +5,16 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 venv=$root/target/schemathesis
-command -v python3 >/dev/null || { echo "openapi: there is no python3" >&2; exit 1; }
+die() { echo "openapi: $*" >&2; exit 1; }
+command -v python3 >/dev/null || die "there is no python3"
 if [ ! -x "$venv/bin/st" ]; then
-  python3 -m venv "$venv"
-  "$venv/bin/pip" --quiet install 'schemathesis>=4,<5'
+  rm -rf "$venv"
+  { python3 -m venv "$venv" && "$venv/bin/pip" --quiet install 'schemathesis>=4.32,<5'; } || die "schemathesis cannot be had from PyPI: the document is NOT checked"
 fi
 foretop=${FORETOP:-}
 if [ -z "$foretop" ]; then
-  (cd "$root" && cargo build --quiet --bin foretop)
+  # With a test beside it, so that the features are those of `make test` and nothing is built twice.
+  (cd "$root" && cargo build --quiet --workspace --bins --test manage)
   foretop=$root/target/debug/foretop
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/foretop-openapi.XXXXXX")
@@ -27,5 +29,5 @@ for _ in $(seq 100); do
 done
 [ -n "$url" ] || { cat "$work/log" >&2; exit 1; }
 cd "$work"
-"$venv/bin/st" run "$root/docs/openapi.yaml" --url "$url" --exclude-tag streams --max-examples "${EXAMPLES:-20}" \
-  --checks status_code_conformance,content_type_conformance,response_schema_conformance
+"$venv/bin/st" run "$root/docs/openapi.yaml" --url "$url" --exclude-tag streams --max-examples "${EXAMPLES:-10}" \
+  --checks "${CHECKS:-status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance,missing_required_header}" --phases examples,coverage,fuzzing --seed "${SEED:-1}" --continue-on-failure --no-shrink
