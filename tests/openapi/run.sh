@@ -18,7 +18,7 @@ if [ -z "$foretop" ]; then
   foretop=$root/target/debug/foretop
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/foretop-openapi.XXXXXX")
-FORETOP_MANAGE_LISTEN=127.0.0.1:0 "$foretop" demo --clusters 1 --pods 20 --churn 0 --listen 127.0.0.1:0 >"$work/log" 2>&1 &
+env -u FORETOP_FIXTURES FORETOP_MANAGE_LISTEN=127.0.0.1:0 "$foretop" demo --clusters 1 --pods 20 --churn 0 --listen 127.0.0.1:0 >"$work/log" 2>&1 &
 demo=$!
 trap 'kill $demo 2>/dev/null || true; rm -rf "$work"' EXIT
 url=
