@@ -151,16 +151,15 @@ fn pages_that_a_script_runs_are_named_by_it() {
     }
 }
 
-/// What stands before a section's commands: a live list has no end, so two seconds of it are read, in which it must have said something.
+/// What stands before a section's commands: a live list has no end, so its first bytes are read, and have to come.
 const PRELUDE: &str = r#"
 set -euo pipefail
 trap 'kill -KILL $(jobs -p) 2>/dev/null || true' EXIT
 curl() {
   case " $* " in *" -N "* | *" -sN "*) ;; *) command curl "$@"; return ;; esac
-  local status=0
-  command curl --max-time 2 "$@" >said || status=$?
+  { command curl --max-time 30 "$@" || true; } | head -c 2000 >said
   cat said
-  [ "$status" = 28 ] && [ -s said ]
+  [ "$(wc -c <said)" = 2000 ]
 }
 until_said() {
   for _ in $(seq 300); do ! grep -q "$1" "$2" || return 0; sleep 0.1; done
@@ -238,7 +237,7 @@ fn run(page: &str, section: &str, before: &str) -> Result<(), String> {
     let path = std::env::var("PATH").unwrap_or_default();
     let output = Command::new("timeout")
         // Of bash and all that it has started.
-        .args(["--signal=KILL", "60", "bash", "-c", &script])
+        .args(["--signal=KILL", "120", "bash", "-c", &script])
         .current_dir(folder.path())
         .process_group(0)
         .env_clear()

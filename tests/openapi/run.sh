@@ -18,7 +18,7 @@ if [ -z "$foretop" ]; then
   foretop=$root/target/debug/foretop
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/foretop-openapi.XXXXXX")
-FORETOP_MANAGE_LISTEN=127.0.0.1:0 "$foretop" demo --clusters 1 --pods 20 --churn 0 --listen 127.0.0.1:0 >"$work/log" 2>&1 &
+env -u FORETOP_FIXTURES FORETOP_MANAGE_LISTEN=127.0.0.1:0 "$foretop" demo --clusters 1 --pods 20 --churn 0 --listen 127.0.0.1:0 >"$work/log" 2>&1 &
 demo=$!
 trap 'kill $demo 2>/dev/null || true; rm -rf "$work"' EXIT
 url=
@@ -29,5 +29,22 @@ for _ in $(seq 100); do
 done
 [ -n "$url" ] || { cat "$work/log" >&2; exit 1; }
 cd "$work"
+# Objects that there are, beside those that it makes up.
+python3 - "$url" >schemathesis.toml <<'PY'
+import json, sys, urllib.request
+
+def first(kind):
+    with urllib.request.urlopen(f"{sys.argv[1]}/api/clusters/demo-1/{kind}") as answer:
+        return json.load(answer)[kind][0]
+
+def objects(path, kind, row):
+    values = {"kind": kind, "namespace": row.get("namespace"), "name": row["name"]}
+    given = ", ".join(f'"path.{key}" = "{value}"' for key, value in values.items() if value)
+    for part in ["", "/yaml", "/events"]:
+        print(f'[[operations]]\ninclude-path = "/api/clusters/{{cluster}}/{{kind}}/{path}{part}"\nparameters = {{ {given} }}\n')
+
+objects("{namespace}/{name}", "pods", first("pods"))
+objects("{name}", "nodes", first("nodes"))
+PY
 "$venv/bin/st" run "$root/docs/openapi.yaml" --url "$url" --exclude-tag streams --max-examples "${EXAMPLES:-10}" \
   --checks "${CHECKS:-status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance,missing_required_header}" --phases examples,coverage,fuzzing --seed "${SEED:-1}" --continue-on-failure --no-shrink
