@@ -164,8 +164,10 @@ mod tests {
 
     #[test]
     fn each_bound_names_whoever_is_nearest_to_it() {
-        let limits = Limits { per_user: 60, views_per_user: 240, per_core: 9, feeds: 20, selectors: 32, journals: 7 };
-        let mut streams = vec![stream("cid", "pods", None), stream("bob", "pods", None), stream("ann", "", Some(4))];
+        let limits =
+            Limits { per_user: 60, views_per_user: 240, per_core: 9, feeds: 20, selectors: 32, journals: 7 };
+        let mut streams =
+            vec![stream("cid", "pods", None), stream("bob", "pods", None), stream("ann", "", Some(4))];
         streams.extend(["pods", "nodes", "jobs"].map(|kind| stream("ann", kind, Some(4))));
         let lines = limits.beside(&streams, &[], &Ledger::new(1000));
         let said: Vec<_> =
