@@ -82,7 +82,7 @@ function Bound({ line: { setting, unit, limit, used, by } }: { readonly line: Li
       <td>
         {limit > 0 && (
           <>
-            <Mark tone={toneOf(share)} /> {Math.round(share * 100)} %
+            <Mark tone={toneOf(share)} /> {percent(share)}
             <span className={`bar-of ${toneOf(share)}`} aria-hidden="true">
               <i style={{ width: `${share * 100}%` }} />
             </span>
@@ -97,6 +97,10 @@ function Bound({ line: { setting, unit, limit, used, by } }: { readonly line: Li
 function toneOf(share: number): Tone {
   if (share >= 1) return "bad";
   return share >= NEAR ? "warn" : "ok";
+}
+
+function percent(share: number): string {
+  return share > 0 && share < 0.01 ? "< 1 %" : `${Math.floor(share * 100)} %`;
 }
 
 interface Counted {
