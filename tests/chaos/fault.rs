@@ -40,7 +40,9 @@ impl Fault {
             Fault::NameGone | Fault::ServerEndedOnFullDisk if !machine.has_mounts => {
                 Some("no process may have mounts of its own here")
             }
-            Fault::Clock(_) if !machine.has_clock => Some("there is no libfaketime (Debian: apt-get install faketime)"),
+            Fault::Clock(_) if !machine.has_clock => {
+                Some("there is no libfaketime (Debian: apt-get install faketime)")
+            }
             _ => None,
         }
     }

@@ -322,7 +322,8 @@ fn tell_line(line: &Line, teller: &Teller, heard: &mut Heard, came: &[Event], sn
 pub fn by_view<'a>(
     views: impl Iterator<Item = (&'a str, &'a BTreeMap<String, Value>)>,
 ) -> BTreeMap<String, Value> {
-    let rows = views.flat_map(|(view, rows)| rows.iter().map(move |(key, row)| (format!("{view} {key}"), row)));
+    let rows =
+        views.flat_map(|(view, rows)| rows.iter().map(move |(key, row)| (format!("{view} {key}"), row)));
     rows.map(|(key, row)| (key, row.clone())).collect()
 }
 

@@ -144,11 +144,7 @@ struct Carrier {
 }
 
 /// Passes bytes on as they may pass, until either end closes.
-async fn carry(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    mut carrier: Carrier,
-) {
+async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut carrier: Carrier) {
     let mut bytes = vec![0; 16 * 1024];
     loop {
         let order = *carrier.orders.borrow_and_update();

@@ -86,32 +86,122 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "apiserver: connections cut", steps: &[step(Upstream(Cut), 0, 0)], ..CALM },
     Scenario { name: "apiserver: every connection refused", steps: &[step(Upstream(Cut), 0, 30)], ..AWAY },
     Scenario { name: "apiserver: stalled", steps: &[step(Upstream(Stalled), 0, 30)], ..AWAY },
-    Scenario { name: "apiserver: half-open connections", steps: &[step(Upstream(HalfOpen), 0, 30)], logged: AWAY.logged, ..CALM },
+    Scenario {
+        name: "apiserver: half-open connections",
+        steps: &[step(Upstream(HalfOpen), 0, 30)],
+        logged: AWAY.logged,
+        ..CALM
+    },
     Scenario { name: "apiserver: slow, 64 KB/s", steps: &[step(Upstream(Slow(64_000)), 0, 20)], ..CALM },
     Scenario { name: "apiserver: meaningless bytes", steps: &[step(Upstream(Garbage), 0, 30)], ..AWAY },
-    Scenario { name: "apiserver: lines that are no JSON", steps: &[step(GarbageLines, 0, 12)], told: Told::Something, lists: 6 * FEEDS, counted: Some("foretop_upstream_bad_lines_total"), ..CALM },
-    Scenario { name: "apiserver: killed, back after 5 s", steps: &[step(ApiserverKilled, 0, 5)], lists: FEEDS, ..CALM },
-    Scenario { name: "apiserver: killed, back after 30 s", steps: &[step(ApiserverKilled, 0, 30)], lists: FEEDS, ..AWAY },
+    Scenario {
+        name: "apiserver: lines that are no JSON",
+        steps: &[step(GarbageLines, 0, 12)],
+        told: Told::Something,
+        lists: 6 * FEEDS,
+        counted: Some("foretop_upstream_bad_lines_total"),
+        ..CALM
+    },
+    Scenario {
+        name: "apiserver: killed, back after 5 s",
+        steps: &[step(ApiserverKilled, 0, 5)],
+        lists: FEEDS,
+        ..CALM
+    },
+    Scenario {
+        name: "apiserver: killed, back after 30 s",
+        steps: &[step(ApiserverKilled, 0, 30)],
+        lists: FEEDS,
+        ..AWAY
+    },
     Scenario { name: "apiserver: its name is gone from DNS", steps: &[step(NameGone, 0, 30)], ..AWAY },
-    Scenario { name: "apiserver: its certificate has expired", steps: &[step(CertificateExpired, 0, 30)], ..AWAY },
+    Scenario {
+        name: "apiserver: its certificate has expired",
+        steps: &[step(CertificateExpired, 0, 30)],
+        ..AWAY
+    },
     Scenario { name: "tabs: connections cut", steps: &[step(Clients(Cut), 0, 0)], ..LOST },
     Scenario { name: "tabs: no way to the server for 20 s", steps: &[step(Clients(Cut), 0, 20)], ..LOST },
     Scenario { name: "tabs: stalled", steps: &[step(Clients(Stalled), 0, 32)], told: Told::Silence, ..LOST },
-    Scenario { name: "tabs: half-open connections", steps: &[step(Clients(HalfOpen), 0, 32)], told: Told::Silence, ..LOST },
+    Scenario {
+        name: "tabs: half-open connections",
+        steps: &[step(Clients(HalfOpen), 0, 32)],
+        told: Told::Silence,
+        ..LOST
+    },
     Scenario { name: "tabs: slow, 32 KB/s", steps: &[step(Clients(Slow(32_000)), 0, 20)], ..LOST },
     Scenario { name: "server: kill -9", steps: &[step(ServerKilled, 0, 2)], ..COLD },
-    Scenario { name: "server: kill -9, with a state.dir that was never written", steps: &[step(ServerKilled, 0, 2)], keeps: true, ..COLD },
-    Scenario { name: "server: ended, then kill -9, with state.dir", steps: &[step(ServerEnded, 0, 3), step(ServerKilled, 15, 2)], keeps: true, ..COLD },
+    Scenario {
+        name: "server: kill -9, with a state.dir that was never written",
+        steps: &[step(ServerKilled, 0, 2)],
+        keeps: true,
+        ..COLD
+    },
+    Scenario {
+        name: "server: ended, then kill -9, with state.dir",
+        steps: &[step(ServerEnded, 0, 3), step(ServerKilled, 15, 2)],
+        keeps: true,
+        ..COLD
+    },
     Scenario { name: "server: ended", steps: &[step(ServerEnded, 0, 3)], ..COLD },
-    Scenario { name: "server: ended, with state.dir", steps: &[step(ServerEnded, 0, 3)], logged: Some("state.saved"), counted: Some("foretop_state_restored_total"), ..WARM },
-    Scenario { name: "server: ended, the disk of state.dir full", steps: &[step(ServerEndedOnFullDisk, 0, 3)], keeps: true, logged: Some("state.not_saved"), ..COLD },
-    Scenario { name: "server: stopped for 30 s (SIGSTOP)", steps: &[step(ServerFrozen, 0, 30)], told: Told::Silence, ..LOST },
-    Scenario { name: "server: its clock jumps an hour ahead and back", steps: &[step(Clock(3600), 0, 10)], ..LOST },
-    Scenario { name: "server: its clock jumps an hour back and ahead", steps: &[step(Clock(-3600), 0, 10)], ..CALM },
-    Scenario { name: "server ended, apiserver killed; apiserver back first", steps: &[step(ServerEnded, 0, 9), step(ApiserverKilled, 2, 4)], ..COLD },
-    Scenario { name: "server ended, apiserver killed; apiserver back first, with state.dir", steps: &[step(ServerEnded, 0, 9), step(ApiserverKilled, 2, 4)], ..WARM },
-    Scenario { name: "server ended, apiserver killed; server back first", steps: &[step(ServerEnded, 0, 3), step(ApiserverKilled, 2, 12)], ..COLD },
-    Scenario { name: "server ended, apiserver killed; server back first, with state.dir", steps: &[step(ServerEnded, 0, 3), step(ApiserverKilled, 2, 12)], ..WARM },
-    Scenario { name: "apiserver killed, server ended; both away", steps: &[step(ApiserverKilled, 0, 12), step(ServerEnded, 3, 4)], ..COLD },
-    Scenario { name: "apiserver killed, server ended; both away, with state.dir", steps: &[step(ApiserverKilled, 0, 12), step(ServerEnded, 3, 4)], ..WARM },
+    Scenario {
+        name: "server: ended, with state.dir",
+        steps: &[step(ServerEnded, 0, 3)],
+        logged: Some("state.saved"),
+        counted: Some("foretop_state_restored_total"),
+        ..WARM
+    },
+    Scenario {
+        name: "server: ended, the disk of state.dir full",
+        steps: &[step(ServerEndedOnFullDisk, 0, 3)],
+        keeps: true,
+        logged: Some("state.not_saved"),
+        ..COLD
+    },
+    Scenario {
+        name: "server: stopped for 30 s (SIGSTOP)",
+        steps: &[step(ServerFrozen, 0, 30)],
+        told: Told::Silence,
+        ..LOST
+    },
+    Scenario {
+        name: "server: its clock jumps an hour ahead and back",
+        steps: &[step(Clock(3600), 0, 10)],
+        ..LOST
+    },
+    Scenario {
+        name: "server: its clock jumps an hour back and ahead",
+        steps: &[step(Clock(-3600), 0, 10)],
+        ..CALM
+    },
+    Scenario {
+        name: "server ended, apiserver killed; apiserver back first",
+        steps: &[step(ServerEnded, 0, 9), step(ApiserverKilled, 2, 4)],
+        ..COLD
+    },
+    Scenario {
+        name: "server ended, apiserver killed; apiserver back first, with state.dir",
+        steps: &[step(ServerEnded, 0, 9), step(ApiserverKilled, 2, 4)],
+        ..WARM
+    },
+    Scenario {
+        name: "server ended, apiserver killed; server back first",
+        steps: &[step(ServerEnded, 0, 3), step(ApiserverKilled, 2, 12)],
+        ..COLD
+    },
+    Scenario {
+        name: "server ended, apiserver killed; server back first, with state.dir",
+        steps: &[step(ServerEnded, 0, 3), step(ApiserverKilled, 2, 12)],
+        ..WARM
+    },
+    Scenario {
+        name: "apiserver killed, server ended; both away",
+        steps: &[step(ApiserverKilled, 0, 12), step(ServerEnded, 3, 4)],
+        ..COLD
+    },
+    Scenario {
+        name: "apiserver killed, server ended; both away, with state.dir",
+        steps: &[step(ApiserverKilled, 0, 12), step(ServerEnded, 3, 4)],
+        ..WARM
+    },
 ];

@@ -30,7 +30,10 @@ pub struct Machine {
 impl Machine {
     pub fn this() -> Machine {
         let mut command = Command::new("unshare");
-        command.args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         Machine {
             has_mounts: command.status().is_ok_and(|status| status.success()),
             has_clock: Path::new(FAKE_CLOCK).exists(),
@@ -100,14 +103,13 @@ impl Site {
              clustersFile: clusters.yaml\n"
         );
         let entry = |name: &str| {
-            format!("{{name: {name}, backend: kubeconfig, kubeconfigPath: kubeconfig, kubeconfigContext: {name}}}")
+            format!(
+                "{{name: {name}, backend: kubeconfig, kubeconfigPath: kubeconfig, kubeconfigContext: {name}}}"
+            )
         };
         let clusters = format!("clusters: [{}, {}]\n", entry("east"), entry("west"));
-        let files = [
-            ("foretop.yaml", &*settings),
-            ("clusters.yaml", &*clusters),
-            ("kubeconfig", &*self.kubeconfig),
-        ];
+        let files =
+            [("foretop.yaml", &*settings), ("clusters.yaml", &*clusters), ("kubeconfig", &*self.kubeconfig)];
         Process::prepared(&["serve", "--config", "foretop.yaml"], &files, |command| self.prepare(command))
     }
 
@@ -146,7 +148,8 @@ impl Site {
 /// A kubeconfig with a context for each cluster: its name, URL and (for `https`) who signed its certificate.
 pub fn kubeconfig(east: &str, authority: &Path, west: SocketAddr) -> String {
     let west = format!("http://{west}");
-    let context = |name: &str| serde_json::json!({"name": name, "context": {"cluster": name, "user": "foretop"}});
+    let context =
+        |name: &str| serde_json::json!({"name": name, "context": {"cluster": name, "user": "foretop"}});
     serde_json::json!({
         "apiVersion": "v1",
         "kind": "Config",

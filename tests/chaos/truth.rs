@@ -133,7 +133,8 @@ impl Watchman {
 impl Noticed {
     fn look(&mut self, page: &Living, pulse: &Pulse) {
         let (glance, now) = (page.glance(), Instant::now());
-        let old = if page.page.kinds.contains(&"pods") { pulse.unseen(glance.pulse, now) } else { Duration::ZERO };
+        let old =
+            if page.page.kinds.contains(&"pods") { pulse.unseen(glance.pulse, now) } else { Duration::ZERO };
         let is_live = glance.is_live(now);
         self.old = self.old.max(old);
         if is_live {

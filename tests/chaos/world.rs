@@ -65,7 +65,8 @@ impl World {
         upstream.speaks_tls(shown(&authority, false));
         let server = tokio::task::block_in_place(|| site.start());
         let clients = Proxy::before(server.address).await;
-        let pages: Arc<Vec<_>> = Arc::new(PAGES.iter().map(|page| Living::open(clients.address, *page)).collect());
+        let pages: Arc<Vec<_>> =
+            Arc::new(PAGES.iter().map(|page| Living::open(clients.address, *page)).collect());
         let watchman = Watchman::over(pages.clone(), pulses.clone());
         let world = World {
             east,
@@ -134,7 +135,8 @@ impl World {
 
     /// A figure of the server that runs.
     pub async fn figure(&self, name: &str) -> u64 {
-        let managed = self.server.lock().expect("nothing panics under this lock").as_ref().expect("it runs").managed;
+        let managed =
+            self.server.lock().expect("nothing panics under this lock").as_ref().expect("it runs").managed;
         fresh::metric(managed, name).await
     }
 
@@ -150,13 +152,15 @@ impl World {
 
     /// Whether the server is ready.
     pub async fn is_ready(&self) -> bool {
-        let address = self.server.lock().expect("nothing panics under this lock").as_ref().expect("it runs").address;
+        let address =
+            self.server.lock().expect("nothing panics under this lock").as_ref().expect("it runs").address;
         get(address, "/readyz", &[]).await.head.status == 200
     }
 
     /// Frames that were encoded for more than one event, or events for which more than one was.
     pub async fn encoded_amiss(&self) -> u64 {
-        let address = self.server.lock().expect("nothing panics under this lock").as_ref().expect("it runs").address;
+        let address =
+            self.server.lock().expect("nothing panics under this lock").as_ref().expect("it runs").address;
         let feeds = get(address, "/debug/feeds", fresh::OPERATOR).await.json();
         let amiss = |line: &Value| {
             let count = |name: &str| line[name].as_u64().unwrap_or(0);
@@ -172,8 +176,10 @@ impl World {
             let wanted = self.wanted(&living.page).await;
             let shown = living.glance().rows;
             if fresh::hash(&shown) != fresh::hash(&wanted) {
-                let missing: Vec<_> = wanted.iter().filter(|(key, row)| shown.get(*key) != Some(row)).take(2).collect();
-                let more: Vec<_> = shown.iter().filter(|(key, row)| wanted.get(*key) != Some(row)).take(2).collect();
+                let missing: Vec<_> =
+                    wanted.iter().filter(|(key, row)| shown.get(*key) != Some(row)).take(2).collect();
+                let more: Vec<_> =
+                    shown.iter().filter(|(key, row)| wanted.get(*key) != Some(row)).take(2).collect();
                 unequal.push(format!("{}: shows {more:?}, and not {missing:?}", living.page.name()));
             }
         }

@@ -95,7 +95,9 @@ impl Wire {
 
     async fn head(&mut self) -> Head {
         let head = self.try_head().await;
-        head.unwrap_or_else(|| panic!("an answer ends in its head: {:?}", String::from_utf8_lossy(&self.read)))
+        head.unwrap_or_else(|| {
+            panic!("an answer ends in its head: {:?}", String::from_utf8_lossy(&self.read))
+        })
     }
 
     /// The next answer's head; none where the connection ends before it.
