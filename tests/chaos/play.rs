@@ -29,7 +29,7 @@ const DESCRIPTORS: u64 = 6;
 pub struct Figures {
     /// From the first fault until the last of those pages did not say live that ceased to.
     pub told: Option<Duration>,
-    /// The longest that a page said live over rows that were no longer so.
+    /// The longest that a page went on saying live over rows that were no longer so.
     pub wrong: Duration,
     /// From the end of the last fault until every page was live.
     pub live: Duration,
@@ -219,7 +219,7 @@ impl Figures {
             if !cannot_know {
                 self.wrong = self.wrong.max(seen.wrong);
                 self.must(seen.wrong < WRONG, || {
-                    format!("{} said live over rows {:?} old", page.name(), seen.wrong)
+                    format!("{} went on saying live for {:?}", page.name(), seen.wrong)
                 });
             }
             let is_told = match scenario.told {
@@ -250,7 +250,7 @@ impl Figures {
         if !self.broken.is_empty()
             && let Ok(folder) = std::env::var("FORETOP_CHAOS_LOGS")
         {
-            std::fs::write(format!("{folder}/{}.log", scenario.name), &log)
+            std::fs::write(format!("{folder}/{}.log", scenario.name.replace('/', " in a ")), &log)
                 .expect("a folder that can be written");
         }
         let panicked = log.lines().find(|line| line.contains("panicked"));

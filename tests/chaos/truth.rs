@@ -17,6 +17,9 @@ use crate::pages::{Living, PULSE};
 /// Time between two writes.
 const BEAT: Duration = Duration::from_millis(250);
 
+/// What was written so lately is on its way.
+const UNDER_WAY: Duration = Duration::from_secs(2);
+
 /// How often pages are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -78,8 +81,10 @@ fn beat(cluster: &Cluster, namespace: &str, number: usize) {
 /// What was noticed of one page.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Noticed {
-    /// The longest that it said live over rows that were no longer so.
+    /// The longest that it went on saying live over rows that were no longer so.
     pub wrong: Duration,
+    /// Since when it says so now.
+    wrong_since: Option<Instant>,
     /// The longest that its rows were old, whatever it said.
     pub old: Duration,
     /// When it first did not say live.
@@ -137,13 +142,16 @@ impl Noticed {
             if page.page.kinds.contains(&"pods") { pulse.unseen(glance.pulse, now) } else { Duration::ZERO };
         let is_live = glance.is_live(now);
         self.old = self.old.max(old);
-        if is_live {
-            self.wrong = self.wrong.max(old);
+        if is_live && old > UNDER_WAY {
+            let since = *self.wrong_since.get_or_insert(now.checked_sub(UNDER_WAY).unwrap_or(now));
+            self.wrong = self.wrong.max(now.saturating_duration_since(since));
         } else {
+            self.wrong_since = None;
+        }
+        if !is_live {
             self.told = self.told.or(Some(now));
         }
-        // Rows that are a few writes behind are on their way.
-        self.is_live = is_live && old < 8 * BEAT;
+        self.is_live = is_live && old <= UNDER_WAY;
     }
 
     /// Whether it says live now, of rows that are so.
