@@ -28,7 +28,7 @@ export const namespaces = kind<NamespaceRow>({ name: "namespaces", object: "Name
 ]);
 
 const eventColumns: readonly Column<EventRow>[] = [
-  { id: "last", title: "Last seen", width: 92, end: true, always: true, text: () => "", since: (row) => row.last },
+  { id: "last", title: "Last seen", width: 108, end: true, always: true, text: () => "", since: (row) => row.last },
   {
     id: "type",
     title: "Type",

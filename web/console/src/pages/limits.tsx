@@ -57,7 +57,7 @@ function BoundsTable({ limits }: { readonly limits: readonly LimitLine[] }) {
           <th scope="col" className="end">In use</th>
           <th scope="col" className="end">Limit</th>
           <th scope="col">Share</th>
-          <th scope="col">Whose</th>
+          <th scope="col" className="whose">Whose</th>
         </tr>
       </thead>
       <tbody>
@@ -76,6 +76,7 @@ function Bound({ line: { setting, unit, limit, used, by } }: { readonly line: Li
     <tr>
       <th scope="row">
         {WHAT[setting] ?? setting} <code className="fine">{setting}</code>
+        {by !== undefined && <span className="by">{by}</span>}
       </th>
       <td className="end">{text(used)}</td>
       <td className="end">{limit === 0 ? "none" : text(limit)}</td>
@@ -89,7 +90,7 @@ function Bound({ line: { setting, unit, limit, used, by } }: { readonly line: Li
           </>
         )}
       </td>
-      <td>{by}</td>
+      <td className="whose">{by}</td>
     </tr>
   );
 }
