@@ -1,11 +1,12 @@
 //! The simulated apiserver on command: it breaks off, stalls, restarts, forgets, is restored, and goes on changing by itself.
 
 #[path = "sim/client.rs"]
+#[allow(dead_code, reason = "this test asks less than the simulation's other one")]
 mod client;
 #[path = "sim/small.rs"]
 mod small;
 
-use client::{Client, End, json, rv};
+use client::{Client, End, json};
 use foretop::sim::{Cluster, Command, Fault, FaultRule, Options, serve};
 use http::StatusCode;
 use serde_json::{Value, json};
