@@ -11,7 +11,7 @@ SOAK_LOADTEST ?=
 LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k lines idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
 LOAD_REPORTS ?= target/loadtest
 
-.PHONY: help demo console test test-web conformance test-sockets test-tls test-long rolling-restart e2e chart api-check image fuzz lint deny bench instructions loadtest loadtest-smoke soak
+.PHONY: help demo console test test-web conformance test-sockets test-tls test-long rolling-restart chaos e2e browser-long chart api-check image fuzz lint deny bench instructions loadtest loadtest-smoke soak
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,12 +53,18 @@ test-long: ## The oracles of rights, for as long as it takes to say something: m
 rolling-restart: ## Two replicas behind nginx, restarted one after another under 5,000 tabs: nothing is lost (needs nginx).
 	FORETOP_ROLLING=5000 FORETOP_ROLLING_CHURN=5 $(CARGO) test --workspace --test rolling_restart -- --nocapture
 
+chaos: ## Every promise under every fault of a list, hash-checked, with the table of docs/reliability.md (as root, and with libfaketime, all of them). FORETOP_CHAOS=part-of-a-name plays some.
+	$(CARGO) test --workspace --test chaos -- --ignored --nocapture
+
 e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), a real identity provider and browser (needs node and chromium); the chart; the image.
 	tests/apiserver/run.sh
 	tests/browser/run.sh
 	web/browser/run.sh
 	$(MAKE) chart
 	tests/container/run.sh
+
+browser-long: ## Ten minutes in which everything happens to a browser full of live lists, in random order, and each scenario at its longest (needs node, chromium, nginx, haproxy).
+	web/browser/run.sh --long
 
 chart: ## The Helm chart: golden files, refusals, a real apiserver's word on it, and Foretop behind nginx and HAProxy (needs Go, nginx, haproxy).
 	tests/chart/run.sh
