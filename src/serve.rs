@@ -211,6 +211,9 @@ impl Server {
             tokio::spawn(api::manage::serve(api.clone(), listener));
         }
         let tls = Listening::start(config, &cores)?;
+        if let Some(tls) = &tls {
+            api.shows_certificate(tls.ends.clone());
+        }
         let tls_address = tls.as_ref().map(|tls| tls.address);
         let server = Server {
             address,
