@@ -43,7 +43,8 @@ pub fn first_end(chain: &[CertificateDer<'_>]) -> Option<Timestamp> {
 /// The same of certificates in PEM.
 #[must_use]
 pub fn first_end_in_pem(pem: &[u8]) -> Option<Timestamp> {
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
     first_end(&chain)
 }
 

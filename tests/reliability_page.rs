@@ -11,7 +11,8 @@ fn every_test_that_the_page_names_is_there() {
     assert!(named.len() > 40, "{named:?}");
     for (file, test) in named {
         let places = [format!("tests/{file}.rs"), format!("tests/{file}/main.rs")];
-        let source: String = places.iter().filter_map(|place| std::fs::read_to_string(root.join(place)).ok()).collect();
+        let source: String =
+            places.iter().filter_map(|place| std::fs::read_to_string(root.join(place)).ok()).collect();
         assert!(source.contains(&format!("fn {test}()")), "there is no {file}::{test}");
     }
 }
@@ -25,6 +26,9 @@ fn every_scenario_of_the_fault_suite_is_in_its_table() {
     let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
     assert!(names.len() > 30, "{names:?}");
     for name in names {
-        assert!(page.contains(&format!("| {name} |")), "docs/reliability.md has no row for {name:?}: FORETOP_BLESS=1 make chaos");
+        assert!(
+            page.contains(&format!("| {name} |")),
+            "docs/reliability.md has no row for {name:?}: FORETOP_BLESS=1 make chaos"
+        );
     }
 }

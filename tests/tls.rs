@@ -289,7 +289,8 @@ async fn how_long_the_certificate_is_good_for_is_told_and_follows_the_file() {
     let house = house(&authority).await;
     let left = async || {
         let text = tab::get(house.managed(), "/metrics", &[]).await.text();
-        let line = text.lines().find(|line| line.starts_with("foretop_certificate_seconds_left{of=\"server\"}"));
+        let line =
+            text.lines().find(|line| line.starts_with("foretop_certificate_seconds_left{of=\"server\"}"));
         line.and_then(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).expect("a number of seconds")
     };
     assert!(left().await > 10 * 365 * 86400, "what is signed here is good for very long");

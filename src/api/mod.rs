@@ -93,7 +93,7 @@ pub struct Api {
     ready: AtomicBool,
     draining: AtomicBool,
     /// When the certificate of the TLS listener ends, where there is one.
-    certificate: OnceLock<Arc<Ends>>,
+    certificate: OnceLock<Option<Arc<Ends>>>,
 }
 
 impl Api {
@@ -135,8 +135,8 @@ impl Api {
         })
     }
 
-    /// The certificate of the TLS listener ends then; said once.
-    pub fn shows_certificate(&self, ends: Arc<Ends>) {
+    /// The certificate of the TLS listener, where there is one, ends then; said once.
+    pub fn shows_certificate(&self, ends: Option<Arc<Ends>>) {
         self.certificate.get_or_init(|| ends);
     }
 

@@ -102,7 +102,12 @@ impl Recipe {
         };
         let http2 = schemes(tls.clone())?.enable_http2().wrap_connector(dial.clone());
         let http1 = schemes(tls)?.enable_http1().wrap_connector(dial);
-        Ok(Recipe { config, login, certificate_ends, connector: Connector::Tls { http2, http1: Box::new(http1) } })
+        Ok(Recipe {
+            config,
+            login,
+            certificate_ends,
+            connector: Connector::Tls { http2, http1: Box::new(http1) },
+        })
     }
 
     /// A client for unary calls.

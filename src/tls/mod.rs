@@ -29,8 +29,8 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use self::certificate::{Files, names};
 pub use self::certificate::TlsError;
+use self::certificate::{Files, names};
 use self::pump::Pump;
 use crate::certificate::Ends;
 use crate::config::{Config, Tls};

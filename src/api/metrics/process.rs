@@ -43,9 +43,10 @@ pub(super) const METRICS: &[Metric] = &[
                (clusters); what exec plugins give is not in it.",
         read: |scene, out| {
             let now = Timestamp::now();
-            let server = scene.api.certificate.get().and_then(|ends| ends.seconds_left(now));
+            let server = scene.api.certificate.get().and_then(|ends| ends.as_ref()?.seconds_left(now));
             let clusters = scene.api.clusters.all();
-            let clusters = clusters.iter().filter_map(|cluster| cluster.counters.certificate.seconds_left(now)).min();
+            let clusters =
+                clusters.iter().filter_map(|cluster| cluster.counters.certificate.seconds_left(now)).min();
             for (of, left) in [("server", server), ("clusters", clusters)] {
                 if let Some(left) = left {
                     out.level(&[of], left);
