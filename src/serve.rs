@@ -1,6 +1,7 @@
 //! Puts the parts together: clusters, hub, cores and control plane; and takes them apart in order.
 
 mod reload;
+mod shed;
 mod warm;
 
 use std::io;
@@ -139,6 +140,7 @@ impl Server {
         let limit = Limit::here(config.memory.limit);
         limit.tell();
         let ledger = Ledger::new(limit.bytes);
+        tokio::spawn(shed::follow(ledger.clone(), limit.room.clone()));
         let clusters = Clusters::new(config.upstream.clone());
         for spec in specs {
             clusters.add(Arc::new(spec));

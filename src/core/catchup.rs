@@ -174,6 +174,7 @@ impl Core {
         }
         self.prefixes.hold(range.segment);
         self.slots.get_mut(id).at = At::Prefix(range.segment, offset);
+        self.say_catching_up(id);
         if !self.feed(feed).away {
             // A frame says it.
             self.slots.get_mut(id).unset(TOLD_AWAY);
@@ -192,7 +193,7 @@ impl Core {
     }
 
     fn make_range(&mut self, view_id: ViewId, place: Place, every: bool) -> Range {
-        let lag = self.everywhere.streams.lag;
+        let lag = self.most_lag();
         let key = self.view(view_id).key.clone();
         let oldest = self.oldest_behind(view_id, place);
         let mirror = &self.feed(key.feed).mirror;

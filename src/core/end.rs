@@ -23,6 +23,10 @@ impl Core {
             return self.end_lane(id, why);
         }
         let (kind, reason) = match why {
+            Refused::Full => {
+                self.counters.shed.add(1);
+                return self.end_stream(id, "backpressure", "{}", Reason::Backpressure);
+            }
             Refused::Forbidden if self.sees_as_its_user(id) => {
                 ("list and watch are forbidden to this user", Reason::Denied)
             }
@@ -87,8 +91,9 @@ impl Core {
     /// Answers a stream that was accepted, whose feed there is not.
     pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
         if let Bearer::Lane(line, lane) = opening.bearer {
+            let grant = self.passes.grant(opening.pass).clone();
             self.passes.release(opening.pass);
-            return self.refuse_lane(line, lane, why);
+            return self.refuse_lane(line, lane, why, (&grant.key, &opening.from));
         }
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "every test that has this module uses another part of it")]
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -32,6 +33,12 @@ pub async fn list(cluster: &Cluster, kind: &str, namespace: Option<&str>) -> Row
         items.push(serde_json::from_slice::<Value>(&json).expect("a row is JSON"));
     }
     Rows::of_list(kind, &items)
+}
+
+/// A hash of rows by their identity.
+pub fn hash(rows: &BTreeMap<String, Value>) -> u64 {
+    let text: String = rows.iter().map(|(identity, row)| format!("{identity}\n{row}\n")).collect();
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
 
 /// Where two sets of rows differ, for the text of a failure.

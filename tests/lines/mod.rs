@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::house::PATIENCE;
@@ -41,6 +42,9 @@ pub struct Shown {
     pub told: Vec<String>,
 }
 
+/// What is kept of a view from one stream to the next.
+type Kept = (Rows, Option<String>);
+
 /// A multiplexed stream.
 pub struct Line {
     pub stream: Stream,
@@ -58,6 +62,8 @@ pub struct Line {
     pub comments: usize,
     /// The ref of each number that was ever told.
     refs: BTreeMap<u64, String>,
+    /// From where each view goes on if it is resumed, by its ref.
+    kept: BTreeMap<String, Kept>,
     witness: Option<Witness>,
 }
 
@@ -148,10 +154,43 @@ impl Line {
 
     /// The stream that answers a request which was sent already.
     pub async fn on(address: SocketAddr, lines: &str, stream: Stream) -> Line {
+        let mut line = Line::unread(address, lines, stream);
+        line.until("hello", |line| line.hello.is_object()).await;
+        line
+    }
+
+    /// Opens a stream with the views of one that has ended, each from where it stood; none where the server is away, or full.
+    pub async fn go_on(before: &mut Line, views: &[Value]) -> Option<Line> {
+        let views: Vec<_> = views.iter().map(|view| before.resuming(view)).collect();
+        let socket = TcpStream::connect(before.address).await.ok()?;
+        let mut wire = Wire::over(socket);
+        if !wire.try_send(post("/api/stream", &before.lines, &opening(&views))).await {
+            return None;
+        }
+        let stream = Stream::try_on(wire, Version::Http11).await?.accepted()?;
+        let mut line = Line::unread(before.address, &before.lines, stream);
+        line.kept = before.kept();
+        line.digest();
+        while line.hello.is_null() {
+            if !line.more().await {
+                return None;
+            }
+        }
+        Some(line)
+    }
+
+    fn kept(&self) -> BTreeMap<String, Kept> {
+        let mut kept = self.kept.clone();
+        let shown = self.numbers.keys().map(|name| (name, self.of(name)));
+        kept.extend(shown.map(|(name, shown)| (name.clone(), (shown.rows.clone(), shown.position.clone()))));
+        kept
+    }
+
+    fn unread(address: SocketAddr, lines: &str, stream: Stream) -> Line {
         assert_eq!(stream.head.status, 200, "{:?}", stream.head);
         assert_eq!(stream.head.header("content-type"), Some("text/event-stream"));
         assert_eq!(stream.head.header("foretop-protocol"), Some("1"));
-        let mut line = Line {
+        Line {
             stream,
             address,
             lines: lines.to_owned(),
@@ -163,10 +202,16 @@ impl Line {
             bye: None,
             comments: 0,
             refs: BTreeMap::new(),
+            kept: BTreeMap::new(),
             witness: None,
-        };
-        line.until("hello", |line| line.hello.is_object()).await;
-        line
+        }
+    }
+
+    /// Reads once more. False at the end, or where the connection was reset.
+    pub async fn more(&mut self) -> bool {
+        let came = self.stream.more().await;
+        self.digest();
+        came
     }
 
     /// The stream's name.
@@ -272,8 +317,11 @@ impl Line {
     /// A view with its position, as it stands in the body that opens the next stream.
     pub fn resuming(&self, view: &Value) -> Value {
         let mut view = view.clone();
-        let position =
-            self.view(view["ref"].as_str().expect("a ref")).and_then(|shown| shown.position.clone());
+        let name = view["ref"].as_str().expect("a ref");
+        let position = match self.view(name) {
+            Some(shown) => shown.position.clone(),
+            None => self.kept.get(name).and_then(|(_, position)| position.clone()),
+        };
         view["position"] = position.into();
         view
     }
@@ -313,11 +361,15 @@ impl Line {
                 let name = data["ref"].as_str().expect("a ref").to_owned();
                 self.denied.remove(&name);
                 self.refs.insert(number, name.clone());
-                self.numbers.insert(name, number);
                 let resumed = data["resumed"].as_bool().expect("a bool");
                 let shown = self.shown.entry(number).or_default();
+                if let Some((rows, position)) = self.kept.get(&name).filter(|_| resumed) {
+                    shown.rows.clone_from(rows);
+                    shown.position.clone_from(position);
+                }
                 shown.resumed = resumed;
                 shown.synced = false;
+                self.numbers.insert(name, number);
             }
             (_, Some(id)) => self.of_view(event, id, &data),
             (_, None) => panic!("{event:?} is about no view; {}", self.stream.text),
