@@ -57,7 +57,7 @@ function BoundsTable({ limits }: { readonly limits: readonly LimitLine[] }) {
           <th scope="col" className="end">In use</th>
           <th scope="col" className="end">Limit</th>
           <th scope="col">Share</th>
-          <th scope="col">Whose</th>
+          <th scope="col" className="whose">Whose</th>
         </tr>
       </thead>
       <tbody>
@@ -76,20 +76,21 @@ function Bound({ line: { setting, unit, limit, used, by } }: { readonly line: Li
     <tr>
       <th scope="row">
         {WHAT[setting] ?? setting} <code className="fine">{setting}</code>
+        {by !== undefined && <span className="by">{by}</span>}
       </th>
       <td className="end">{text(used)}</td>
       <td className="end">{limit === 0 ? "none" : text(limit)}</td>
       <td>
         {limit > 0 && (
           <>
-            <Mark tone={toneOf(share)} /> {Math.round(share * 100)} %
+            <Mark tone={toneOf(share)} /> {percent(share)}
             <span className={`bar-of ${toneOf(share)}`} aria-hidden="true">
               <i style={{ width: `${share * 100}%` }} />
             </span>
           </>
         )}
       </td>
-      <td>{by}</td>
+      <td className="whose">{by}</td>
     </tr>
   );
 }
@@ -97,6 +98,10 @@ function Bound({ line: { setting, unit, limit, used, by } }: { readonly line: Li
 function toneOf(share: number): Tone {
   if (share >= 1) return "bad";
   return share >= NEAR ? "warn" : "ok";
+}
+
+function percent(share: number): string {
+  return share > 0 && share < 0.01 ? "< 1 %" : `${Math.floor(share * 100)} %`;
 }
 
 interface Counted {
