@@ -50,12 +50,16 @@ async fn with_none_left_streams_go_on_and_newcomers_wait() {
     let (before, window) = (ticks(process.pid()), Duration::from_secs(2));
     tokio::time::sleep(window).await;
     let taken = ticks(process.pid()) - before;
-    assert!(taken < 100, "it takes half a processor while it waits for descriptors: {taken} ticks in {window:?}");
+    assert!(
+        taken < 100,
+        "it takes half a processor while it waits for descriptors: {taken} ticks in {window:?}"
+    );
     let rv = east.put("pods", pod("team-x", "meanwhile", "Running")).unwrap().to_string();
     tab.until("what happens meanwhile", |state| state.last_id == rv).await;
 
     drop(flood);
-    let answers = async || try_get(process.address, &list("pods"), &[]).await.is_ok_and(|got| got.head.status == 200);
+    let answers =
+        async || try_get(process.address, &list("pods"), &[]).await.is_ok_and(|got| got.head.status == 200);
     eventually("whoever is new is answered", answers).await;
     assert!(fresh::metric(process.managed, "foretop_accept_pauses_total").await > 1);
     let said = process.terminate();

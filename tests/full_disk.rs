@@ -99,7 +99,8 @@ async fn records_are_lost_and_counted_until_there_is_room() {
     stream().await;
     eventually("a record", async || records(&process, "written").await > 0).await;
     // All but some bytes, so that a record is cut short.
-    let room = 64 * 1024 - std::fs::metadata(folder.path().join("audit.log")).unwrap().len().next_multiple_of(4096);
+    let room =
+        64 * 1024 - std::fs::metadata(folder.path().join("audit.log")).unwrap().len().next_multiple_of(4096);
     std::fs::write(folder.path().join("filler"), vec![0; usize::try_from(room).unwrap()]).unwrap();
     let losing = async {
         while records(&process, "lost").await == 0 {
