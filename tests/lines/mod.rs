@@ -56,6 +56,8 @@ pub struct Line {
     pub denied: BTreeMap<String, String>,
     pub bye: Option<Value>,
     pub comments: usize,
+    /// What its client shows from an earlier stream, by ref, as long as this one has not told of the view.
+    kept: BTreeMap<String, Shown>,
     /// The ref of each number that was ever told.
     refs: BTreeMap<u64, String>,
     witness: Option<Witness>,
@@ -148,6 +150,15 @@ impl Line {
 
     /// The stream that answers a request which was sent already.
     pub async fn on(address: SocketAddr, lines: &str, stream: Stream) -> Line {
+        Line::keeping(address, lines, stream, BTreeMap::new()).await
+    }
+
+    async fn keeping(
+        address: SocketAddr,
+        lines: &str,
+        stream: Stream,
+        kept: BTreeMap<String, Shown>,
+    ) -> Line {
         assert_eq!(stream.head.status, 200, "{:?}", stream.head);
         assert_eq!(stream.head.header("content-type"), Some("text/event-stream"));
         assert_eq!(stream.head.header("foretop-protocol"), Some("1"));
@@ -162,11 +173,31 @@ impl Line {
             denied: BTreeMap::new(),
             bye: None,
             comments: 0,
+            kept,
             refs: BTreeMap::new(),
             witness: None,
         };
         line.until("hello", |line| line.hello.is_object()).await;
         line
+    }
+
+    /// The stream with which its client comes back: each of these views from its position, with the rows that it shows.
+    pub fn again(&self, address: SocketAddr, views: &[Value]) -> impl Future<Output = Line> + Send + use<> {
+        let resuming: Vec<Value> = views.iter().map(|view| self.resuming(view)).collect();
+        let lines = self.lines.clone();
+        let mut kept = self.kept.clone();
+        kept.extend(self.numbers.iter().map(|(name, number)| (name.clone(), self.shown[number].clone())));
+        async move {
+            let wire = Wire::with(address, post("/api/stream", &lines, &opening(&resuming))).await;
+            Line::keeping(address, &lines, Stream::on(wire, Version::Http11).await, kept).await
+        }
+    }
+
+    /// Reads once. False when the stream has ended. May be cancelled without losing bytes.
+    pub async fn read(&mut self) -> bool {
+        let goes_on = self.stream.more().await;
+        self.digest();
+        goes_on
     }
 
     /// The stream's name.
@@ -272,8 +303,8 @@ impl Line {
     /// A view with its position, as it stands in the body that opens the next stream.
     pub fn resuming(&self, view: &Value) -> Value {
         let mut view = view.clone();
-        let position =
-            self.view(view["ref"].as_str().expect("a ref")).and_then(|shown| shown.position.clone());
+        let name = view["ref"].as_str().expect("a ref");
+        let position = self.view(name).or(self.kept.get(name)).and_then(|shown| shown.position.clone());
         view["position"] = position.into();
         view
     }
@@ -315,7 +346,11 @@ impl Line {
                 self.refs.insert(number, name.clone());
                 self.numbers.insert(name, number);
                 let resumed = data["resumed"].as_bool().expect("a bool");
+                let kept = self.kept.remove(self.refs[&number].as_str());
                 let shown = self.shown.entry(number).or_default();
+                if let Some(kept) = kept.filter(|_| resumed) {
+                    (shown.rows, shown.position) = (kept.rows, kept.position);
+                }
                 shown.resumed = resumed;
                 shown.synced = false;
             }
