@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 30
 LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k lines idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
 LOAD_REPORTS ?= target/loadtest
 
-.PHONY: help demo console test test-web conformance test-sockets test-tls test-long rolling-restart e2e chart api-check image fuzz lint deny bench instructions loadtest loadtest-smoke
+.PHONY: help demo console test test-web conformance test-sockets test-tls test-long rolling-restart e2e browser-long chart api-check image fuzz lint deny bench instructions loadtest loadtest-smoke
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), a r
 	web/browser/run.sh
 	$(MAKE) chart
 	tests/container/run.sh
+
+browser-long: ## Ten minutes in which everything happens to a browser full of live lists, in random order, and each scenario at its longest (needs node, chromium, nginx, haproxy).
+	web/browser/run.sh --long
 
 chart: ## The Helm chart: golden files, refusals, a real apiserver's word on it, and Foretop behind nginx and HAProxy (needs Go, nginx, haproxy).
 	tests/chart/run.sh

@@ -32,7 +32,8 @@
 //! [`audit`] records who saw what; [`doctor`] looks for what is wrong with a deployment; [`feed::hub`] knows which feeds there are and starts and ends them; [`serve`] puts the parts together, and drains them; [`saved`] carries feeds over a
 //! restart, and [`siblings`] says what other replicas serve; [`config`] is one typed tree; [`log`] bounds how much of one event is logged; [`sim`] simulates apiservers for the demo, the tests and load runs.
 //!
-//! Dependencies point one way: `core` and `cluster` know `feed`; `feed` knows `kind` and `wire`; `kind` knows nothing of the rest.
+//! Dependencies point one way: `core` and `cluster` know `feed`; `feed` knows `kind` and `wire` (and of `access` the
+//! `Grant`, which its post carries to the cores, typed, as nothing may lose one on the way); `kind` knows nothing of the rest.
 //! `core` never imports tokio; `cluster` and `api` never import monoio.
 
 #![deny(missing_docs)]

@@ -33,6 +33,7 @@ use crate::identity::origin::Origins;
 use crate::identity::revocation::Hear;
 use crate::identity::seal::KeyError;
 use crate::identity::{AuthError, Authenticator, Revoked};
+use crate::memory::Limit;
 use crate::saved::Shelf;
 use crate::tls::{Listening, TlsError};
 
@@ -135,7 +136,9 @@ impl Server {
         };
         let (prepared, posts, handles) = prepare(count)?;
         let cores: Arc<[CoreHandle]> = handles.into();
-        let ledger = Ledger::new(config.memory.limit);
+        let limit = Limit::here(config.memory.limit);
+        limit.tell();
+        let ledger = Ledger::new(limit.bytes);
         let clusters = Clusters::new(config.upstream.clone());
         for spec in specs {
             clusters.add(Arc::new(spec));
@@ -148,7 +151,7 @@ impl Server {
             away_after: config.feeds.away_after,
             lateness: Arc::default(),
         };
-        let (hub, task) = Hub::new(clusters.clone(), shared, limits(config));
+        let (hub, task) = Hub::new(clusters.clone(), shared, limits(config, &limit));
         tokio::spawn(task);
         let shelf = Shelf::new(config)?.map(Arc::new);
         // Before anybody can come: who comes back finds the journal that it knew.
@@ -312,12 +315,12 @@ impl Hear for TellCores {
     }
 }
 
-fn limits(config: &Config) -> Limits {
+fn limits(config: &Config, memory: &Limit) -> Limits {
     Limits {
         linger: config.feeds.linger,
         feeds: config.feeds.max,
         selectors: config.feeds.selectors_per_kind,
-        journal_total: config.journal.total_bytes,
+        journal_total: memory.journals(config.journal.total_bytes),
     }
 }
 

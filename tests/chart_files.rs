@@ -92,6 +92,9 @@ fn schema_of(setting: &Setting) -> Value {
             json!({"type": ["string", "integer"], "pattern": "^(0|([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$", "maximum": 0})
         }
         "a size" => json!({"type": ["string", "integer"], "pattern": "^[0-9]+ ?([KMG]iB)?$"}),
+        "a size, or `auto`" => {
+            json!({"type": ["string", "integer"], "pattern": "^(auto|[0-9]+ ?([KMG]iB)?)$"})
+        }
         "`true` or `false`" => json!({"type": "boolean"}),
         "a map from groups to tiers" => json!({"type": "object", "additionalProperties": {"enum": tiers}}),
         list if list.starts_with("a list of maps") => json!({"type": "array", "items": {"type": "object"}}),

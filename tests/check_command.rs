@@ -26,7 +26,8 @@ const CLUSTERS: &str = "clusters:\n  - name: here\n    backend: in-cluster\n";
 fn all_good_is_said_with_counts() {
     let settings = "clustersFile: clusters.yaml\nauth: {mode: dev}\nwatch: {kinds: core}\n";
     let (code, said) = check(&[("foretop.yaml", settings), ("clusters.yaml", CLUSTERS)], &[]);
-    assert_eq!(said, "3 settings, 1 clusters, 2 kinds: all good\n");
+    assert_eq!(said.lines().last(), Some("3 settings, 1 clusters, 2 kinds: all good"));
+    assert!(said.starts_with("memory.limit would be "), "{said}");
     assert_eq!(code, Some(0));
 }
 
@@ -70,11 +71,22 @@ fn an_alias_that_loses_is_told() {
         &[("foretop.yaml", "auth: {mode: dev}\n")],
         &[("FORETOP_WATCH_PER_USER_LIMIT", "5"), ("PERISCOPE_WATCH_PER_USER_LIMIT", "6")],
     );
+    let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("memory.limit")).collect();
     assert_eq!(
-        said,
-        "warning: FORETOP_WATCH_PER_USER_LIMIT=`5` and PERISCOPE_WATCH_PER_USER_LIMIT=`6` differ; FORETOP_WATCH_PER_USER_LIMIT counts\n\
-         2 settings, 0 clusters, 22 kinds: all good\n"
+        lines,
+        [
+            "warning: FORETOP_WATCH_PER_USER_LIMIT=`5` and PERISCOPE_WATCH_PER_USER_LIMIT=`6` differ; FORETOP_WATCH_PER_USER_LIMIT counts",
+            "2 settings, 0 clusters, 22 kinds: all good",
+        ]
     );
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_limit_of_memory_that_is_no_help_is_told() {
+    let settings = "auth: {mode: dev}\nmemory: {limit: 4096GiB}\n";
+    let (code, said) = check(&[("foretop.yaml", settings)], &[]);
+    assert!(said.starts_with("warning: memory.limit would be 4194304 MiB, as set, of the "), "{said}");
     assert_eq!(code, Some(0));
 }
 

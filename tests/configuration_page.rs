@@ -63,14 +63,49 @@ fn the_example_file_has_no_mistake_and_changes_no_default_unsaid() {
     assert_eq!(format!("{config:?}"), format!("{:?}", config::Config::default()));
 }
 
+/// The YAML blocks of a page, but for registries of clusters and what is Kubernetes' own.
+fn examples(page: &str) -> Vec<String> {
+    let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let is_other = |text: &str| {
+        ["clusters:", "# clusters.yaml", "apiVersion:"].iter().any(|begin| text.starts_with(begin))
+    };
+    blocks.filter(|text| !is_other(text)).map(str::to_owned).collect()
+}
+
 #[test]
 fn the_examples_on_the_page_have_no_mistake() {
-    let page = read("docs/configuration.md");
-    let examples: Vec<&str> =
-        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let settings: Vec<&&str> = examples.iter().filter(|text| !text.starts_with("clusters:")).collect();
+    let settings = examples(&read("docs/configuration.md"));
     assert_eq!(settings.len(), 2);
     for text in settings {
-        load("docs/configuration.md", text);
+        load("docs/configuration.md", &text);
+    }
+}
+
+#[test]
+fn what_other_pages_show_of_the_settings_has_no_mistake() {
+    for (page, count) in [("README.md", 1), ("docs/quick-start.md", 1), ("docs/access.md", 4)] {
+        let settings = examples(&read(page));
+        assert_eq!(settings.len(), count, "{page}");
+        for text in settings {
+            // A part of a file leaves out what the part before it said.
+            let mode = if text.contains("bearer:") { "bearer" } else { "dev" };
+            let said_before = [
+                ("auth.mode", "FORETOP_AUTH_MODE", mode),
+                ("authorization.mode", "FORETOP_AUTHORIZATION_MODE", "raw"),
+                ("server.publicUrl", "FORETOP_SERVER_PUBLIC_URL", "https://foretop.example"),
+            ];
+            let is_said = |key: &str| match key {
+                "auth.mode" => text.contains("  mode: ") || text.contains("{mode: "),
+                "server.publicUrl" => text.contains("publicUrl: "),
+                _ => false,
+            };
+            let environment = said_before.into_iter().filter(|(key, ..)| !is_said(key));
+            let sources = Sources {
+                file: Some(File { name: page.into(), text: text.clone() }),
+                environment: environment.map(|(_, name, value)| (name.into(), value.into())).collect(),
+                ..Sources::default()
+            };
+            config::load(&sources).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
+        }
     }
 }

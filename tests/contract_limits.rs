@@ -224,7 +224,7 @@ async fn connects_can_be_bounded_per_second() {
 async fn at_the_memory_ceiling_new_streams_are_refused_and_old_ones_go_on() {
     let mut config = with_limit(0);
     // Less than the pods take, so that it is reached as soon as they are there.
-    config.memory.limit = 256 * 1024;
+    config.memory.limit = Some(256 * 1024);
     let house = House::with(&config, 2000).await;
     let mut first = opened(&house, "ann").await;
     let answer = ask(&house, "ann", "application/json").await;

@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 /// Settings under which little is wrong with the machine of a test.
 fn settings() -> Config {
     let mut config = config();
-    config.memory.limit = 64 << 20;
+    config.memory.limit = Some(64 << 20);
     config.streams.per_core = 100;
     config.server.connections_per_core = 100;
     config.streams.heartbeat = Duration::from_secs(1);

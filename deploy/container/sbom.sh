@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The bill of materials, CycloneDX 1.5, on standard output: every crate that is linked into the binary for a target, with its licence and the checksum
-# that Cargo.lock holds it to. It comes of cargo's own resolution. What it does not list: C sources that crates bring with them (ring, mimalloc), Rust's
-# standard library, which is that of the toolchain that is named as a tool, and glibc, which is that of the machine that links.
+# The bill of materials, CycloneDX 1.5, on standard output: every crate that is linked into the binary for a target, by cargo's own resolution, and, where a
+# console is built (web/console/dist/index.html) and so taken in, the npm packages of it, by web/package-lock.json; each with its licence and the checksum that its
+# lockfile holds it to. What it does not list: C sources that crates bring with them (ring, mimalloc), Rust's standard library, which is that of the
+# toolchain that is named as a tool, and glibc, which is that of the machine that links. Needs node for the console's part.
 #
 # usage: sbom.sh [TARGET]
 set -euo pipefail
@@ -9,9 +10,11 @@ root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=${1:-x86_64-unknown-linux-gnu}
 cd "$root"
 toolchain=$(rustc --version | cut -d' ' -f2)
+packages=
+[ ! -f web/console/dist/index.html ] || packages=$(node deploy/container/console-packages.mjs web/package-lock.json)
 cargo tree --locked --package foretop --edges normal,no-proc-macro --target "$target" --prefix none --format '{p}|{l}' |
   sed 's/ (\*)$//' | sort -u |
-  awk -v toolchain="$toolchain" -v target="$target" -F'|' '
+  PACKAGES=$packages awk -v toolchain="$toolchain" -v target="$target" -F'|' '
     BEGIN {
       while ((getline line < "Cargo.lock") > 0) {
         if (split(line, part, "\"") < 2) continue
@@ -33,6 +36,8 @@ cargo tree --locked --package foretop --edges normal,no-proc-macro --target "$ta
         word[1], number, word[1], number, checksum[key], licence == "" ? "" : ",\"licenses\":[{\"expression\":\"" escaped(licence) "\"}]")
     }
     END {
+      packages = split(ENVIRON["PACKAGES"], package, "\n")
+      for (i = 1; i <= packages; i++) items[++count] = package[i]
       printf "{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.5\",\"version\":1,\n"
       printf " \"metadata\":{\"tools\":{\"components\":[{\"type\":\"application\",\"name\":\"rustc\",\"version\":\"%s\"}]},", toolchain
       printf "\"properties\":[{\"name\":\"target\",\"value\":\"%s\"}],", target

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use foretop::cluster::registry::Registry;
 use foretop::config::{self, Config, Loaded, Mistake, Mistakes};
+use foretop::memory::Limit;
 
 use super::settings;
 
@@ -28,6 +29,7 @@ fn report((loaded, mistakes): (Loaded, Vec<Mistake>)) -> (Vec<String>, ExitCode)
     match clusters(&config) {
         Ok(clusters) if settings_are_good => {
             let kinds = config.watch.kinds.len();
+            lines.extend(memory(&Limit::here(config.memory.limit)));
             lines.push(format!("{set} settings, {clusters} clusters, {kinds} kinds: all good"));
             (lines, ExitCode::SUCCESS)
         }
@@ -37,6 +39,15 @@ fn report((loaded, mistakes): (Loaded, Vec<Mistake>)) -> (Vec<String>, ExitCode)
             (lines, ExitCode::FAILURE)
         }
     }
+}
+
+/// What would be the ceiling of memory if the process ran here, which it need not.
+fn memory(limit: &Limit) -> Vec<String> {
+    let said = format!("memory.limit would be {limit}, here");
+    if limit.is_beyond() {
+        return vec![format!("warning: {said}: it would be killed before it refuses anybody")];
+    }
+    vec![said]
 }
 
 /// How many clusters the registry file has.

@@ -340,11 +340,13 @@ impl Rules<'_> {
             || "one feed may retain more than all together".into(),
             || format!("at most `journal.totalBytes`, {}", show_size(journal.total_bytes as u64)),
         );
+        // One that nobody names is divided as it comes out.
+        let Some(limit) = config.memory.limit else { return };
         self.check(
-            journal.total_bytes < config.memory.limit,
+            journal.total_bytes < limit,
             &["journal.totalBytes", "memory.limit"],
             || "the journals alone may reach `memory.limit`, where streams are refused".into(),
-            || format!("less than `memory.limit`, {}", show_size(config.memory.limit as u64)),
+            || format!("less than `memory.limit`, {}", show_size(limit as u64)),
         );
     }
 

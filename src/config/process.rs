@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::grammar::{Filter, Size, Switch, Time, Whole};
+use super::grammar::{AutoSize, Filter, Switch, Time, Whole};
 use super::table::{Section, Table};
 use super::{GIB, HOUR, MIB, MINUTE};
 
 /// Ceilings for the process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Memory {
     /// Bytes that logs, segments, journals, replicas and snapshots may take in all; near it journals give of their past, at it new streams are refused.
-    pub limit: usize,
+    /// `None`: as many as fit what the system leaves to the process.
+    pub limit: Option<usize>,
 }
 
 /// Shutting down.
@@ -33,12 +34,6 @@ pub struct Log {
     pub per_second: u32,
 }
 
-impl Default for Memory {
-    fn default() -> Self {
-        Memory { limit: 2 << 30 }
-    }
-}
-
 impl Default for Drain {
     fn default() -> Self {
         Drain { lame: Duration::from_secs(10), window: Duration::from_secs(20) }
@@ -56,8 +51,9 @@ impl Section for Memory {
         table.setting(
             "limit",
             &mut self.limit,
-            Size(16 * MIB, 4096 * GIB),
-            "What replicas, journals, snapshots and unsent bytes may take together. From seven eighths of it on journals give of their past, the largest first; at it new streams are refused (503); open ones go on.",
+            AutoSize(16 * MIB, 4096 * GIB),
+            "What replicas, journals, snapshots and unsent bytes may take together. From seven eighths of it on journals give of their past, the largest first; at it new streams are refused (503); open ones go on. \
+             `auto`: four fifths of the cgroup's limit (v1 or v2, the smallest on the way to the root), of which journals then take at most half; without a cgroup 2GiB, and no more than half of the machine's memory.",
         );
     }
 }

@@ -53,6 +53,8 @@ pub struct Saved {
     pub key: FeedKey,
     /// How long ago it was saved; nothing where the wall's clock was set back since.
     pub age: Duration,
+    /// As of when its rows are, where that is known and the process can count so far back.
+    pub heard_at: Option<Instant>,
     epoch: Option<String>,
     head: Rv,
     /// Since when nothing has come from the source: since it was saved, or longer.
@@ -76,13 +78,15 @@ impl Saved {
     fn read_rest(rest: &mut Rest<'_>, key: FeedKey, now: Moment) -> Option<Self> {
         let age = Duration::from_millis(now.unix_ms.saturating_sub(rest.number()?));
         let away = Duration::from_millis(rest.number()?);
+        let heard = if rest.switch()? { Some(Duration::from_millis(rest.number()?)) } else { None };
+        let heard_at = heard.and_then(|heard| now.instant.checked_sub(age.saturating_add(heard)));
         let epoch = if rest.switch()? { Some(rest.text()?.to_owned()) } else { None };
         let head = Rv(rest.wide()?);
         let replica = Replica::read(rest)?;
         let (past, blocks) = Past::read(rest, |since| now.before(age.saturating_add(since)))?;
         let is_whole = rest.is_empty() && blocks.last().is_some_and(|newest| newest.head <= head);
         let away_since = now.before(age.saturating_add(away));
-        is_whole.then_some(Saved { key, age, epoch, head, away_since, past, blocks, replica })
+        is_whole.then_some(Saved { key, age, heard_at, epoch, head, away_since, past, blocks, replica })
     }
 }
 
@@ -120,6 +124,12 @@ impl Feed {
         write_key(&self.key, &mut out);
         put_number(&mut out, now.unix_ms);
         put_number(&mut out, milliseconds(away));
+        let heard = self.heard.at();
+        out.push(heard.is_some().into());
+        if let Some(heard) = heard {
+            // Up, so that it is no later than the truth.
+            put_number(&mut out, milliseconds(now.instant.saturating_duration_since(heard)) + 1);
+        }
         out.push(writer.epoch.is_some().into());
         if let Some(epoch) = &writer.epoch {
             put_text(&mut out, epoch);

@@ -101,7 +101,7 @@ async fn a_server_that_drains_for_too_long_is_an_alert() {
 async fn memory_that_is_nearly_spent_is_an_alert() {
     let Some(promtool) = Promtool::find() else { return };
     let mut config = config();
-    config.memory.limit = 1 << 20;
+    config.memory.limit = Some(1 << 20);
     let (house, _stream) = watched(&config).await;
     let is_near = |figures: &str| {
         value_sum(figures, "foretop_memory_bytes") > 0.9 * value_sum(figures, "foretop_memory_limit_bytes")

@@ -4,6 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
+import { eventually, passProvider, step as timed } from "./steps.mjs";
+
 const { CHROMIUM, FORETOP_URL, PROVIDER_URL, SIM_URL, CLUSTERS_FILE } = process.env;
 const PATIENCE = 30_000;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -39,28 +41,19 @@ async function newWindow(more = {}) {
   return window;
 }
 
-async function step(what, work) {
-  const began = Date.now();
-  const result = await work().catch(async (error) => {
-    for (const shown of browser.contexts().flatMap((window) => window.pages())) {
-      console.error(`a page at ${shown.url()} shows: ${(await shown.innerText("body").catch(String)).slice(0, 600)}`);
+/** A step after which no page has complained. */
+const step = (what, work) =>
+  timed(what, async () => {
+    try {
+      await work();
+    } catch (error) {
+      for (const shown of browser.contexts().flatMap((window) => window.pages())) {
+        console.error(`a page at ${shown.url()} shows: ${(await shown.innerText("body").catch(String)).slice(0, 600)}`);
+      }
+      throw error;
     }
-    throw error;
+    assert.deepEqual(complaints.splice(0), [], `what pages complained of during: ${what}`);
   });
-  assert.deepEqual(complaints.splice(0), [], `what pages complained of during: ${what}`);
-  console.log(`ok: ${what} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
-  return result;
-}
-
-async function eventually(what, isSo, patience = PATIENCE) {
-  const until = Date.now() + patience;
-  for (;;) {
-    const seen = await isSo();
-    if (seen === true) return;
-    if (Date.now() > until) assert.fail(`${what}: not within ${patience} ms; last seen: ${JSON.stringify(seen)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 async function isAccessible(page, what) {
   await page.evaluate(AXE);
@@ -77,13 +70,7 @@ const provider = async (path) => (await fetch(`${PROVIDER_URL}/_test/${path}`)).
 /** From the console's own page of signing in, through the provider's, and back. */
 async function signIn(page, user) {
   await page.click("text=Sign in with");
-  for (let pages = 0; !page.url().startsWith(FORETOP_URL) && pages < 5; pages += 1) {
-    if (await page.locator("input[name=login]").count()) {
-      await page.fill("input[name=login]", user);
-      await page.fill("input[name=password]", "anything");
-    }
-    await Promise.all([page.waitForNavigation(), page.click("button[type=submit]")]);
-  }
+  await passProvider(page, FORETOP_URL, user);
 }
 
 const go = (page, path) => page.goto(FORETOP_URL + path);

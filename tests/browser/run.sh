@@ -24,17 +24,7 @@ clean() {
 trap clean EXIT
 trap 'exit 130' INT TERM
 
-modules=$root/.cache/browser
-if ! cmp -s "$here/package-lock.json" "$modules/package-lock.json"; then
-  mkdir -p "$modules"
-  cp "$here/package.json" "$modules/"
-  cp "$here/package-lock.json" "$work/"
-  (cd "$modules" && cp "$work/package-lock.json" . && npm ci --ignore-scripts --no-audit --no-fund >"$work/npm.log" 2>&1) || {
-    rm -f "$modules/package-lock.json"
-    exit 1
-  }
-fi
-cp "$here"/*.mjs "$modules/"
+modules=$("$here/modules.sh")
 
 foretop=${FORETOP:-}
 if [ -z "$foretop" ]; then

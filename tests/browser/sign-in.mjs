@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { chromium } from "playwright-core";
 
+import { eventually, passProvider, step } from "./steps.mjs";
+
 const { CHROMIUM, FORETOP_URL, PROVIDER_URL } = process.env;
-const PATIENCE = 30_000;
 
 // A window is a browser context. Chromium opens six connections to a host over HTTP/1.1, of which a stream takes one for good: so the twenty tabs
 // are five in each of four windows that have the session's cookies. Each window then renews them on its own, which is harder than one jar for all.
@@ -13,23 +14,6 @@ const TABS = 5;
 
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 const newWindow = (storageState) => browser.newContext({ ignoreHTTPSErrors: true, storageState });
-
-async function step(what, work) {
-  const began = Date.now();
-  const result = await work();
-  console.log(`ok: ${what} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
-  return result;
-}
-
-async function eventually(what, isSo, patience = PATIENCE) {
-  const until = Date.now() + patience;
-  for (;;) {
-    const seen = await isSo();
-    if (seen === true) return;
-    if (Date.now() > until) assert.fail(`${what}: not within ${patience} ms; last seen: ${JSON.stringify(seen)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 const provider = async (path) => (await fetch(`${PROVIDER_URL}/_test/${path}`)).json();
 
@@ -41,13 +25,7 @@ async function signIn(window, user) {
     if (request.url().startsWith(`${FORETOP_URL}/api/auth/callback`)) callback = request.url();
   });
   await page.goto(`${FORETOP_URL}/api/auth/login?returnTo=/api/features`);
-  for (let pages = 0; !page.url().startsWith(FORETOP_URL) && pages < 5; pages += 1) {
-    if (await page.locator("input[name=login]").count()) {
-      await page.fill("input[name=login]", user);
-      await page.fill("input[name=password]", "anything");
-    }
-    await Promise.all([page.waitForNavigation(), page.click("button[type=submit]")]);
-  }
+  await passProvider(page, FORETOP_URL, user);
   assert.equal(page.url(), `${FORETOP_URL}/api/features`, "back where one wanted to go");
   const who = await (await whoami(window)).json();
   await page.close();

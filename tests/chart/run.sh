@@ -49,7 +49,8 @@ done
 
 foretop=${FORETOP:-}
 if [ -z "$foretop" ]; then
-  (cd "$root" && cargo build --quiet)
+  # With a test beside it, so that the features are those of `make test` and nothing is built twice.
+  (cd "$root" && cargo build --quiet --workspace --bins --test manage)
   foretop=$root/target/debug/foretop
 fi
 # It waits for heartbeats most of the time, so it waits beside the rest.
@@ -136,7 +137,7 @@ crd github.com/prometheus-operator/prometheus-operator@v0.85.0 example/prometheu
 crd sigs.k8s.io/gateway-api@v1.4.1 config/crd/standard/gateway.networking.k8s.io_httproutes.yaml
 kubectl wait --for condition=established --timeout 60s crd/servicemonitors.monitoring.coreos.com crd/httproutes.gateway.networking.k8s.io >/dev/null
 
-echo "== the chart: docs/operations.md, as an operator who has nothing yet"
+echo "== the chart: docs/operations.md and docs/upgrading.md, as an operator who has nothing yet"
 "$here/docs.sh" "$work" "$bin" "$foretop"
 helm uninstall foretop --namespace foretop --kubeconfig "$cluster/kubeconfig" >/dev/null
 

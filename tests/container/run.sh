@@ -41,7 +41,8 @@ print(value)' "$1" "$2"
 
 binary=${1:-${FORETOP:-}}
 if [ -z "$binary" ]; then
-  (cd "$root" && cargo build --quiet)
+  # With a test beside it, so that the features are those of `make test` and nothing is built twice.
+  (cd "$root" && cargo build --quiet --workspace --bins --test manage)
   binary=$root/target/debug/foretop
 fi
 # Figures for debuggers are no part of an image.
@@ -184,4 +185,11 @@ crates=$(grep -c '"purl":"pkg:cargo/' "$work/sbom.json")
 for crate in monoio rustls ring mimalloc; do grep -q "\"pkg:cargo/$crate@" "$work/sbom.json" || die "no $crate among them"; done
 # What tests are made of is not shipped.
 ! grep -q '"pkg:cargo/proptest@' "$work/sbom.json" || die "it lists what only tests use"
-echo "$crates crates"
+packages=$(grep -c '"purl":"pkg:npm/' "$work/sbom.json" || true)
+if [ -f "$root/web/console/dist/index.html" ]; then
+  for package in react react-dom %40tanstack/react-table; do grep -q "\"pkg:npm/$package@" "$work/sbom.json" || die "no $package among them"; done
+  ! grep -q '"pkg:npm/vite@' "$work/sbom.json" || die "it lists what only builds the console"
+else
+  [ "$packages" = 0 ] || die "it lists packages of a console that is not there"
+fi
+echo "$crates crates, $packages npm packages"

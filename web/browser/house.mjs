@@ -1,27 +1,22 @@
 // What the browser tests stand on: simulated clusters, Foretop before them, and what may stand between Foretop and a browser.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer as createHttpServer, request as httpRequest } from "node:http";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { eventually } from "../../tests/browser/steps.mjs";
+import { Front, Network } from "./network.mjs";
+
 export const CLUSTER = "east";
-const PATIENCE_MS = 60_000;
 
-export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Waits until `isSo` returns `true`; whatever else it returned last is in the error. */
-export async function eventually(what, isSo, patience = PATIENCE_MS) {
-  const until = Date.now() + patience;
-  for (;;) {
-    const seen = await isSo();
-    if (seen === true) return;
-    if (Date.now() > until) throw new Error(`${what}: not within ${patience} ms; last seen: ${JSON.stringify(seen).slice(0, 600)}`);
-    await pause(100);
-  }
-}
+/** Who may see what by the clusters' own roles, in which users have the names by which they sign in. */
+export const BY_ROLES = {
+  authorization: { mode: "raw", groupPrefix: "", allowUnprefixed: true },
+  access: { adminGroups: ["operators"], watchRbac: true },
+};
 
 function freePort() {
   return new Promise((resolve) => {
@@ -32,20 +27,21 @@ function freePort() {
   });
 }
 
-/** A directory and processes that end with the test. */
+/** A directory and processes that end with the test. `builds` are directories with pages, `modules` where the provider's packages are. */
 export class House {
-  constructor(foretop, page) {
+  constructor({ foretop, builds, modules }) {
     this.foretop = foretop;
-    this.page = page;
+    this.builds = builds;
+    this.modules = modules;
     this.work = mkdtempSync(join(tmpdir(), "foretop-tabs."));
     this.running = new Set();
     this.closers = [];
   }
 
   /** Starts a process whose output goes to a file. */
-  run(name, command, args, env = {}) {
+  run(name, command, args, { env = {}, cwd } = {}) {
     const log = join(this.work, `${name}.log`);
-    const child = spawn("sh", ["-c", `exec "$0" "$@" >>"${log}" 2>&1`, command, ...args], { env: { ...process.env, ...env } });
+    const child = spawn("sh", ["-c", `exec "$0" "$@" >>"${log}" 2>&1`, command, ...args], { cwd, env: { ...process.env, ...env } });
     child.ended = new Promise((resolve) => child.once("exit", resolve));
     this.running.add(child);
     child.once("exit", () => this.running.delete(child));
@@ -61,7 +57,7 @@ export class House {
     else rmSync(this.work, { recursive: true, force: true });
   }
 
-  async startSim({ pods = 60, churn = 10 } = {}) {
+  async startSim({ pods = 60, churn = 10, byRoles = false } = {}) {
     const port = await freePort();
     this.kubeconfig = join(this.work, "kubeconfig");
     const { log } = this.run("sim", this.foretop, [
@@ -74,24 +70,58 @@ export class House {
       join(this.work, "clusters.yaml"),
       `clusters:\n  - {name: ${CLUSTER}, backend: kubeconfig, kubeconfigPath: ${this.kubeconfig}, kubeconfigContext: sim-1}\n`,
     );
+    if (byRoles) await this.tell("rbac", { on: true });
   }
 
-  /** A replica, which stays at its port through restarts. */
-  async startForetop(name = "foretop", port = undefined) {
+  /** Tells the simulated cluster to do something. */
+  async tell(what, body, method = "POST") {
+    const response = await fetch(`${this.sim}/_sim/${what}`, { method, ...(body && { body: JSON.stringify(body) }) });
+    if (!response.ok) throw new Error(`${method} _sim/${what}: ${response.status} ${await response.text()}`);
+  }
+
+  churns(isOn) {
+    return this.tell("churn", { paused: !isOn });
+  }
+
+  /** Lets a user list and watch these resources of the core group, in one namespace or all. */
+  async binds(user, name, resources, namespace) {
+    const group = "rbac.authorization.k8s.io";
+    await this.tell("objects/clusterroles", { metadata: { name }, rules: [{ verbs: ["list", "watch"], apiGroups: [""], resources }] });
+    await this.tell(`objects/${namespace ? "rolebindings" : "clusterrolebindings"}`, {
+      metadata: { name, namespace },
+      subjects: [{ kind: "User", apiGroup: group, name: user }],
+      roleRef: { apiGroup: group, kind: "ClusterRole", name },
+    });
+  }
+
+  unbinds(name, namespace) {
+    return this.tell(`objects/${namespace ? `rolebindings/${namespace}` : "clusterrolebindings"}/${name}`, undefined, "DELETE");
+  }
+
+  /** A simulated cluster's own word on a resource: uid → name and labels. */
+  async source(resource, isSeen = () => true) {
+    const response = await fetch(`${this.sim}/api/v1/${resource}`);
+    const { items } = await response.json();
+    const seen = items.map(({ metadata }) => metadata).filter(isSeen);
+    return new Map(seen.map(({ uid, name, labels }) => [uid, { name, labels: labels ?? {} }]));
+  }
+
+  /** A replica, which stays at its port through restarts. `settings` go over those that are here. */
+  async startForetop({ name = "foretop", port, page = this.builds.this, settings = {} } = {}) {
     const at = port ?? (await freePort());
-    writeFileSync(
-      join(this.work, `${name}.yaml`),
-      `clustersFile: ${this.work}/clusters.yaml
-server: {listen: "127.0.0.1:${at}", cores: 2}
-auth: {mode: header, header: {trustedPeers: [127.0.0.1/32]}}
-authorization: {mode: shared}
-console: {dir: ${this.page}}
-watch: {prewarm: ["${CLUSTER}/pods"]}
-manage: {listen: "off"}
-access: {adminGroups: [operators]}
-`,
-    );
-    const { child } = this.run(name, this.foretop, ["serve", "--config", join(this.work, `${name}.yaml`)], { FORETOP_FIXTURES: undefined });
+    const config = {
+      clustersFile: join(this.work, "clusters.yaml"),
+      auth: { mode: "header", header: { trustedPeers: ["127.0.0.1/32"] } },
+      authorization: { mode: "shared" },
+      console: { dir: page },
+      watch: { prewarm: [`${CLUSTER}/pods`] },
+      manage: { listen: "off" },
+      access: { adminGroups: ["operators"] },
+      ...settings,
+      server: { listen: `127.0.0.1:${at}`, cores: 2, ...settings.server },
+    };
+    writeFileSync(join(this.work, `${name}.yaml`), JSON.stringify(config, null, 2));
+    const { child } = this.run(name, this.foretop, ["serve", "--config", join(this.work, `${name}.yaml`)], { env: { FORETOP_FIXTURES: undefined } });
     await eventually("Foretop is ready", async () => (await fetch(`http://127.0.0.1:${at}/readyz`).catch(() => undefined))?.status === 200);
     return { child, port: at, name };
   }
@@ -110,23 +140,39 @@ access: {adminGroups: [operators]}
     return (await response.json()).filter(({ kind }) => kind === "");
   }
 
-  /** A simulated cluster's own word on a resource: uid → name and labels. */
-  async source(resource) {
-    const response = await fetch(`${this.sim}/api/v1/${resource}`);
-    const { items } = await response.json();
-    return new Map(items.map(({ metadata: { uid, name, labels } }) => [uid, { name, labels: labels ?? {} }]));
+  async startNetwork(target) {
+    const network = new Network();
+    await network.start(target);
+    this.closers.push(() => network.close());
+    return network;
   }
 
-  async churns(isOn) {
-    await fetch(`${this.sim}/_sim/churn`, { method: "POST", body: JSON.stringify({ paused: !isOn }) });
-  }
-
-  /** The trusted proxy in front: who signs in gets a cookie, and is named to Foretop. The network can be cut here. */
   async startFront(target) {
     const front = new Front(target);
     await front.start();
     this.closers.push(() => front.close());
     return front;
+  }
+
+  /** An identity provider for the Foretop at `url`, and the settings by which it is one. */
+  async startProvider(url) {
+    const port = await freePort();
+    const env = { PORT: String(port), FORETOP_URL: url };
+    const { log } = this.run("provider", "node", ["provider.mjs"], { env, cwd: this.modules });
+    await eventually("a provider", () => says(log, "provider at"));
+    const secret = (name, text) => {
+      writeFileSync(join(this.work, name), text);
+      return join(this.work, name);
+    };
+    mkdirSync(join(this.work, "state"));
+    return {
+      auth: {
+        mode: "oidc",
+        oidc: { issuer: `http://localhost:${port}`, clientId: "foretop", clientSecretFile: secret("client-secret", "not-so-secret") },
+        session: { keys: [secret("session.key", randomBytes(48).toString("base64"))] },
+      },
+      state: { dir: join(this.work, "state") },
+    };
   }
 
   async startNginx(target) {
@@ -177,66 +223,3 @@ const answers = (port) =>
     socket.once("close", () => socket.destroy());
     setTimeout(() => socket.end(), 50);
   });
-
-/** `/sign-in?user=` and `/sign-out` are its own; all else goes to Foretop. */
-class Front {
-  constructor(target) {
-    this.target = target;
-    this.isCut = false;
-    this.sockets = new Set();
-  }
-
-  async start() {
-    this.server = createHttpServer((request, response) => this.#answer(request, response));
-    this.server.on("connection", (socket) => {
-      if (this.isCut) return socket.destroy();
-      this.sockets.add(socket);
-      socket.once("close", () => this.sockets.delete(socket));
-      return undefined;
-    });
-    await new Promise((resolve) => this.server.listen(0, "127.0.0.1", resolve));
-    this.port = this.server.address().port;
-    this.url = `http://localhost:${this.port}`;
-  }
-
-  /** No connection is left, and none is made. */
-  cut() {
-    this.isCut = true;
-    for (const socket of this.sockets) socket.destroy();
-  }
-
-  mend() {
-    this.isCut = false;
-  }
-
-  close() {
-    this.cut();
-    this.server.close();
-  }
-
-  #answer(request, response) {
-    const { pathname, searchParams } = new URL(request.url, this.url);
-    if (pathname === "/sign-in") return signs(response, `user=${searchParams.get("user")}; Path=/; SameSite=Lax`);
-    if (pathname === "/sign-out") return signs(response, "user=; Path=/; Max-Age=0");
-    const user = /(?:^|; )user=(\w+)/.exec(request.headers.cookie ?? "")?.[1];
-    const { cookie: _, ...headers } = request.headers;
-    const asked = httpRequest(
-      { host: "127.0.0.1", port: this.target, method: request.method, path: request.url, headers: { ...headers, ...(user && { "x-forwarded-user": user }) } },
-      (answer) => {
-        response.writeHead(answer.statusCode, answer.headers);
-        answer.on("error", () => response.destroy());
-        answer.on("aborted", () => response.destroy());
-        answer.pipe(response);
-      },
-    );
-    asked.on("error", () => response.destroy());
-    response.on("close", () => asked.destroy());
-    request.pipe(asked);
-    return undefined;
-  }
-}
-
-function signs(response, cookie) {
-  response.writeHead(200, { "set-cookie": cookie, "content-type": "text/html" });
-  response.end("<!doctype html><title>done</title>");
-}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Many tabs in a real browser before a real Foretop (part of make e2e): one stream for all, and rows that are right whatever befalls them.
 # Needs node, npm and a chromium, nginx and haproxy for some; where one is missing it says so. FORETOP: a binary to use instead of building one.
+# LANES: how many scenarios are run side by side.
 # usage: run.sh [--long] [SCENARIO…]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,7 +19,8 @@ if [ -z "$foretop" ]; then
   (cd "$root" && cargo build --quiet --workspace --bins --test manage)
   foretop=$root/target/debug/foretop
 fi
+modules=$("$root/tests/browser/modules.sh")
 make --no-print-directory -C "$root" web/node_modules/.package-lock.json
-(cd "$root/web" && npm run --silent build -w @foretop/client && npx vite build --logLevel error --config browser/page/vite.config.ts)
 cd "$here"
-CHROMIUM=$chromium exec node run.mjs "$foretop" "$here/dist" "$@"
+node page/build.mjs "$here/dist"
+CHROMIUM=$chromium exec node run.mjs "$foretop" "$here/dist" "$modules" "$@"

@@ -1,7 +1,8 @@
 // A browser of many tabs, and what must hold of them all.
 
 import assert from "node:assert/strict";
-import { CLUSTER, eventually, pause } from "./house.mjs";
+import { eventually, passProvider, pause } from "../../tests/browser/steps.mjs";
+import { CLUSTER } from "./house.mjs";
 
 /** What every tab shows. */
 export const LISTS = [
@@ -14,6 +15,8 @@ export const LISTS = [
 /** What the server promises, and what a test's own looking may take beside it. */
 const LIVE_MS = 25_000;
 const SLACK_MS = 1_500;
+
+const PATIENCE_MS = 60_000;
 
 /** Tabs of one browser, which share cookies and workers. */
 export class Tabs {
@@ -31,10 +34,18 @@ export class Tabs {
     await page.close();
   }
 
-  async open(lists = LISTS) {
+  /** By a provider's own pages. */
+  async signInAtProvider(user) {
+    const page = await this.context.newPage();
+    await page.goto(`${this.url}/api/auth/login?returnTo=/api/features`);
+    await passProvider(page, this.url, user);
+    await page.close();
+  }
+
+  async open(lists = LISTS, hash = "") {
     const page = await this.context.newPage();
     page.on("pageerror", (error) => this.lies.push(`an error in a page: ${error.message}`));
-    await page.goto(`${this.url}/?lists=${encodeURIComponent(JSON.stringify(lists))}`);
+    await page.goto(`${this.url}/?lists=${encodeURIComponent(JSON.stringify(lists))}${hash}`);
     this.pages.push(page);
     return page;
   }
@@ -43,6 +54,11 @@ export class Tabs {
     for (let opened = 0; opened < count; opened += 5) {
       await Promise.all(Array.from({ length: Math.min(5, count - opened) }, () => this.open(lists)));
     }
+  }
+
+  async close(page) {
+    this.pages = this.pages.filter((other) => other !== page);
+    await page.close();
   }
 
   /** Ends a tab's process, without a word to the page. */
@@ -55,12 +71,19 @@ export class Tabs {
     await crashed;
   }
 
+  /** Stops a tab as a browser does with one that nobody has looked at for long. Returns what lets it go on. */
+  async freeze(page) {
+    const session = await this.context.newCDPSession(page);
+    await session.send("Page.setWebLifecycleState", { state: "frozen" });
+    return () => session.send("Page.setWebLifecycleState", { state: "active" });
+  }
+
   claims() {
     return Promise.all(this.pages.map((page) => page.evaluate(() => window.lists.claims())));
   }
 
   /** Waits until every list of every tab is in one of these phases, and whole. */
-  async are(phases, patience) {
+  async are(phases, patience = PATIENCE_MS) {
     await eventually(
       `every list is ${phases}`,
       async () => {
@@ -72,8 +95,22 @@ export class Tabs {
     );
   }
 
+  /** Waits until no tab shows a row, or says anything but that nobody is signed in. */
+  async areBlank(patience) {
+    const isBlank = ({ rows, code }) => rows === 0 && code === "unauthenticated";
+    await eventually("every tab is blank", async () => (await this.claims()).flat().every(isBlank), patience);
+  }
+
   health() {
     return this.pages[0].evaluate(() => window.lists.client.health);
+  }
+
+  /** No frame showed rows of a session that the tab knew to be over. */
+  async neverDrewWhatWasOver() {
+    for (const page of this.pages) {
+      const frames = await page.evaluate(() => window.lists.frames());
+      assert.deepEqual(frames.filter(({ rows, isSignedOut }) => isSignedOut && rows > 0), []);
+    }
   }
 
   /** Looks again and again, as long as `work` takes, whether a tab says live that may not. `truth` is when the source was last heard of, at the latest. */
@@ -99,22 +136,26 @@ export class Tabs {
     }
   }
 
-  /** Every tab shows exactly what the clusters hold, and none has lied. */
-  async equalSource(house, lists = LISTS) {
+  /** Every tab shows exactly what the clusters hold and its user may see, and none has lied. */
+  async equalSource(house, lists = LISTS, isSeen = undefined) {
     assert.deepEqual(this.lies, []);
     await house.churns(false);
     try {
-      await eventually("every tab's rows are the source's", async () => {
-        const sources = await Promise.all(lists.map(({ kind }) => house.source(kind)));
-        const shown = await Promise.all(this.pages.map((page) => page.evaluate(() => window.lists.rows())));
-        for (const [tab, lists] of shown.entries()) {
-          for (const [list, rows] of lists.entries()) {
-            const wrong = difference(sources[list], rows);
-            if (wrong) return { tab, list, wrong };
+      await eventually(
+        "every tab's rows are the source's",
+        async () => {
+          const sources = await Promise.all(lists.map(({ kind }) => house.source(kind, isSeen)));
+          const shown = await Promise.all(this.pages.map((page) => page.evaluate(() => window.lists.rows())));
+          for (const [tab, lists] of shown.entries()) {
+            for (const [list, rows] of lists.entries()) {
+              const wrong = difference(sources[list], rows);
+              if (wrong) return { tab, list, wrong };
+            }
           }
-        }
-        return true;
-      });
+          return true;
+        },
+        PATIENCE_MS,
+      );
     } finally {
       await house.churns(true);
     }

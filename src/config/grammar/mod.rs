@@ -11,7 +11,7 @@ mod url;
 mod word;
 
 pub(crate) use list::{KindNames, Paths, Peers, Prewarm, Words};
-pub(crate) use number::{Size, Time, Whole};
+pub(crate) use number::{AutoSize, Size, Time, Whole};
 pub(crate) use origin::{Hosts, OptionalOrigin, OriginList};
 pub(crate) use provider::{OptionalText, Secret};
 pub(crate) use tenants::TenantRules;

@@ -16,6 +16,10 @@ pub(crate) struct Whole(pub u64, pub u64);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size(pub u64, pub u64);
 
+/// A number of bytes, or `auto`: as many as there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AutoSize(pub u64, pub u64);
+
 /// A duration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Time(pub Duration, pub Duration);
@@ -88,6 +92,27 @@ impl<N: Number> Grammar<N> for Size {
         let text = scalar(given)?;
         let bytes = units::size(text).map_err(|error| Wrong::new(format!("{} {error}", quoted(text))))?;
         within(bytes, self.0..=self.1, text)
+    }
+}
+
+impl Grammar<Option<usize>> for AutoSize {
+    fn expected(&self) -> String {
+        "a size, or `auto`".into()
+    }
+
+    fn range(&self) -> String {
+        Grammar::<usize>::range(&Size(self.0, self.1))
+    }
+
+    fn show(&self, value: &Option<usize>) -> String {
+        value.map_or_else(|| "auto".to_owned(), |bytes| show_size(bytes as u64))
+    }
+
+    fn read(&self, given: &Node) -> Result<Option<usize>, Vec<Wrong>> {
+        if scalar(given)? == "auto" {
+            return Ok(None);
+        }
+        Size(self.0, self.1).read(given).map(Some)
     }
 }
 

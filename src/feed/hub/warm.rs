@@ -27,6 +27,9 @@ impl Hub {
             return Vec::new();
         }
         let trunk = Trunk::new(&first.key);
+        if let Some(oldest) = saved.iter().filter_map(|saved| saved.heard_at).min() {
+            trunk.heard.listed(oldest);
+        }
         let mut restored: Vec<Arc<Feed>> = Vec::new();
         for saved in saved {
             let is_among = saved.key.source() == trunk.key && restored.iter().all(|feed| feed.key != saved.key);

@@ -11,23 +11,27 @@ interface Claim {
   readonly rows: number;
 }
 
+/** What somebody saw from one frame on. */
+interface Frame {
+  readonly rows: number;
+  readonly isSignedOut: boolean;
+}
+
 const client = createClient();
 const watches: Watch[] = [];
 /** Since when, by the page's clock in milliseconds, each list has first been whole. */
 const wholeAt: number[] = [];
-/** Every phase that a list went through. */
-const phases: Phase[][] = [];
+/** Each frame that showed something else than the one before, since the page began or came back. */
+let frames: Frame[] = [];
 
 const lists = {
   client,
   open(specs: readonly ViewSpec[]): void {
     for (const spec of specs) {
       const index = watches.length;
-      phases[index] = [];
       watches.push(
         client.watch(spec, {
-          state: ({ phase, complete }) => {
-            phases[index]?.push(phase);
+          state: ({ complete }) => {
             if (complete) wholeAt[index] ??= performance.now();
           },
         }),
@@ -37,10 +41,25 @@ const lists = {
   claims: (): Claim[] =>
     watches.map(({ state: { phase, complete, asOf, code }, rows }) => ({ phase, complete, asOf, code, rows: rows.size })),
   rows: (): Row[][] => watches.map(({ rows }) => [...rows.values()]),
-  phases: (): Phase[][] => phases,
+  frames: (): Frame[] => frames,
   /** When the last list became whole, since the page began to load. */
   wholeAfterMs: (): number | null => (wholeAt.filter(() => true).length === watches.length ? Math.max(...wholeAt) : null),
 };
+
+function draw(): void {
+  const claims = lists.claims();
+  const frame = {
+    rows: claims.reduce((sum, { rows }) => sum + rows, 0),
+    isSignedOut: claims.some(({ code }) => code === "unauthenticated"),
+  };
+  const last = frames.at(-1);
+  if (last?.rows !== frame.rows || last.isSignedOut !== frame.isSignedOut) frames.push(frame);
+  requestAnimationFrame(draw);
+}
+
+const back = () => (frames = []);
+document.addEventListener("resume", back);
+window.addEventListener("pageshow", back);
 
 declare global {
   interface Window {
@@ -50,3 +69,4 @@ declare global {
 window.lists = lists;
 const asked = new URLSearchParams(location.search).get("lists");
 if (asked) lists.open(JSON.parse(asked) as ViewSpec[]);
+requestAnimationFrame(draw);

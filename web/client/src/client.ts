@@ -63,7 +63,8 @@ class PageClient implements Client {
       returned: () => this.#returned(),
       faced: () => this.#faced(),
     });
-    if (this.#isShared) this.#notices = new Notices(this.#name, ({ session }) => this.#heard(session));
+    // Of no version: whoever signs out does so in tabs of every build that is open.
+    if (this.#isShared) this.#notices = new Notices(`foretop:${this.#base}`, ({ session }) => this.#heard(session));
   }
 
   watch<R extends Row = Row>(spec: ViewSpec, listener: Listener<R>): Watch<R> {

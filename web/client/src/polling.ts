@@ -12,6 +12,9 @@ const REST = 4;
 /** What polled rows may be old and not be `stale`. */
 const FRESH_MS = 25_000;
 
+/** Statuses that say that a list is not shown. */
+const DENIALS: Readonly<Record<number, string>> = { 400: "invalid", 403: "forbidden", 404: "not_found" };
+
 /** Who wants to be told. */
 export interface PollingOwner {
   signedOut(): void;
@@ -80,9 +83,8 @@ export class Polling {
   #failed(view: View, error: unknown): void {
     if (!(error instanceof Refused)) return view.waits(error instanceof Error ? error.message : String(error));
     if (error.status === 401) return this.#owner.signedOut();
-    if (error.status === 403 || error.status === 404 || error.status === 400) {
-      return view.denied("denied", { 400: "invalid", 403: "forbidden", 404: "not_found" }[error.status], error.message);
-    }
+    const code = DENIALS[error.status] ?? (error.code === "too_many_selectors" && error.code);
+    if (code) return view.denied("denied", code, error.message);
     view.waits(error.message);
   }
 }

@@ -20,8 +20,9 @@ export interface StreamingOwner {
   link(link: Health["link"], message?: string, waitMs?: number): void;
 }
 
-/** Views that were denied are asked for again after so long, or sooner where that makes sense. */
-const DENIED_AGAIN_MS = 30_000;
+/** Views that were denied are asked for again after so long, and half as much more at random; then twice as long, up to the most. */
+const DENIED_AGAIN_MS = 5_000;
+const DENIED_AGAIN_MOST_MS = 40_000;
 const LEAST_AGAIN_MS = 1_000;
 /** Codes of what may soon be otherwise. */
 const PASSING = new Set(["unavailable", "too_many_views", "too_many_selectors"]);
@@ -40,6 +41,8 @@ export class Streaming {
   readonly #cuts: Cuts;
   /** When views that were denied are asked for again, by the clock. */
   readonly #deniedUntil = new Map<View, number>();
+  /** How long each waits after its next denial. */
+  readonly #deniedAgainMs = new Map<View, number>();
   #wanted: ReadonlySet<View> = new Set();
   #link: Link | undefined;
   #isChanging = false;
@@ -59,7 +62,7 @@ export class Streaming {
   /** From here on these views are wanted, and no others. */
   want(views: ReadonlySet<View>): void {
     this.#wanted = views;
-    for (const view of this.#deniedUntil.keys()) if (!views.has(view)) this.#deniedUntil.delete(view);
+    for (const of of [this.#deniedUntil, this.#deniedAgainMs]) for (const view of of.keys()) if (!views.has(view)) of.delete(view);
     if (views.size === 0) return this.#rest();
     if (this.#link) return this.#reconcile();
     if (this.#timer === undefined) this.#openIn(Math.max(this.#notBefore - this.#clock(), 0));
@@ -106,7 +109,10 @@ export class Streaming {
           this.#reconcile();
         },
         denied: (view, code, message) => this.#denied(view, code, message),
-        synced: () => this.#backoff.reset(),
+        synced: (view) => {
+          this.#backoff.reset();
+          this.#deniedAgainMs.delete(view);
+        },
         ended: (end) => this.#ended(link, end),
       },
       this.#clock,
@@ -208,8 +214,9 @@ export class Streaming {
 
   #denied(view: View, code: string, message: string | undefined): void {
     view.denied(code === "gone" ? "gone" : "denied", code, message);
-    const wait = PASSING.has(code) ? this.#backoff.next(LEAST_AGAIN_MS) : DENIED_AGAIN_MS * (1 + Math.random());
-    this.#deniedUntil.set(view, this.#clock() + wait);
+    const againMs = this.#deniedAgainMs.get(view) ?? DENIED_AGAIN_MS;
+    this.#deniedAgainMs.set(view, Math.min(2 * againMs, DENIED_AGAIN_MOST_MS));
+    this.#deniedUntil.set(view, this.#clock() + (PASSING.has(code) ? this.#backoff.next(LEAST_AGAIN_MS) : againMs * (1 + Math.random() / 2)));
     this.#askAgain();
   }
 

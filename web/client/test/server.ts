@@ -83,6 +83,8 @@ export class FakeServer {
   readonly asked: AskedView[][] = [];
   readonly streams: FakeStream[] = [];
   readonly denied = new Map<string, string>();
+  /** As many selectors as there may be are in use. */
+  hasSelectorsEnough = false;
   readonly #lists = new Map<string, FakeList>();
   #numbers = new Map<string, number>();
   #ids = 0;
@@ -174,7 +176,8 @@ export class FakeServer {
   }
 
   #show(stream: FakeStream, view: AskedView): void {
-    const code = this.denied.get(`${view.cluster}/${view.kind}`);
+    const isOneTooMany = this.hasSelectorsEnough && view.labelSelector !== undefined;
+    const code = isOneTooMany ? "too_many_selectors" : this.denied.get(`${view.cluster}/${view.kind}`);
     if (code) return stream.say("denied", undefined, { ref: view.ref, code, message: `because of ${code}` });
     const list = this.list(view.cluster, view.kind);
     const key = JSON.stringify([view.cluster, view.kind, view.namespaces]);
@@ -212,6 +215,7 @@ export class FakeServer {
 
   #list(url: URL, headers: Headers): Response {
     const [, cluster = "", kind = ""] = /^\/api\/clusters\/([^/]+)\/([^/]+)$/.exec(url.pathname) ?? [];
+    if (this.hasSelectorsEnough && url.searchParams.has("labelSelector")) return refusal(429, "too_many_selectors");
     const code = this.denied.get(`${cluster}/${kind}`);
     if (code) return refusal(code === "forbidden" ? 403 : 404, code);
     const list = this.list(cluster, kind);

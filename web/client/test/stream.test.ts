@@ -156,8 +156,31 @@ describe("a stream", () => {
     expect(names()).toEqual([]);
     expect(watching.state).toMatchObject({ phase: "denied", code: "forbidden", message: "no", complete: false });
     server.denied.clear();
-    await passes(125_000);
+    await passes(7_000);
     expect([names(), watching.state.complete]).toEqual([["a", "b"], true]);
+  });
+
+  it("asks for what stays denied less and less often, and for what is lost later soon again", async () => {
+    server.denied.set("east/pods", "forbidden");
+    watch();
+    watch({ cluster: "east", kind: "services" });
+    const asks = () => server.requests.filter((request) => request.endsWith("/views")).length;
+    const minutes = async (count: number) => {
+      for (let quarter = 0; quarter < 4 * count; quarter += 1) {
+        await passes(15_000);
+        server.beat();
+      }
+    };
+    // After 6, 12, 25, then every 50 s.
+    await minutes(5);
+    expect(asks()).toBe(8);
+    server.denied.clear();
+    await minutes(1);
+    const before = asks();
+    const ref = [...(server.open[0]?.views.keys() ?? [])].at(-1);
+    server.open[0]?.say("denied", undefined, { ref, code: "forbidden" });
+    await passes(7_000);
+    expect(asks()).toBe(before + 1);
   });
 
   it("drops rows of namespaces that are no longer shown before the new snapshot", async () => {

@@ -1,6 +1,7 @@
 /** The console begins here. */
 
 import { createClient } from "@foretop/client";
+import { filtering } from "@foretop/client/filter";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
@@ -14,7 +15,7 @@ const root = document.getElementById("root");
 if (!root) throw new Error("index.html has a #root");
 createRoot(root).render(
   <StrictMode>
-    <ClientContext value={createClient()}>
+    <ClientContext value={filtering(createClient())}>
       <App />
     </ClientContext>
   </StrictMode>,

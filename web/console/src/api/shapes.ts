@@ -74,6 +74,7 @@ export interface Dashboard {
   readonly asOf: string;
 }
 
+/** What has happened, and how often. */
 export interface ObjectEvent {
   readonly type: string;
   readonly reason: string;

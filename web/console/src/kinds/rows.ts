@@ -2,6 +2,8 @@
  * The rows of the 22 kinds, as lists and streams give them. A field that a server leaves out where it is empty is optional.
  */
 
+import type { ObjectEvent } from "../api/shapes.ts";
+
 /** Who owns an object. */
 export interface Owner {
   readonly kind: string;
@@ -28,15 +30,9 @@ export interface PodRow extends Row {
   readonly restarts: number;
 }
 
-export interface EventRow extends Row {
+/** `kind` and `name` are those of what it happened to. */
+export interface EventRow extends Row, ObjectEvent {
   readonly kind: string;
-  readonly type: string;
-  readonly reason: string;
-  readonly message: string;
-  readonly count: number;
-  readonly first: string;
-  readonly last: string;
-  readonly source: string;
 }
 
 export interface DeploymentRow extends Row {
