@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use foretop::config::Config;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use crate::house::wire::Stream;
-use crate::house::{House, eventually, watch};
+use crate::house::{House, eventually, pod, watch};
 use crate::prom::Promtool;
 use crate::{at_root, tab};
 
@@ -109,4 +112,18 @@ pub async fn watched(config: &Config) -> (House, Stream) {
     stream.events(1).await;
     eventually("readiness", async || value_sum(&scrape(&house).await, "foretop_ready") > 0.0).await;
     (house, stream)
+}
+
+/// A pod that was created so long ago, by its apiserver's clock.
+pub fn pod_of(namespace: &str, name: &str, phase: &str, age: Duration) -> Value {
+    let created = Timestamp::now() - SignedDuration::try_from(age).expect("a short time");
+    let mut pod = pod(namespace, name, phase);
+    pod["metadata"]["creationTimestamp"] =
+        Timestamp::from_second(created.as_second()).expect("a time").to_string().into();
+    pod
+}
+
+/// A pod that has just been created.
+pub fn young_pod(name: &str, phase: &str) -> Value {
+    pod_of("team-x", name, phase, Duration::ZERO)
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use foretop::config::AuthMode;
 use foretop::sim::Cluster;
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Resource, Rlimit, prlimit};
 
 use crate::house::process::Process;
 use crate::house::wire::{Stream, Wire};
-use crate::house::{EAST, House, cluster, config, eventually, list, pod, watch};
+use crate::house::{EAST, House, cluster, config, eventually, list, watch};
 use crate::prom::Promtool;
-use crate::scraped::{Scraped, fires, fires_at, planted, scrape, scrape_at, value_sum, watched};
+use crate::scraped::{Scraped, fires, fires_at, planted, scrape, scrape_at, value_sum, watched, young_pod};
 use crate::{issuer, tab};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,7 +64,9 @@ async fn process(east: &Cluster, environment: Option<(&str, &str)>) -> Process {
     let settings = "auth: {mode: dev}\nserver: {listen: \"127.0.0.1:0\", cores: 1}\nclustersFile: clusters.yaml\n";
     let files = [("foretop.yaml", settings), ("clusters.yaml", clusters), ("kubeconfig", &*kubeconfig)];
     let arguments = ["serve", "--config", "foretop.yaml"];
-    let process = Process::prepared(&arguments, &files, |command| drop(command.envs(environment)));
+    let process = Process::prepared(&arguments, &files, |command| {
+        command.envs(environment);
+    });
     eventually("readiness", async || is_ready(process.managed).await).await;
     process
 }
@@ -112,7 +114,7 @@ async fn memory_that_is_nearly_spent_is_an_alert() {
     while !is_near(&after) {
         for _ in 0..100 {
             number += 1;
-            house.east().put("pods", pod("team-x", &format!("one-of-many-{number}"), "Running")).expect("a pod");
+            house.east().put("pods", young_pod(&format!("one-of-many-{number}"), "Running")).expect("a pod");
         }
         let rows = async || value_sum(&scrape(&house).await, "foretop_feed_rows");
         eventually("they are there", async || rows().await >= f64::from(20 + number)).await;

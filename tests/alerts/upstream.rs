@@ -1,14 +1,15 @@
 //! Causes at the clusters: away, refusing, unusable, late, not understood, silent about rights.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use foretop::cluster::{Backend, ClusterSpec};
 use foretop::config::{AuthMode, AuthorizationMode};
 use foretop::sim::{Command, Fault};
 
-use crate::house::{House, config, eventually, list, pod};
+use crate::house::{House, config, eventually, list};
 use crate::prom::Promtool;
-use crate::scraped::{fires, planted, scrape, value_sum, watched};
+use crate::scraped::{fires, planted, pod_of, scrape, value_sum, watched};
 use crate::tab;
 
 const TROUBLE: &str = "foretop_cluster_trouble_seconds";
@@ -110,12 +111,9 @@ async fn a_cluster_whose_clock_is_behind_is_an_alert() {
     let late = planted(
         &house,
         async {
-            let created = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(2);
-            let created = jiff::Timestamp::from_second(created.as_second()).expect("a time");
             for number in 0..20 {
-                let mut new = pod("team-x", &format!("late-{number}"), "Running");
-                new["metadata"]["creationTimestamp"] = created.to_string().into();
-                house.east().put("pods", new).expect("a pod");
+                let name = format!("late-{number}");
+                house.east().put("pods", pod_of("team-x", &name, "Running", Duration::from_mins(2))).expect("a pod");
             }
         },
         &["foretop_event_lateness_seconds_count"],
