@@ -3,11 +3,15 @@
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
+# How long `make soak` lasts, and what it soaks: a release build, unless a binary is named that is there already.
+FORETOP_SOAK ?= 3600
+SOAK_LOADTEST ?=
+
 # The scenarios that together take less than five minutes.
 LOAD_SHORT ?= steady tabs-10000 views-100 rows-4k lines idle-19000 connect-storm reconnect-storm slow-readers noisy-neighbour
 LOAD_REPORTS ?= target/loadtest
 
-.PHONY: help demo console test test-web conformance test-sockets test-tls test-long rolling-restart e2e browser-long chart api-check image fuzz lint deny bench instructions loadtest loadtest-smoke
+.PHONY: help demo console test test-web conformance test-sockets test-tls test-long rolling-restart chaos e2e browser-long chart api-check image fuzz lint deny bench instructions loadtest loadtest-smoke soak
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +52,9 @@ test-long: ## The oracles of rights, for as long as it takes to say something: m
 
 rolling-restart: ## Two replicas behind nginx, restarted one after another under 5,000 tabs: nothing is lost (needs nginx).
 	FORETOP_ROLLING=5000 FORETOP_ROLLING_CHURN=5 $(CARGO) test --workspace --test rolling_restart -- --nocapture
+
+chaos: ## Every promise under every fault of a list, hash-checked, with the table of docs/reliability.md (as root, and with libfaketime, all of them). FORETOP_CHAOS=part-of-a-name plays some.
+	$(CARGO) test --workspace --test chaos -- --ignored --nocapture
 
 e2e: ## The same promises against a real kube-apiserver and etcd (needs Go), a real identity provider and browser (needs node and chromium); the chart; the image.
 	tests/apiserver/run.sh
@@ -105,3 +112,7 @@ loadtest-smoke: ## Seconds: that every tab shows what the clusters hold, whateve
 	@# With a test beside them, so that the features are those of `make test` and nothing is built twice.
 	$(CARGO) build --workspace --bins --test manage
 	target/debug/foretop-loadtest run loadtest/scenarios/smoke.yaml
+
+soak: ## Keeps a server in a cgroup of 512 MiB under storms and hostile clients for FORETOP_SOAK seconds: never killed, serves on, ends right (root makes the cgroup).
+	$(if $(SOAK_LOADTEST),,$(CARGO) build --release --workspace)
+	$(or $(SOAK_LOADTEST),target/release/foretop-loadtest) soak --seconds $(FORETOP_SOAK)

@@ -2,6 +2,7 @@
 
 mod drain;
 mod reload;
+mod shed;
 mod signals;
 mod warm;
 
@@ -130,6 +131,7 @@ impl Server {
         let limit = Limit::here(config.memory.limit);
         limit.tell();
         let ledger = Ledger::new(limit.bytes);
+        tokio::spawn(shed::follow(ledger.clone(), limit.room.clone()));
         let clusters = Clusters::new(config.upstream.clone());
         for spec in specs {
             clusters.add(Arc::new(spec));

@@ -17,7 +17,7 @@ async fn only_members_of_an_admin_group_look_into_what_others_do() {
     config.audit.file = Some(file.clone());
     let house = House::small_with(&config).await;
     let ann = ("X-Forwarded-User", "ann");
-    for path in ["/debug/streams", "/debug/feeds"] {
+    for path in ["/debug/streams", "/debug/feeds", "/debug/limits"] {
         let admin = [ann, ("X-Forwarded-Groups", OPERATORS)];
         assert_eq!(tab::get(house.address(), path, &admin).await.head.status, 200, "{path}");
         for groups in ["", "operator", "Operators", "operators2"] {
@@ -39,7 +39,7 @@ async fn only_members_of_an_admin_group_look_into_what_others_do() {
             |record: &&Value| record["event"] == event && record["path"] == path && record["actor"] == "ann";
         records().iter().filter(is_it).count()
     };
-    for path in ["/debug/streams", "/debug/feeds"] {
+    for path in ["/debug/streams", "/debug/feeds", "/debug/limits"] {
         eventually(path, async || (count("admin", path), count("denied", path)) == (1, 8)).await;
     }
 }

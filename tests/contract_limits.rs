@@ -1,5 +1,6 @@
 //! How many streams there may be, for whom, and what the one too many hears.
 
+mod fresh;
 mod house;
 mod tab;
 
@@ -223,8 +224,13 @@ async fn connects_can_be_bounded_per_second() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_the_memory_ceiling_new_streams_are_refused_and_old_ones_go_on() {
     let mut config = with_limit(0);
-    // Less than the pods take, so that it is reached as soon as they are there.
-    config.memory.limit = Some(256 * 1024);
+    let rows = {
+        let house = House::with(&config, 2000).await;
+        let _stream = opened(&house, "ann").await;
+        fresh::metric(house.managed(), "foretop_memory_bytes{thing=\"replicas\"}").await
+    };
+    // No more than the pods take and a little, so that it is reached by the first snapshot.
+    config.memory.limit = Some(usize::try_from(rows).unwrap() + 64 * 1024);
     let house = House::with(&config, 2000).await;
     let mut first = opened(&house, "ann").await;
     let answer = ask(&house, "ann", "application/json").await;

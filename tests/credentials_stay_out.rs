@@ -196,7 +196,9 @@ async fn sends_tokens(process: &Process, provider: &Provider, ann: &Browser, not
 }
 
 async fn looks_around(process: &Process, ann: &mut Browser, notes: &mut Notes) {
-    for path in ["/debug/streams", "/debug/feeds", "/api/clusters", "/api/features", "/nowhere"] {
+    for path in
+        ["/debug/streams", "/debug/feeds", "/debug/limits", "/api/clusters", "/api/features", "/nowhere"]
+    {
         notes.get(ann, path, &[]).await;
     }
     let explain = "/api/access/explain?cluster=east&kind=pods&user=ann";

@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -151,16 +150,15 @@ fn pages_that_a_script_runs_are_named_by_it() {
     }
 }
 
-/// What stands before a section's commands: a live list has no end, so two seconds of it are read, in which it must have said something.
+/// What stands before a section's commands: a live list has no end, so its first bytes are read, and have to come.
 const PRELUDE: &str = r#"
 set -euo pipefail
 trap 'kill -KILL $(jobs -p) 2>/dev/null || true' EXIT
 curl() {
   case " $* " in *" -N "* | *" -sN "*) ;; *) command curl "$@"; return ;; esac
-  local status=0
-  command curl --max-time 2 "$@" >said || status=$?
+  { command curl --max-time 30 "$@" || true; } | head -c 2000 >said
   cat said
-  [ "$status" = 28 ] && [ -s said ]
+  [ "$(wc -c <said)" = 2000 ]
 }
 until_said() {
   for _ in $(seq 300); do ! grep -q "$1" "$2" || return 0; sleep 0.1; done
@@ -202,50 +200,61 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
+/// The ports of the documents, and free ones in their place.
+struct Ports([(&'static str, u16); 3]);
+
+impl Ports {
+    fn free() -> Ports {
+        Ports(["8080", "8081", "6443"].map(|port| (port, free_port())))
+    }
+
+    fn put_into(&self, text: String) -> String {
+        self.0.iter().fold(text, |text, (port, free)| text.replace(&format!(":{port}"), &format!(":{free}")))
+    }
+}
+
+/// The script of a section, whose files are written into the folder.
+fn script(page: &str, section: &str, before: &str, ports: &Ports, folder: &Path) -> String {
+    let mut script = format!("{PRELUDE}{}\n", run_for(page, before));
+    let begin = script.len();
+    for block in blocks(page).into_iter().filter(|block| block.section == section) {
+        let first = block.lines.first().and_then(|line| line.strip_prefix("# ")?.split(' ').next());
+        match (&*block.language, first) {
+            ("yaml", Some(name)) if name.ends_with(".yaml") => {
+                let text = ports.put_into(block.lines.join("\n"));
+                std::fs::write(folder.join(name), text).expect("a file of the page");
+            }
+            ("sh", _) => {
+                for line in &block.lines {
+                    let _ = writeln!(script, "{}", ports.put_into(run_for(page, line)));
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(script.len() > begin, "{page} has no commands in {section:?}");
+    script
+}
+
 /// Runs a section; what it said, where a command fails.
 fn run(page: &str, section: &str, before: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a folder");
-    let ports = [("8080", free_port()), ("8081", free_port()), ("6443", free_port())];
-    let elsewhere = |text: String| {
-        ports.iter().fold(text, |text, (port, free)| text.replace(&format!(":{port}"), &format!(":{free}")))
-    };
-    let mut script = PRELUDE.to_owned();
-    let mut commands = 0;
-    let own = blocks(page).into_iter().filter(|block| block.section == section);
-    script += &run_for(page, before);
-    script.push('\n');
-    for block in own {
-        let first = block
-            .lines
-            .first()
-            .and_then(|line| line.strip_prefix("# ")?.split(' ').next())
-            .unwrap_or_default();
-        if block.language == "yaml" && first.ends_with(".yaml") {
-            let text = elsewhere(block.lines.join("\n"));
-            std::fs::write(folder.path().join(first), text).expect("a file of the page");
-        } else if block.language == "sh" {
-            for line in &block.lines {
-                let _ = writeln!(script, "{}", elsewhere(run_for(page, line)));
-                commands += 1;
-            }
-        }
-    }
-    assert!(commands > 0, "{page} has no commands in {section:?}");
-
+    let ports = Ports::free();
+    let script = script(page, section, before, &ports, folder.path());
     let bin = folder.path().join("bin");
     std::fs::create_dir(&bin).expect("a folder");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_foretop"), bin.join("foretop")).expect("a link");
     let path = std::env::var("PATH").unwrap_or_default();
+    let [(_, served), (_, managed), _] = ports.0;
     let output = Command::new("timeout")
         // Of bash and all that it has started.
-        .args(["--signal=KILL", "60", "bash", "-c", &script])
+        .args(["--signal=KILL", "120", "bash", "-c", &script])
         .current_dir(folder.path())
-        .process_group(0)
         .env_clear()
         .env("PATH", format!("{}:{path}", bin.display()))
         .env("HOME", folder.path())
-        .env("FORETOP_SERVER_LISTEN", format!("127.0.0.1:{}", ports[0].1))
-        .env("FORETOP_MANAGE_LISTEN", format!("127.0.0.1:{}", ports[1].1))
+        .env("FORETOP_SERVER_LISTEN", format!("127.0.0.1:{served}"))
+        .env("FORETOP_MANAGE_LISTEN", format!("127.0.0.1:{managed}"))
         // `doctor` follows a stream for two of them.
         .env("FORETOP_STREAMS_HEARTBEAT", "2s")
         .envs(std::env::var("MONOIO_FORCE_LEGACY_DRIVER").map(|value| ("MONOIO_FORCE_LEGACY_DRIVER", value)))

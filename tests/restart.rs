@@ -142,7 +142,7 @@ async fn a_multiplexed_tab_goes_on_in_each_of_its_views_and_nobody_lists() {
         let folder = tempfile::tempdir().unwrap();
         let config = keeping(folder.path());
         let east = east().await;
-        let before = multiplexed_life(&config, &east, &views, with_plain).await;
+        let mut before = multiplexed_life(&config, &east, &views, with_plain).await;
         east.put("pods", pod("team-x", "seen", "Running")).unwrap();
         east.put("pods", pod("team-y", "new", "Running")).unwrap();
         east.delete("pods", "team-x", "seen").unwrap();
@@ -150,7 +150,7 @@ async fn a_multiplexed_tab_goes_on_in_each_of_its_views_and_nobody_lists() {
 
         let house = start(&config, &east);
         assert_eq!(house.server.hub.restores.restored.get(), 2 + u64::from(with_plain));
-        let mut line = before.again(house.address(), &views).await;
+        let mut line = Line::go_on_at(house.address(), &mut before, &views).await.expect("a stream");
         line.synced(&["pods", "team", "nodes"]).await;
         line.until("what was missed", |line| line.rows("pods").contains("team-y/new")).await;
         line.until("of the team too", |line| line.rows("team").is_empty()).await;

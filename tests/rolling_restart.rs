@@ -118,7 +118,6 @@ async fn live(view: usize, mut tab: Tab, mut stop: watch::Receiver<bool>, seen: 
 
 /// A multiplexed tab of these views that comes back as a client does, until it is told to stop; with the names of the events that it was told before.
 async fn live_multiplexed(
-    address: SocketAddr,
     views: Vec<Value>,
     mut line: Line,
     mut stop: watch::Receiver<bool>,
@@ -127,7 +126,7 @@ async fn live_multiplexed(
     let mut told = BTreeMap::new();
     loop {
         let goes_on = tokio::select! {
-            goes_on = line.read() => goes_on,
+            goes_on = line.more() => goes_on,
             _ = stop.wait_for(|stop| *stop) => return (line, told),
         };
         if goes_on {
@@ -140,7 +139,7 @@ async fn live_multiplexed(
         count(&mut told, &line);
         seen.told.fetch_add(1, Relaxed);
         tokio::time::sleep(Duration::from_millis(retry)).await;
-        line = line.again(address, &views).await;
+        line = Line::go_on(&mut line, &views).await.expect("a stream: one of both replicas is there");
         seen.opened.fetch_add(1, Relaxed);
     }
 }
@@ -242,7 +241,7 @@ async fn no_tab_loses_anything_while_replicas_are_restarted_one_after_another() 
     for _ in 0..(tabs / 10).min(200) {
         let mut line = Line::open(nginx.address, "", &of_all).await;
         line.synced(&REFS).await;
-        multiplexed.spawn(live_multiplexed(nginx.address, of_all.clone(), line, stopped.clone(), seen.clone()));
+        multiplexed.spawn(live_multiplexed(of_all.clone(), line, stopped.clone(), seen.clone()));
     }
     let lines = multiplexed.len() as u64;
     // Both follow what either serves, with either rows.

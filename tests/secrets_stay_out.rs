@@ -151,7 +151,15 @@ async fn what_is_planted_is_found_nowhere() {
         let post = get(&format!("{path}{query}"), &lines).replacen("GET", "POST", 1);
         answers += &everything(&process, post + body).await;
     }
-    for path in ["/debug/streams", "/debug/feeds", "/metrics", "/readyz", "/debug/threads", "/debug/memory"] {
+    for path in [
+        "/debug/streams",
+        "/debug/feeds",
+        "/debug/limits",
+        "/metrics",
+        "/readyz",
+        "/debug/threads",
+        "/debug/memory",
+    ] {
         let headers = [("X-Forwarded-User", "ann"), ("X-Forwarded-Groups", "operators")];
         for address in [process.address, process.managed] {
             answers += &tab::get(address, &format!("{path}{query}"), &headers).await.text();

@@ -111,7 +111,7 @@ async fn a_multiplexed_tab_that_is_sent_to_a_sibling_gets_no_snapshot() {
     house::patient("the end of the drain", one.server.drain()).await;
     line.until_end().await;
     one.east().put("pods", pod("team-x", "new", "Running")).unwrap();
-    let mut moved = line.again(other.address(), &views).await;
+    let mut moved = Line::go_on_at(other.address(), &mut line, &views).await.expect("a stream");
     moved.until("what is new", |line| line.rows("quiet").contains("team-x/new")).await;
     for (name, namespace) in [("all", None), ("quiet", Some("team-x"))] {
         let shown = moved.of(name);

@@ -24,6 +24,7 @@ mod result;
 mod run;
 mod sampler;
 mod scenario;
+mod soak;
 mod tabs;
 
 use std::path::{Path, PathBuf};
@@ -56,6 +57,8 @@ enum Command {
     },
     /// Does a scenario's last phase by Foretop and by baselines in turn, and says how many times a baseline's each figure of Foretop's is.
     Pairs(pairs::Pairs),
+    /// Keeps a server in a small cgroup under storms and hostile clients. Fails where it is killed, or a tab shows in the end what the source does not hold.
+    Soak(soak::Soak),
     /// Records what a tab receives; a baseline can be given it (`baseline raw --greeting`).
     Record(baseline::recording::Record),
     /// Runs a baseline until it is killed.
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Command::Run(run) => do_run(&run),
         Command::Compare { first, second } => compare(&first, &second),
         Command::Pairs(pairs) => do_pairs(&pairs),
+        Command::Soak(soak) => do_soak(&soak),
         Command::Record(record) => do_record(&record),
         Command::Baseline(serve) => serve.run().map(|()| ExitCode::SUCCESS).map_err(Into::into),
         Command::Tabs => tabs::serve().map(|()| ExitCode::SUCCESS).map_err(Into::into),
@@ -132,6 +136,16 @@ fn do_pairs(asked: &pairs::Pairs) -> Result<ExitCode, Failure> {
         write(path, &serde_json::to_vec(&found)?)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn do_soak(asked: &soak::Soak) -> Result<ExitCode, Failure> {
+    let show = Show::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(asked.run(&show));
+    show.end();
+    let found = found?;
+    print!("{}", found.text());
+    Ok(if found.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn do_record(asked: &baseline::recording::Record) -> Result<ExitCode, Failure> {

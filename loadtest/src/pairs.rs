@@ -9,6 +9,7 @@ mod storm;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -126,8 +127,15 @@ impl Pairs {
         }
         let rss_before = Sample::of(&server.pids()).rss;
         let fleet = Fleet::start(&plan, scenario.tabs.processes).await?;
-        let mut stage =
-            Stage { scenario, source: Some(source), server: &server, fleet, shown, rss_before, show };
+        let mut stage = Stage {
+            scenario,
+            source: Some(Arc::new(source)),
+            server: &server,
+            fleet,
+            shown,
+            rss_before,
+            show,
+        };
         let recording = record(&stage, &plan.views[0].path).await?;
         let mut rivals = Vec::new();
         for baseline in &self.baseline {

@@ -11,8 +11,13 @@ use super::{Api, json};
 use crate::core::{Command, StreamLine};
 use crate::feed::{Feed, State as FeedState};
 
-/// Every open stream, by ascending id.
+/// Every open stream.
 pub(super) async fn streams(State(api): State<Arc<Api>>) -> Response {
+    json(&stream_lines(&api).await)
+}
+
+/// A line per stream, by ascending id.
+pub(super) async fn stream_lines(api: &Api) -> Vec<StreamLine> {
     let mut asked = Vec::new();
     for core in api.cores.iter() {
         let (answer, answered) = oneshot::channel();
@@ -26,7 +31,7 @@ pub(super) async fn streams(State(api): State<Arc<Api>>) -> Response {
         lines.extend(answered.await.unwrap_or_default());
     }
     lines.sort_by_key(|line| line.id);
-    json(&lines)
+    lines
 }
 
 #[derive(Serialize)]

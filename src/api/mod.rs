@@ -13,6 +13,7 @@ mod elsewhere;
 mod explain;
 mod health;
 mod in_path;
+mod limits;
 pub mod manage;
 pub mod metrics;
 mod origin;
@@ -38,6 +39,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use self::admin::Admins;
 use self::console::files::Console;
+use self::limits::Limits;
 use self::overview::Overviews;
 use self::serving::Bounds;
 use crate::access::{self, Access};
@@ -75,6 +77,7 @@ pub struct Api {
     access: Arc<Access>,
     audit: Audit,
     ledger: Arc<Ledger>,
+    limits: Limits,
     driver: Driver,
     /// What the control plane has refused.
     refused: Refusals,
@@ -112,6 +115,7 @@ impl Api {
             access: everywhere.access.clone(),
             audit: everywhere.audit.clone(),
             ledger: everywhere.ledger.clone(),
+            limits: Limits::new(config),
             driver,
             refused: Refusals::default(),
             kinds: config.watch.kinds.clone(),
@@ -182,6 +186,7 @@ fn routes(api: Arc<Api>, peer: Peer) -> Router {
     let for_admins = Router::new()
         .route("/debug/streams", get(debug::streams))
         .route("/debug/feeds", get(debug::feeds))
+        .route("/debug/limits", get(limits::limits))
         .route("/api/access/explain", get(explain::explain))
         .layer(axum::middleware::from_fn_with_state(api.clone(), admin::only));
     let known = Router::new()

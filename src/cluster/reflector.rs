@@ -335,7 +335,7 @@ impl Reflector {
     }
 
     /// Hands over a whole list; `note` says as of when it is. Rows that there are become no younger before they are replaced; the first
-    /// ones are as of some time as soon as there are any.
+    /// ones, and those of which it was never known (restored ones), are as of some time as soon as they are live.
     fn replace(
         &mut self,
         rv: Rv,
@@ -349,7 +349,8 @@ impl Reflector {
                 note(heard);
             }
         };
-        if self.position.is_none() {
+        let never_heard = sink.heard().is_some_and(|heard| heard.at().is_none());
+        if self.position.is_none() || never_heard {
             note();
             sink.replace(rv, objects, incarnation);
         } else {

@@ -52,7 +52,8 @@ impl Section for Memory {
             "limit",
             &mut self.limit,
             AutoSize(16 * MIB, 4096 * GIB),
-            "What replicas, journals, snapshots and unsent bytes may take together. From seven eighths of it on journals give of their past, the largest first; at it new streams are refused (503); open ones go on. \
+            "What replicas, journals, snapshots and unsent bytes may take together. From three quarters of it on streams that take nothing leave their logs sooner, from seven eighths on journals give of their past, \
+             the largest first; at it new streams, lists and feeds are refused (503); open streams go on. The same is done as the process's cgroup gets full, whatever fills it. \
              `auto`: four fifths of the cgroup's limit (v1 or v2, the smallest on the way to the root), of which journals then take at most half; without a cgroup 2GiB, and no more than half of the machine's memory.",
         );
     }

@@ -8,11 +8,11 @@ use super::epoll::Epoll;
 use super::prefix::Then;
 use super::reason::Reason;
 use super::sessions::unix_ms;
-use super::slot::{AHEAD, At, BLOCKED, ENDING, HELD, SlotName, StreamState, seconds};
+use super::slot::{AHEAD, At, BLOCKED, ENDING, SlotName, StreamState, seconds};
 use super::view::ViewId;
 use crate::kind::Rv;
 use crate::memory;
-use crate::wire::line::{Bye, Reset};
+use crate::wire::line::Reset;
 use crate::wire::sse;
 
 /// Something that is due at a time.
@@ -65,12 +65,6 @@ impl Timers {
         epoll.set_clock(self.due.first_key_value().map(|((when, _), _)| *when));
     }
 }
-
-/// Bytes that a blocked stream may hold at the ceiling of memory.
-const MUCH: usize = 64 * 1024;
-
-/// Streams that a core ends in a second for the sake of memory.
-const SHED_AT_ONCE: usize = 64;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -174,7 +168,7 @@ impl Core {
 
     /// Lets go of what a view kept for newcomers that did not come. While they come, they all get one snapshot: that at this moment none of them is being
     /// sent it says nothing.
-    fn drop_unused(&mut self, id: ViewId, now: Instant) {
+    pub(super) fn drop_unused(&mut self, id: ViewId, now: Instant) {
         let Core { views, prefixes, .. } = self;
         let Some(view) = views[id as usize].as_mut() else { return };
         view.ranges.retain(|range| {
@@ -199,7 +193,7 @@ impl Core {
         self.opened_now = (seconds(self.started, now), 0);
         self.connections.enforce_deadlines(now);
         self.reset_stalled(now);
-        self.shed_at_ceiling();
+        self.shed_for_memory(now);
         self.see_about_ahead(now);
         self.expire_lists(now);
         let unix_now = unix_ms();
@@ -264,33 +258,6 @@ impl Core {
         for id in stalled {
             self.counters.stalled.add(1);
             self.reset(id, Reason::Backpressure);
-        }
-    }
-
-    /// At the ceiling of memory, streams that keep much of it from being freed, and take nothing (or may not yet), are ended.
-    fn shed_at_ceiling(&mut self) {
-        if !self.everywhere.ledger.is_full() {
-            return;
-        }
-        let holds_much = |at| match at {
-            At::Prefix(segment, _) => self.prefixes.bytes(segment).len() > MUCH,
-            At::Line(line) => self.holds_much(line, MUCH),
-            At::Log(_) | At::Behind(_) | At::Waiting | At::Pausing => false,
-        };
-        let holders: Vec<_> = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.is(BLOCKED | HELD) && !slot.is(ENDING) && holds_much(slot.at))
-            .map(|(id, _)| id)
-            .take(SHED_AT_ONCE)
-            .collect();
-        for id in holders {
-            self.counters.shed.add(1);
-            if self.is_of_line(id) {
-                self.say_bye(id, Bye::Backpressure, Reason::Backpressure);
-            } else {
-                self.end_stream(id, "backpressure", "{}", Reason::Backpressure);
-            }
         }
     }
 

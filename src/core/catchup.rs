@@ -192,7 +192,7 @@ impl Core {
     }
 
     fn make_range(&mut self, view_id: ViewId, place: Place, every: bool) -> Range {
-        let lag = self.everywhere.streams.lag;
+        let lag = self.most_lag();
         let key = self.view(view_id).key.clone();
         let oldest = self.oldest_behind(view_id, place);
         let mirror = &self.feed(key.feed).mirror;

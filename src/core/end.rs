@@ -23,6 +23,10 @@ impl Core {
             return self.end_lane(id, why);
         }
         let (kind, reason) = match why {
+            Refused::Full => {
+                self.counters.shed.add(1);
+                return self.end_stream(id, "backpressure", "{}", Reason::Backpressure);
+            }
             Refused::Forbidden if self.sees_as_its_user(id) => {
                 ("list and watch are forbidden to this user", Reason::Denied)
             }

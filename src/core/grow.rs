@@ -338,7 +338,7 @@ impl Core {
         let stream = self.slots.get(slot);
         let At::Log(cursor) = stream.at else { return };
         let view = stream.view;
-        if self.view(view).log.lag(cursor) > self.everywhere.streams.lag {
+        if self.view(view).log.lag(cursor) > self.most_lag() {
             self.counters.lagged.add(1);
             self.leave_log(slot);
             // What was said of the source may be among what it leaves behind.

@@ -51,6 +51,11 @@ pub async fn list(core: &Cell, key: FeedKey, scope: Scope) -> Listed {
 impl Core {
     pub(super) fn ask_list(&mut self, key: FeedKey, scope: Scope, answer: Rc<RefCell<Answer>>) {
         self.counters.lists.add(1);
+        if self.everywhere.ledger.is_full() {
+            // It may hold a whole snapshot for as long as its client reads.
+            answer.borrow_mut().listed = Some(Err(Refusal::Full));
+            return;
+        }
         let until = Instant::now() + self.everywhere.wait;
         let feed = self.everywhere.hub.find(&key);
         let waiters = self.lists.entry((key.clone(), scope.clone())).or_default();
@@ -91,6 +96,7 @@ impl Core {
             Refused::Forbidden if key.eyes != Eyes::Own => Refusal::Denied,
             Refused::Forbidden => Refusal::Forbidden,
             Refused::Absent => Refusal::Absent,
+            Refused::Full => Refusal::Full,
             Refused::Unauthenticated | Refused::Unavailable | Refused::Gone => Refusal::Unavailable,
         });
         self.resolve(key, scope, &listed);

@@ -17,6 +17,7 @@
 //! - [`grow`]: a feed's new blocks go into the logs, by [`dispatch`]. [`catchup`]: from a place to the log's end.
 //! - [`end`]: how a stream ends, and [`reason`] why; `rights`: what becomes of streams whose right is another
 //!   one, or over; [`sessions`]: when that is; `rotation`: streams that were open for long.
+//! - `shed`: what is given up while memory is short.
 //! - [`counters`] and [`refusals`]: what is counted. [`ring`] sends; [`epoll`] notices; [`beat`] keeps time; [`limiter`] counts; [`quota`] has the streams of a tenant wait that has used up its bytes.
 
 #![allow(clippy::similar_names, reason = "a line and a lane are called so")]
@@ -56,6 +57,7 @@ mod rights;
 pub mod ring;
 mod rotation;
 pub mod sessions;
+mod shed;
 mod shown;
 pub mod slot;
 pub mod socket;

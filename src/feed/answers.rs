@@ -51,8 +51,10 @@ impl Feed {
             writer.waiting.insert(waiter);
             return;
         }
-        let snapshot = self.snapshot(&mut writer, &scope, exact, (!exact).then_some(core));
-        self.post_self(core, |feed| Mail::Snapshot(feed, scope, exact, Ok(snapshot)));
+        match self.snapshot(&mut writer, &scope, exact, (!exact).then_some(core)) {
+            Ok(snapshot) => self.post_self(core, |feed| Mail::Snapshot(feed, scope, exact, Ok(snapshot))),
+            Err(why) => self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Err(why))),
+        }
     }
 
     /// A scope's list as it is now, for who is no core. `None` before the first sync.
@@ -65,7 +67,7 @@ impl Feed {
         match refused {
             Some(why) => Err(why),
             None if !writer.synced => Ok(None),
-            None => Ok(Some(self.snapshot(&mut writer, scope, true, None))),
+            None => self.snapshot(&mut writer, scope, true, None).map(Some),
         }
     }
 
@@ -82,17 +84,24 @@ impl Feed {
     }
 
     /// A scope's list. The core that asked for it is sent its parts while it is being encoded, where streams get it in parts.
+    ///
+    /// # Errors
+    /// Where it would have to be encoded, and there is no memory for it.
     pub(super) fn snapshot(
         &self,
         writer: &mut Writer,
         scope: &Scope,
         exact: bool,
         asker: Option<CoreId>,
-    ) -> Arc<Snapshot> {
+    ) -> Result<Arc<Snapshot>, Refused> {
         if let Some(known) = writer.snapshots.get(scope).and_then(Weak::upgrade)
             && writer.still_serves(&known, scope, exact)
         {
-            return known;
+            return Ok(known);
+        }
+        // Many may have been let in before the first of their snapshots was made.
+        if !self.ledger.has_room() {
+            return Err(Refused::Full);
         }
         // A version that a snapshot names is one that the journal knows.
         if writer.head > writer.journal.newest().head {
@@ -114,6 +123,6 @@ impl Feed {
             writer.snapshots.retain(|_, known| known.strong_count() > 0);
         }
         writer.snapshots.insert(scope.clone(), Arc::downgrade(&snapshot));
-        snapshot
+        Ok(snapshot)
     }
 }

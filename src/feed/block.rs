@@ -75,6 +75,8 @@ pub enum Refused {
     Unavailable,
     /// The cluster was taken out of the registry, or its feed replaced.
     Gone,
+    /// There is no memory for a snapshot.
+    Full,
 }
 
 /// How large a snapshot would be, in bytes, per scope: what a gap is weighed against.

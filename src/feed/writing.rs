@@ -214,7 +214,7 @@ impl Feed {
         }
         for (core, scope) in std::mem::take(&mut writer.waiting) {
             let snapshot = self.snapshot(writer, &scope, true, Some(core));
-            self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, Ok(snapshot)));
+            self.post_self(core, |feed| Mail::Snapshot(feed, scope, true, snapshot));
         }
     }
 

@@ -74,6 +74,12 @@ impl Room {
             Whose::Machine => None,
         }
     }
+
+    /// The same, as it is now.
+    #[must_use]
+    pub fn taken_now(&self) -> Option<u64> {
+        self.taken(&|path| std::fs::read_to_string(path).ok())
+    }
 }
 
 impl fmt::Display for Whose {

@@ -151,14 +151,26 @@ await step("pages are accessible: light and dark, wide and narrow", async () => 
   for (const [viewport, colorScheme] of [[DESK, "light"], [DESK, "dark"], [PHONE, "light"]]) {
     await page.setViewportSize(viewport);
     await page.emulateMedia({ colorScheme });
-    for (const path of ["/", "/clusters/east", "/clusters/east/pods", "/clusters/east/events", "/server", "/server?show=feeds", "/nowhere"]) {
+    for (const path of ["/", "/clusters/east", "/clusters/east/pods", "/clusters/east/events", "/server", "/server?show=feeds", "/server?show=limits", "/nowhere"]) {
       await go(page, path);
-      await page.waitForSelector(path === "/nowhere" ? "h1" : "[role=grid], .tiles");
+      await page.waitForSelector(path === "/nowhere" ? "h1" : "[role=grid], .tiles, .bounds");
       if (path.includes("/pods")) await rows(page).first().waitFor();
       await isAccessible(page, `${path}, ${colorScheme}, ${viewport.width} px`);
     }
   }
   await page.setViewportSize(DESK);
+});
+
+await step("an admin sees how near to a limit anybody is", async () => {
+  await go(page, "/server?show=limits");
+  const ofOneUser = page.locator(".bounds tr", { hasText: "streams.perUser" });
+  await ofOneUser.waitFor();
+  assert.match(await ofOneUser.innerText(), /60/);
+  const other = await window.newPage();
+  await go(other, "/clusters/east/pods");
+  await rows(other).first().waitFor();
+  await eventually("ann's stream counts", async () => /\t1\t60\t.*ann/s.test(await ofOneUser.innerText()) || (await ofOneUser.innerText()));
+  await other.close();
 });
 
 await step("keys lead through a list, and a row opens beside it", async () => {

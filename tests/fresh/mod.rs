@@ -51,6 +51,12 @@ pub async fn full(cluster: &Cluster, kind: &str, namespace: Option<&str>) -> BTr
         .collect()
 }
 
+/// A hash of rows by their identity.
+pub fn hash(rows: &BTreeMap<String, Value>) -> u64 {
+    let text: String = rows.iter().map(|(identity, row)| format!("{identity}\n{row}\n")).collect();
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}
+
 /// Where two sets of rows differ, for the text of a failure.
 pub fn difference(shown: &Rows, wanted: &Rows) -> String {
     let (shown, wanted) = (shown.comparable(), wanted.comparable());

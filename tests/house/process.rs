@@ -109,8 +109,13 @@ impl Process {
     }
 
     /// Ends it in order, and returns all that it wrote to either output and nobody has waited for.
-    pub fn terminate(mut self) -> String {
+    pub fn terminate(self) -> String {
         self.signal(rustix::process::Signal::TERM);
+        self.last_words()
+    }
+
+    /// Waits for its end, and returns the same.
+    pub fn last_words(mut self) -> String {
         let mut said: String = self.lines.iter().map(|line| without_colours(&line) + "\n").collect();
         let mut errors = self.child.stderr.take().expect("its errors are piped");
         errors.read_to_string(&mut said).expect("text");

@@ -94,18 +94,24 @@ impl Wire {
     }
 
     async fn head(&mut self) -> Head {
+        let head = self.try_head().await;
+        head.unwrap_or_else(|| {
+            panic!("an answer ends in its head: {:?}", String::from_utf8_lossy(&self.read))
+        })
+    }
+
+    /// The next answer's head; none where the connection ends before it.
+    async fn try_head(&mut self) -> Option<Head> {
         loop {
             let parsed = Head::parse(&self.read)
                 .unwrap_or_else(|why| panic!("{why:?} in {:?}", String::from_utf8_lossy(&self.read)));
             if let Some((head, length)) = parsed {
                 self.read.drain(..length);
-                return head;
+                return Some(head);
             }
-            assert!(
-                self.more().await,
-                "an answer ends in its head: {:?}",
-                String::from_utf8_lossy(&self.read)
-            );
+            if !self.more().await {
+                return None;
+            }
         }
     }
 
@@ -188,6 +194,16 @@ impl Stream {
     /// The answer to a request that was sent already.
     pub async fn on(mut wire: Wire, version: Version) -> Stream {
         let head = patient("a stream's head", wire.head()).await;
+        Stream::headed(wire, head, version)
+    }
+
+    /// Like [`Stream::on`], where the server may be away.
+    pub async fn try_on(mut wire: Wire, version: Version) -> Option<Stream> {
+        let head = wire.try_head().await?;
+        Some(Stream::headed(wire, head, version))
+    }
+
+    fn headed(wire: Wire, head: Head, version: Version) -> Stream {
         let body = Body::of(&head, version).expect("a body");
         let mut stream = Stream {
             wire,

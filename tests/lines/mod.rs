@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::house::PATIENCE;
@@ -41,6 +42,9 @@ pub struct Shown {
     pub told: Vec<String>,
 }
 
+/// What is kept of a view from one stream to the next.
+type Kept = (Rows, Option<String>);
+
 /// A multiplexed stream.
 pub struct Line {
     pub stream: Stream,
@@ -56,10 +60,10 @@ pub struct Line {
     pub denied: BTreeMap<String, String>,
     pub bye: Option<Value>,
     pub comments: usize,
-    /// What its client shows from an earlier stream, by ref, as long as this one has not told of the view.
-    kept: BTreeMap<String, Shown>,
     /// The ref of each number that was ever told.
     refs: BTreeMap<u64, String>,
+    /// From where each view goes on if it is resumed, by its ref.
+    kept: BTreeMap<String, Kept>,
     witness: Option<Witness>,
 }
 
@@ -150,19 +154,49 @@ impl Line {
 
     /// The stream that answers a request which was sent already.
     pub async fn on(address: SocketAddr, lines: &str, stream: Stream) -> Line {
-        Line::keeping(address, lines, stream, BTreeMap::new()).await
+        let mut line = Line::unread(address, lines, stream);
+        line.until("hello", |line| line.hello.is_object()).await;
+        line
     }
 
-    async fn keeping(
-        address: SocketAddr,
-        lines: &str,
-        stream: Stream,
-        kept: BTreeMap<String, Shown>,
-    ) -> Line {
+    /// Opens a stream with the views of one that has ended, each from where it stood; none where the server is away, or full.
+    pub async fn go_on(before: &mut Line, views: &[Value]) -> Option<Line> {
+        let address = before.address;
+        Line::go_on_at(address, before, views).await
+    }
+
+    /// The same at another server.
+    pub async fn go_on_at(address: SocketAddr, before: &mut Line, views: &[Value]) -> Option<Line> {
+        let views: Vec<_> = views.iter().map(|view| before.resuming(view)).collect();
+        let socket = TcpStream::connect(address).await.ok()?;
+        let mut wire = Wire::over(socket);
+        if !wire.try_send(post("/api/stream", &before.lines, &opening(&views))).await {
+            return None;
+        }
+        let stream = Stream::try_on(wire, Version::Http11).await?.accepted()?;
+        let mut line = Line::unread(address, &before.lines, stream);
+        line.kept = before.kept();
+        line.digest();
+        while line.hello.is_null() {
+            if !line.more().await {
+                return None;
+            }
+        }
+        Some(line)
+    }
+
+    fn kept(&self) -> BTreeMap<String, Kept> {
+        let mut kept = self.kept.clone();
+        let shown = self.numbers.keys().map(|name| (name, self.of(name)));
+        kept.extend(shown.map(|(name, shown)| (name.clone(), (shown.rows.clone(), shown.position.clone()))));
+        kept
+    }
+
+    fn unread(address: SocketAddr, lines: &str, stream: Stream) -> Line {
         assert_eq!(stream.head.status, 200, "{:?}", stream.head);
         assert_eq!(stream.head.header("content-type"), Some("text/event-stream"));
         assert_eq!(stream.head.header("foretop-protocol"), Some("1"));
-        let mut line = Line {
+        Line {
             stream,
             address,
             lines: lines.to_owned(),
@@ -173,31 +207,17 @@ impl Line {
             denied: BTreeMap::new(),
             bye: None,
             comments: 0,
-            kept,
             refs: BTreeMap::new(),
+            kept: BTreeMap::new(),
             witness: None,
-        };
-        line.until("hello", |line| line.hello.is_object()).await;
-        line
-    }
-
-    /// The stream with which its client comes back: each of these views from its position, with the rows that it shows.
-    pub fn again(&self, address: SocketAddr, views: &[Value]) -> impl Future<Output = Line> + Send + use<> {
-        let resuming: Vec<Value> = views.iter().map(|view| self.resuming(view)).collect();
-        let lines = self.lines.clone();
-        let mut kept = self.kept.clone();
-        kept.extend(self.numbers.iter().map(|(name, number)| (name.clone(), self.shown[number].clone())));
-        async move {
-            let wire = Wire::with(address, post("/api/stream", &lines, &opening(&resuming))).await;
-            Line::keeping(address, &lines, Stream::on(wire, Version::Http11).await, kept).await
         }
     }
 
-    /// Reads once. False when the stream has ended. May be cancelled without losing bytes.
-    pub async fn read(&mut self) -> bool {
-        let goes_on = self.stream.more().await;
+    /// Reads once more. False at the end, or where the connection was reset.
+    pub async fn more(&mut self) -> bool {
+        let came = self.stream.more().await;
         self.digest();
-        goes_on
+        came
     }
 
     /// The stream's name.
@@ -304,7 +324,10 @@ impl Line {
     pub fn resuming(&self, view: &Value) -> Value {
         let mut view = view.clone();
         let name = view["ref"].as_str().expect("a ref");
-        let position = self.view(name).or(self.kept.get(name)).and_then(|shown| shown.position.clone());
+        let position = match self.view(name) {
+            Some(shown) => shown.position.clone(),
+            None => self.kept.get(name).and_then(|(_, position)| position.clone()),
+        };
         view["position"] = position.into();
         view
     }
@@ -344,15 +367,15 @@ impl Line {
                 let name = data["ref"].as_str().expect("a ref").to_owned();
                 self.denied.remove(&name);
                 self.refs.insert(number, name.clone());
-                self.numbers.insert(name, number);
                 let resumed = data["resumed"].as_bool().expect("a bool");
-                let kept = self.kept.remove(self.refs[&number].as_str());
                 let shown = self.shown.entry(number).or_default();
-                if let Some(kept) = kept.filter(|_| resumed) {
-                    (shown.rows, shown.position) = (kept.rows, kept.position);
+                if let Some((rows, position)) = self.kept.get(&name).filter(|_| resumed) {
+                    shown.rows.clone_from(rows);
+                    shown.position.clone_from(position);
                 }
                 shown.resumed = resumed;
                 shown.synced = false;
+                self.numbers.insert(name, number);
             }
             (_, Some(id)) => self.of_view(event, id, &data),
             (_, None) => panic!("{event:?} is about no view; {}", self.stream.text),

@@ -9,6 +9,7 @@ pub mod source;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use foretop::kind;
 
@@ -109,6 +110,7 @@ async fn measure(
     let plan = plan(scenario, server, &shown);
     let before = Sample::of(&server.pids());
     let fleet = Fleet::start(&plan, scenario.tabs.processes).await?;
+    let source = source.map(Arc::new);
     let mut stage = Stage { scenario, source, server, fleet, shown, rss_before: before.rss, show };
     let mut phases: Vec<PhaseResult> = Vec::new();
     for phase in &scenario.phases {

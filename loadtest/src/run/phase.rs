@@ -1,6 +1,7 @@
 //! One phase: what it changes, its window, and whether the tabs show in the end what the source holds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::http::HttpError;
@@ -23,7 +24,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// All that takes part in a run.
 pub struct Stage<'a> {
     pub scenario: &'a Scenario,
-    pub source: Option<Source>,
+    pub source: Option<Arc<Source>>,
     pub server: &'a dyn Subject,
     pub fleet: Fleet,
     pub shown: Vec<Shown>,
@@ -155,7 +156,10 @@ impl Stage<'_> {
 
     /// Waits, once the run changes nothing any more, until every tab shows what the source holds; where the run has no source, until a moment comes
     /// at which every tab shows what the server lists. Says how many never do.
-    async fn settle(&mut self, tabs: usize) -> Result<usize, RunError> {
+    ///
+    /// # Errors
+    /// When a process has ended.
+    pub async fn settle(&mut self, tabs: usize) -> Result<usize, RunError> {
         let until = Instant::now() + PATIENCE;
         let mut wanted = self.wanted().await?;
         let mut asked = Instant::now();

@@ -53,7 +53,18 @@ impl Foretop {
         let environment: Vec<_> =
             scenario.server.settings.iter().map(|(key, value)| (variable(key), value.clone())).collect();
         let arguments = ["serve".to_owned(), format!("--config={}", config.display())];
-        let mut process = Process::start(foretop, &arguments, &environment)?;
+        Foretop::started(Process::start(foretop, &arguments, &environment)?, address, managed).await
+    }
+
+    /// Waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn started(
+        mut process: Process,
+        address: SocketAddr,
+        managed: SocketAddr,
+    ) -> Result<Self, ProcessError> {
         process.says("server.started").await?;
         let server = Foretop { process, address, managed };
         server.ready().await?;

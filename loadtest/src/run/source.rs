@@ -86,6 +86,16 @@ impl Source {
         Ok(())
     }
 
+    /// The names of a cluster's namespaces.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn namespaces(&self, cluster: &str) -> Result<Vec<String>, HttpError> {
+        let list = value(&http::get(self.address, &format!("/clusters/{cluster}/api/v1/namespaces")).await?);
+        let items = list["items"].as_array().into_iter().flatten();
+        Ok(items.filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned)).collect())
+    }
+
     /// What it has counted so far.
     ///
     /// # Errors

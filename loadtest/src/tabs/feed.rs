@@ -91,7 +91,9 @@ impl Feed {
         }
         let Some(delta) = self.parse(event) else { return (Meaning::Malformed, false) };
         self.known[place] = Some(Known { id, hash, delta });
-        (Meaning::Delta(delta), before.is_some_and(|known| known.delta != delta))
+        // Whoever catches up may get as `added` what others got as `modified`.
+        let is_other = |known: Known| (known.delta.number, known.delta.bytes) != (delta.number, delta.bytes);
+        (Meaning::Delta(delta), before.is_some_and(is_other))
     }
 
     fn parse(&mut self, event: &Event<'_>) -> Option<Delta> {

@@ -15,6 +15,8 @@ pub struct Line {
     lanes: Vec<Lane>,
     /// Which lane the server means by which number.
     numbers: Vec<(u64, usize)>,
+    /// Whether a view was denied, or the whole line ended: it has to begin anew.
+    pub is_refused: bool,
 }
 
 /// A view of a line.
@@ -43,7 +45,7 @@ impl Line {
             coming: None,
             live: false,
         };
-        Line { lanes: views.map(lane).collect(), numbers: Vec::new() }
+        Line { lanes: views.map(lane).collect(), numbers: Vec::new(), is_refused: false }
     }
 
     /// The body that asks for it.
@@ -65,6 +67,7 @@ impl Line {
     /// Begins anew on a new connection; what is shown stays.
     pub fn connect(&mut self) {
         self.numbers.clear();
+        self.is_refused = false;
         for lane in &mut self.lanes {
             lane.live = false;
             lane.coming = None;
@@ -85,6 +88,7 @@ impl Line {
     pub fn take(&mut self, event: Event<'_>, feeds: &mut [Feed], totals: &mut Totals, now: u64) {
         if event.name == b"denied" || event.name == b"bye" {
             totals.fault(Fault::Refused, self.lanes[0].view, 0);
+            self.is_refused = true;
             return;
         }
         let Some((number, event)) = event::numbered(event) else { return };

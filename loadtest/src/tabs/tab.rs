@@ -140,7 +140,8 @@ impl Tab {
             }
         }
         self.phase = Phase::Body(chunks);
-        Ok(())
+        // Whoever was denied a view asks for all of them again, each from where it stands.
+        if self.line.as_ref().is_some_and(|line| line.is_refused) { Err(Broken) } else { Ok(()) }
     }
 
     fn framing(&self, head: &[u8], totals: &mut Totals) -> Result<Chunks, Broken> {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::table::{Metric, Type};
 use crate::api::process;
 use crate::feed::ledger::Thing;
+use crate::memory::pressure::Shedding;
 
 pub(super) const METRICS: &[Metric] = &[
     Metric {
@@ -48,8 +49,48 @@ pub(super) const METRICS: &[Metric] = &[
         name: "foretop_memory_limit_bytes",
         kind: Type::Gauge,
         labels: &[],
-        help: "`memory.limit`: at it new streams and feeds are refused.",
+        help: "`memory.limit`: at it new streams, lists and feeds are refused.",
         read: |scene, out| out.count(&[], scene.api.ledger.limit() as u64),
+    },
+    Metric {
+        name: "foretop_memory_taken_bytes",
+        kind: Type::Gauge,
+        labels: &[],
+        help: "What the kernel counts against the cgroup's limit, file pages that can be dropped left out. Not told where there is no such limit.",
+        read: |scene, out| {
+            if let Some(real) = scene.api.ledger.real() {
+                out.count(&[], real.taken);
+            }
+        },
+    },
+    Metric {
+        name: "foretop_memory_room_bytes",
+        kind: Type::Gauge,
+        labels: &[],
+        help: "The cgroup's limit, the smallest on the way to the root. Not told where there is none.",
+        read: |scene, out| {
+            if let Some(real) = scene.api.ledger.real() {
+                out.count(&[], real.of);
+            }
+        },
+    },
+    Metric {
+        name: "foretop_memory_shedding",
+        kind: Type::Gauge,
+        labels: &[],
+        help: "What is shed for want of memory: 0 nothing, 1 lag (streams that take nothing leave their logs sooner), 2 journals too, 3 new streams, lists and feeds too.",
+        read: |scene, out| out.count(&[], scene.api.ledger.shedding() as u64),
+    },
+    Metric {
+        name: "foretop_memory_sheddings",
+        kind: Type::Counter,
+        labels: &["level"],
+        help: "How often each of these levels was entered.",
+        read: |scene, out| {
+            for level in Shedding::ALL.into_iter().skip(1) {
+                out.count(&[level.name()], scene.api.ledger.entered[level as usize].get());
+            }
+        },
     },
     Metric {
         name: "foretop_audit_records",

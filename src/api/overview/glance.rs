@@ -64,7 +64,7 @@ impl From<Refused> for Unseen {
             // It is Foretop's own account that is refused, whatever the caller may.
             Refused::Forbidden | Refused::Unauthenticated => Unseen::Unavailable("auth_failed"),
             Refused::Absent => Unseen::Unavailable("unknown"),
-            Refused::Unavailable | Refused::Gone => Unseen::Unknown,
+            Refused::Unavailable | Refused::Gone | Refused::Full => Unseen::Unknown,
         }
     }
 }

@@ -176,8 +176,9 @@ impl Reflector {
             end = self.take_frame(frame, lines, reading);
         }
         if !reading.changes.is_empty() {
-            self.hand_over(&mut reading.changes);
+            // First, since with these the rows are live again, and live rows are as of some time.
             self.counts(reading);
+            self.hand_over(&mut reading.changes);
         }
         end
     }

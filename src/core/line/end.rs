@@ -88,6 +88,7 @@ impl Core {
                 "the cluster refuses this server's credentials",
             ),
             Refused::Unavailable => (Denied::Unavailable, Reason::Unavailable, "the cluster does not answer"),
+            Refused::Full => (Denied::Unavailable, Reason::Backpressure, Refusal::Full.message()),
             // Its settings have changed: the next who asks finds it.
             Refused::Gone if is_known => (Denied::Unavailable, Reason::Gone, "the cluster is read anew"),
             Refused::Gone => (Denied::Gone, Reason::Gone, "the cluster was removed"),

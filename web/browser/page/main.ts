@@ -14,7 +14,8 @@ interface Claim {
 /** What somebody saw from one frame on. */
 interface Frame {
   readonly rows: number;
-  readonly isSignedOut: boolean;
+  /** Whether a list showed rows and said that nobody is signed in. */
+  readonly showsWhatIsOver: boolean;
 }
 
 const client = createClient();
@@ -50,10 +51,10 @@ function draw(): void {
   const claims = lists.claims();
   const frame = {
     rows: claims.reduce((sum, { rows }) => sum + rows, 0),
-    isSignedOut: claims.some(({ code }) => code === "unauthenticated"),
+    showsWhatIsOver: claims.some(({ rows, code }) => rows > 0 && code === "unauthenticated"),
   };
   const last = frames.at(-1);
-  if (last?.rows !== frame.rows || last.isSignedOut !== frame.isSignedOut) frames.push(frame);
+  if (last?.rows !== frame.rows || last.showsWhatIsOver !== frame.showsWhatIsOver) frames.push(frame);
   requestAnimationFrame(draw);
 }
 

@@ -166,7 +166,7 @@ class PageClient implements Client {
       },
     };
     if (home === "worker") this.#lodging = inWorker(this.#options.worker ?? WORKER, name, guest);
-    else if (home === "leader") this.#lodging = inLeader(name, this.#me, options, guest);
+    else if (home === "leader") this.#lodging = inLeader(name, `${this.#me}.${search}`, options, guest);
     else this.#lodging = alone(options, guest);
   }
 

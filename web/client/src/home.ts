@@ -70,11 +70,13 @@ export class Home {
     return this.#isOver;
   }
 
-  /** A tab has come. */
+  /** A tab has come, or asks once more whether anybody is here. */
   attach(port: HomePort): void {
-    const tab = new Tab(port);
-    port.receive = (message) => this.#hear(tab, message);
-    this.#tabs.add(tab);
+    if (![...this.#tabs].some((tab) => tab.port === port)) {
+      const tab = new Tab(port);
+      port.receive = (message) => this.#hear(tab, message);
+      this.#tabs.add(tab);
+    }
     // So that it knows that somebody is here.
     port.send({ t: "health", health: this.health });
   }

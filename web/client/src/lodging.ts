@@ -54,40 +54,56 @@ export function inWorker(url: string, name: string, guest: Guest): Lodging {
   };
 }
 
-/** What tabs say to all others of one session, where one of them leads. */
-type Notice = { readonly here: string } | { readonly leads: string };
+/** What tabs say to all others of one session, where one of them leads. `here` without `to`: who leads? */
+type Notice = { readonly here: string; readonly to?: string } | { readonly leads: string };
 
-/** For the whole browser, in the tab that holds a lock; the next in the queue when it is no more. */
+/** Who has no home after so long asks again. */
+const ASK_AGAIN_MS = 2_000;
+
+/**
+ * For the whole browser, in the tab that holds a lock; the next in the queue when it is no more. `me` is nobody else's, and not what this tab was called before.
+ *
+ * Each tab has a line of its own to each leader, by both their names: what one leader said is never taken for another's, in whatever order words arrive.
+ */
 export function inLeader(name: string, me: string, options: HomeOptions, guest: Guest): Lodging {
   const calledOff = new AbortController();
   const notices = new BroadcastChannel(name);
   const say = (notice: Notice) => notices.postMessage(notice);
+  const line = <Out, In>(leader: string, tab: string) => portOf<Out, In>(new BroadcastChannel(`${name}:${leader}:${tab}`));
   let home: Home | undefined;
-  let mine: TabPort | undefined = portOf<FromTab, ToTab>(new BroadcastChannel(`${name}:${me}`));
   const others = new Map<string, HomePort>();
+  let mine: TabPort | undefined;
+  let leader = "";
+  let isMoved = false;
 
-  const welcome = (other: string) => {
-    others.get(other)?.close();
-    const port = portOf<ToTab, FromTab>(new BroadcastChannel(`${name}:${other}`));
-    others.set(other, port);
-    home?.attach(port);
+  const follow = (to: string) => {
+    mine?.close();
+    leader = to;
+    isMoved = false;
+    const port = (mine = line<FromTab, ToTab>(to, me));
+    // The leader's first word says that it listens.
+    port.receive = () => {
+      isMoved = true;
+      guest.moved(port);
+    };
+    say({ here: me, to });
   };
   notices.onmessage = ({ data }: MessageEvent<Notice>) => {
-    if ("here" in data && home) welcome(data.here);
-    else if ("leads" in data && mine) {
-      listen(mine);
-      say({ here: me });
-    }
+    if ("leads" in data) {
+      if (!home && !(isMoved && data.leads === leader)) follow(data.leads);
+    } else if (home && data.to === me) {
+      const port = others.get(data.here) ?? line<ToTab, FromTab>(me, data.here);
+      others.set(data.here, port);
+      home.attach(port);
+    } else if (home) say({ leads: me });
   };
-  // The leader's first word says that it listens.
-  const listen = (port: TabPort) => (port.receive = () => guest.moved(port));
-  listen(mine);
-  say({ here: me });
+  const ask = () => home || isMoved || say({ here: me });
+  const asking = setInterval(ask, ASK_AGAIN_MS);
+  ask();
   const lead = (release: () => void) => {
     if (calledOff.signal.aborted) return release();
     calledOff.signal.addEventListener("abort", release);
     mine?.close();
-    mine = undefined;
     home = new Home(options);
     const [tab, port] = pair();
     home.attach(port);
@@ -97,6 +113,7 @@ export function inLeader(name: string, me: string, options: HomeOptions, guest: 
   hold(name, calledOff.signal).then(({ release }) => lead(release), () => {});
   return {
     close: () => {
+      clearInterval(asking);
       home?.stop();
       calledOff.abort();
       for (const port of others.values()) port.close();

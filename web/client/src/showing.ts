@@ -28,9 +28,10 @@ export class Showing implements Onlooker {
     // What was not told yet is in the rows that follow.
     view.flush();
     port.send({ t: "begin", id });
+    // How it stands before what is in it: no frame shows rows beside what was said of the list before.
+    this.#sendNews(view.news);
     this.#sendRows([...view.rows.values()], []);
     if (view.isComplete) this.#done();
-    this.#sendNews(view.news);
     view.onlookers.add(this);
   }
 

@@ -112,9 +112,13 @@ class FakeChannel {
   readonly owner = running.getStore();
   #isOpen = true;
   readonly #others: () => Iterable<FakeChannel>;
+  readonly #delayMs: () => number;
+  /** When the last message of this channel arrives: none overtakes another, save on another channel. */
+  #lastAt = 0;
 
-  constructor(others: () => Iterable<FakeChannel>) {
+  constructor(others: () => Iterable<FakeChannel>, delayMs: () => number = () => 0) {
     this.#others = others;
+    this.#delayMs = delayMs;
   }
 
   postMessage(data: unknown): void {
@@ -123,8 +127,15 @@ class FakeChannel {
     for (const other of this.#others()) {
       if (other === this) continue;
       const copy = structuredClone(data);
-      queueMicrotask(() => other.#isOpen && other.owner?.isAlive !== false && running.run(other.owner as FakeTab, () => other.onmessage?.({ data: copy })));
+      this.#pass(() => other.#isOpen && other.owner?.isAlive !== false && running.run(other.owner as FakeTab, () => other.onmessage?.({ data: copy })));
     }
+  }
+
+  #pass(arrive: () => void): void {
+    const delayMs = this.#delayMs();
+    if (delayMs === 0) return queueMicrotask(arrive);
+    this.#lastAt = Math.max(this.#lastAt, Date.now() + delayMs);
+    setTimeout(arrive, this.#lastAt - Date.now());
   }
 
   close(): void {
@@ -140,6 +151,8 @@ export class FakeBrowser {
   readonly workers = new Map<string, Promise<Connect>>();
   /** Whether the worker's file is there. */
   hasWorkerFile = true;
+  /** How long a message to other tabs takes. */
+  delayMs = () => 0;
   readonly #server: FakeServer;
   readonly #channels = new Map<string, Set<FakeChannel>>();
   readonly #createClient: typeof CreateClient;
@@ -162,7 +175,7 @@ export class FakeBrowser {
         constructor(name: string) {
           const all = browser.#channels.get(name) ?? new Set();
           browser.#channels.set(name, all);
-          super(() => all);
+          super(() => all, () => browser.delayMs());
           all.add(this);
         }
       },

@@ -208,6 +208,31 @@ describe("a leader tab", () => {
     expect(lists[1]?.watching.state.phase).toBe("live");
   });
 
+  it.each(Array.from({ length: 40 }, (_, seed) => seed))("is found by every tab, whatever overtakes what (%i)", async (seed) => {
+    const browser = new FakeBrowser(server, createClient, options);
+    let state = seed + 1;
+    browser.delayMs = () => 1 + ((state = (state * 16807) % 2147483647) % 20);
+    const lists = Array.from({ length: 6 }, () => watch(browser.open()));
+    const areLive = () => lists.every(({ watching, names }) => watching.state.phase === "live" && names().join() === "a,b");
+    await settles(areLive);
+    expect(areLive()).toBe(true);
+    // Another session: all move at once.
+    server.session = "tag-b";
+    server.open[0]?.end();
+    await settles(() => server.open.length === 1 && areLive());
+    expect(lists.map(({ watching }) => watching.state.phase)).toEqual(lists.map(() => "live"));
+    // A tab that was put aside comes back under its old name.
+    const [first, second] = browser.tabs as [FakeTab, FakeTab];
+    for (const tab of [second, first]) {
+      tab.run(() => tab.window.fire("pagehide"));
+      tab.run(() => tab.window.fire("pageshow", { persisted: true }));
+    }
+    await settles(areLive);
+    expect(lists.map(({ watching }) => watching.state.phase)).toEqual(lists.map(() => "live"));
+    await passes(15_000);
+    expect(browser.tabs[3]?.client.health.views).toBe(1);
+  });
+
   it("takes the worker's place where its file is not there", async () => {
     const browser = new FakeBrowser(server, createClient);
     browser.hasWorkerFile = false;

@@ -118,3 +118,25 @@ export interface FeedLine {
   readonly replicaBytes: number;
   readonly journalBytes: number;
 }
+
+export interface LimitLine {
+  readonly setting: string;
+  readonly unit: "count" | "bytes";
+  /** 0: none. */
+  readonly limit: number;
+  readonly used: number;
+  /** Whoever has so much, where the limit is one of each. */
+  readonly by?: string;
+}
+
+export interface Limits {
+  readonly limits: readonly LimitLine[];
+  /** Bytes, by what they are spent on. */
+  readonly memory: Readonly<Record<string, number>>;
+  /** Bytes that journals are to give back. */
+  readonly shortBy: number;
+  /** Streams that were ended since memory was full, and since they took nothing. */
+  readonly shed: number;
+  readonly stalled: number;
+  readonly refused: Readonly<Record<string, number>>;
+}

@@ -1,4 +1,4 @@
-/** What the server is doing: its streams, its feeds. For admins. */
+/** What the server is doing: its streams, its feeds, its limits. For admins. */
 
 import { useEffect, useRef, useState } from "react";
 
@@ -7,11 +7,13 @@ import type { FeedLine, StreamLine } from "../api/shapes.ts";
 import { useAsked } from "../api/use-asked.ts";
 import type { Column, Tone } from "../kinds/column.ts";
 import { FilterBox } from "../parts/filter-box.tsx";
-import { number } from "../parts/number.ts";
+import { inBytes, number } from "../parts/number.ts";
 import { Grid } from "../table/grid.tsx";
 import type { Reading } from "../table/index.ts";
 import { orderOf } from "../table/reading.ts";
 import { RowStore } from "../table/store.ts";
+import { LimitsBoard } from "./limits.tsx";
+import { NotForYou } from "./not-for-you.tsx";
 import { Refusal } from "./refusal.tsx";
 import { useTitle } from "./title.ts";
 
@@ -96,23 +98,32 @@ function feedId({ cluster, kind, shows = "", selector = "" }: FeedLine): string 
   return [cluster, kind, shows, selector].join("\u0000");
 }
 
+const SHOWN = { streams: "Streams", feeds: "Feeds", limits: "Limits" } as const;
+
+type Shown = keyof typeof SHOWN;
+
+const isShown = (text: string | null): text is Shown => text !== null && Object.hasOwn(SHOWN, text);
+
 export function AdminPage() {
   const { query } = useAddress();
-  const shown = query.get("show") === "feeds" ? "feeds" : "streams";
+  const asked = query.get("show");
+  const shown = isShown(asked) ? asked : "streams";
   useTitle("Server");
   return (
     <main className="page admin" id="main">
       <header className="toolbar">
         <h1>Server</h1>
         <nav className="switch" aria-label="What is shown">
-          {(["streams", "feeds"] as const).map((one) => (
+          {(Object.keys(SHOWN) as Shown[]).map((one) => (
             <button key={one} type="button" aria-pressed={one === shown} onClick={() => adjust({ show: one, sort: null, filter: null })}>
-              {one === "streams" ? "Streams" : "Feeds"}
+              {SHOWN[one]}
             </button>
           ))}
         </nav>
       </header>
-      {shown === "streams" ? <Listing key="streams" board={BOARDS.streams} /> : <Listing key="feeds" board={BOARDS.feeds} />}
+      {shown === "streams" && <Listing key="streams" board={BOARDS.streams} />}
+      {shown === "feeds" && <Listing key="feeds" board={BOARDS.feeds} />}
+      {shown === "limits" && <LimitsBoard />}
     </main>
   );
 }
@@ -152,17 +163,6 @@ function Listing<R>({ board }: { readonly board: Board<R> }) {
   );
 }
 
-function NotForYou() {
-  return (
-    <section className="absence denied" data-absence="denied" role="status">
-      <h2>This page is for admins</h2>
-      <p>
-        Who runs Foretop names their groups in <code>access.adminGroups</code>.
-      </p>
-    </section>
-  );
-}
-
 function Sums({ what, rows }: { readonly what: string; readonly rows: readonly unknown[] }) {
   return (
     <p className="fine">
@@ -173,10 +173,4 @@ function Sums({ what, rows }: { readonly what: string; readonly rows: readonly u
 
 function reading<R>(columns: readonly Column<R>[], id: (row: R) => string): Reading<R> {
   return { id, tie: id, haystack: (row) => columns.map(({ text }) => text(row)).join("\u0000").toLowerCase() };
-}
-
-function inBytes(count: number): string {
-  if (count < 1024) return `${count} B`;
-  const power = Math.min(Math.floor(Math.log2(count) / 10), 4);
-  return `${(count / 1024 ** power).toFixed(1)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }
