@@ -121,6 +121,26 @@ async fn a_multiplexed_tab_that_is_sent_to_a_sibling_gets_no_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_goes_opens_multiplexed_streams_to_send_them_on() {
+    let mut going = config();
+    going.drain.lame = Duration::from_hours(1);
+    let house = House::small_with(&going).await;
+    let draining = tokio::time::timeout(Duration::from_millis(1), house.server.drain());
+    assert!(draining.await.is_err(), "it is lame for an hour");
+    eventually("a lame core", async || {
+        let late = tab::get(house.address(), &watch("pods"), &[]);
+        tokio::time::timeout(Duration::from_secs(1), late)
+            .await
+            .is_ok_and(|late| late.text().contains("server_shutdown"))
+    })
+    .await;
+    let mut late = Line::open(house.address(), "", &[view("a", EAST, "pods")]).await;
+    late.until_end().await;
+    assert_eq!(late.bye.as_ref().map(|bye| &bye["reason"]), Some(&json!("server_shutdown")));
+    assert!(late.numbers.is_empty() && late.denied.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_follows_what_its_siblings_serve_for_as_long_as_they_do() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("views.json");
