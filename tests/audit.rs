@@ -1,14 +1,17 @@
 //! Who saw what, and who was denied what, one record each.
 
 mod house;
+mod lines;
 mod tab;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use foretop::config::{AuthMode, Config};
+use foretop::config::{AuthMode, AuthorizationMode, Config};
+use foretop::sim::AccessTable;
 use house::wire::Stream;
 use house::{EAST, House, config, eventually, list, pod, watch};
+use lines::{Line, view, view_of};
 use serde_json::Value;
 
 /// A server whose peers say who asks, with an audit in a file.
@@ -110,6 +113,47 @@ async fn every_denial_is_recorded() {
     drop(first);
     record(&file, "stream.closed").await;
     assert_eq!(records(&file).iter().filter(|record| record["event"] == "denied").count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_view_of_a_multiplexed_stream_that_is_denied_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut config, file) = audited(folder.path());
+    config.authorization.mode = AuthorizationMode::Raw;
+    config.streams.views_per_user = 2;
+    let house = House::small_with(&config).await;
+    let pods = view_of("pods", EAST, "pods", &["team-a"]);
+    let mut line = Line::open(house.address(), ANN, std::slice::from_ref(&pods)).await;
+    line.synced(&["pods"]).await;
+    let opened = record(&file, "stream.opened").await;
+    house.east().set_access(AccessTable { default: false, rules: Vec::new() });
+    let views = [
+        view("nowhere", "nowhere", "pods"),
+        view("kindless", EAST, "wishes"),
+        view_of("forbidden", EAST, "services", &["b", "a"]),
+        view("many", EAST, "nodes"),
+    ];
+    line.change(&views, &[]).await;
+    line.until("all are denied", |line| line.denied.len() == views.len()).await;
+    let denials = || records(&file).into_iter().filter(|record| record["event"] == "denied");
+    eventually("three denials", async || denials().count() >= 3).await;
+    for (reason, cluster, kind) in [
+        ("unknown_cluster", "nowhere", "pods"),
+        ("denied", EAST, "services"),
+        ("too_many_views", EAST, "nodes"),
+    ] {
+        let denied = denials().find(|record| record["reason"] == reason).expect(reason);
+        assert_eq!((&denied["cluster"], &denied["kind"]), (&cluster.into(), &kind.into()), "{denied}");
+        for field in ["actor", "tenant", "client", "requestId"] {
+            assert_eq!(denied[field], opened[field], "{field} in {denied}");
+        }
+    }
+    let forbidden = denials().find(|record| record["reason"] == "denied").unwrap();
+    assert_eq!(forbidden["namespaces"], serde_json::json!(["a", "b"]), "{forbidden}");
+    // A kind that there is not is no denial; a view that was shown ends as a stream does.
+    line.change(&[], &["pods"]).await;
+    record(&file, "stream.closed").await;
+    assert_eq!(denials().count(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -129,7 +129,7 @@ impl Core {
         let at = moved.then_some(head);
         let mut bytes = Vec::new();
         if view.key.is_numbered() {
-            bytes = self.status_of(id, at, None);
+            bytes = self.status_of(id, at);
         } else {
             sse::write_heartbeat(&mut bytes, at);
         }

@@ -174,6 +174,7 @@ impl Core {
         }
         self.prefixes.hold(range.segment);
         self.slots.get_mut(id).at = At::Prefix(range.segment, offset);
+        self.say_catching_up(id);
         if !self.feed(feed).away {
             // A frame says it.
             self.slots.get_mut(id).unset(TOLD_AWAY);

@@ -91,8 +91,9 @@ impl Core {
     /// Answers a stream that was accepted, whose feed there is not.
     pub(super) fn refuse_opened(&mut self, opening: Opening, why: Refusal) {
         if let Bearer::Lane(line, lane) = opening.bearer {
+            let grant = self.passes.grant(opening.pass).clone();
             self.passes.release(opening.pass);
-            return self.refuse_lane(line, lane, why);
+            return self.refuse_lane(line, lane, why, (&grant.key, &opening.from));
         }
         let mut bytes = Vec::new();
         sse::write_notice(&mut bytes, "error", &message(why.message(), why.code()));

@@ -143,7 +143,7 @@ impl Core {
             }
             let mut bookmark = Vec::new();
             if self.view(*id).key.is_numbered() {
-                bookmark = self.status_of(*id, Some(block.head), None);
+                bookmark = self.status_of(*id, Some(block.head));
             } else {
                 sse::write_bookmark(&mut bookmark, block.head);
             }

@@ -161,8 +161,9 @@ impl Core {
                 match opening.bearer {
                     Bearer::Socket(_) => self.end_opening(opening, &loss.event(), loss.reason()),
                     Bearer::Lane(line, lane) => {
+                        let grant = self.passes.grant(opening.pass).clone();
                         self.passes.release(opening.pass);
-                        self.lose_lane(line, lane, &loss);
+                        self.lose_lane(line, lane, &loss, (&grant.key, &opening.from));
                     }
                 }
                 None

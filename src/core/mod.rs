@@ -269,6 +269,8 @@ pub struct Core {
     ready: VecDeque<SlotName>,
     /// Views whose lap is under way.
     laps: VecDeque<ViewId>,
+    /// Views whose snapshot is being dressed.
+    dressing: VecDeque<ViewId>,
     /// Streams that resumed from an id that this process does not know yet, with the time until which that may be so.
     ahead: Vec<(SlotName, crate::kind::Rv, Instant)>,
     /// Streams opened in this second.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Core;
+use super::pass::Pass;
 use super::plan::{Manner, Plan, wanted};
 use super::reason::Reason;
 use super::request::{Request, Route};
 use super::sessions::unix_ms;
 use super::slot::{SlotId, SlotName};
-use crate::access::Wanted;
+use crate::access::{GrantKey, Wanted};
 use crate::audit::{Event, Origin, Record, Target, Who};
 use crate::feed::Scope;
 use crate::identity::Peer;
@@ -96,14 +97,33 @@ impl Core {
         let view = self.view(view);
         let (feed, scope) = (view.key.feed, view.key.scope.clone());
         let key = self.feed(feed).feed.key.clone();
+        let who = self.whose(pass);
+        let target = target(key.cluster, key.kind, scope);
+        self.everywhere.audit.record(|| Record::new(event, Some(who), from).about(Some(target)));
+    }
+
+    fn whose(&self, pass: Pass) -> Who {
         let holder = self.passes.holder(pass);
-        let who = Who {
+        Who {
             subject: holder.subject.clone(),
             tenant: Some(holder.tenant.name.clone()),
             session: holder.session.as_deref().cloned(),
-        };
-        let target = target(key.cluster, key.kind, scope);
-        self.everywhere.audit.record(|| Record::new(event, Some(who), from).about(Some(target)));
+        }
+    }
+
+    /// A view of a multiplexed stream is denied before it has shown anything. `line`: the stream's slot.
+    pub(super) fn record_view_denied(
+        &self,
+        line: SlotId,
+        code: &'static str,
+        view: &GrantKey,
+        from: &Origin,
+    ) {
+        self.everywhere.audit.record(|| {
+            let who = self.whose(self.slots.get(line).pass);
+            let target = target(view.cluster.clone(), view.kind, view.wanted.as_shared());
+            Record::new(Event::Denied { code, path: None }, Some(who), from.clone()).about(Some(target))
+        });
     }
 
     /// What the audit would be told of this request. `None` without an audit, and of what is answered elsewhere.

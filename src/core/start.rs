@@ -218,6 +218,7 @@ impl Core {
             lists: HashMap::new(),
             ready: VecDeque::new(),
             laps: VecDeque::new(),
+            dressing: VecDeque::new(),
             ahead: Vec::new(),
             opened_now: (0, 0),
             lame: false,

@@ -34,7 +34,7 @@ pub(super) struct Picked {
     pub id: SlotId,
     /// Of at most so many bytes.
     pub most: usize,
-    /// When the oldest frame of its lap was published; none outside of laps.
+    /// When the oldest frame of its lap was published; none where it is no lap that brings it.
     pub oldest: Option<Instant>,
 }
 
@@ -149,7 +149,9 @@ impl Core {
         if !scratch.picked.is_empty() {
             self.send_picked(&scratch.picked, &mut scratch.sent);
         }
-        !self.ready.is_empty() || !self.laps.is_empty() || self.quotas.as_ref().is_some_and(Quotas::moves)
+        self.dress_some();
+        let has_streams = !self.ready.is_empty() || !self.laps.is_empty();
+        has_streams || !self.dressing.is_empty() || self.quotas.as_ref().is_some_and(Quotas::moves)
     }
 
     fn pick_ready(&mut self, up_to: usize, picked: &mut Vec<Picked>) {
@@ -167,7 +169,16 @@ impl Core {
             if bytes == 0 {
                 continue;
             }
-            self.pick(name.id, bytes, picked);
+            let oldest = self.lines_oldest(name.id);
+            self.pick(name.id, bytes, oldest, picked);
+        }
+    }
+
+    /// When the oldest frame of a lap was published that a line has to send now.
+    fn lines_oldest(&mut self, id: SlotId) -> Option<Instant> {
+        match self.slots.get(id).at {
+            At::Line(line) => self.since_of_turn(line),
+            _ => None,
         }
     }
 
@@ -180,10 +191,17 @@ impl Core {
     }
 
     /// Picks a stream that has so many bytes to send, if it may send any of them now.
-    fn pick(&mut self, id: SlotId, bytes: usize, picked: &mut Vec<Picked>) {
-        let Some(most) = self.allow(id, bytes) else { return };
+    fn pick(&mut self, id: SlotId, bytes: usize, oldest: Option<Instant>, picked: &mut Vec<Picked>) {
+        let Some(most) = self.allow(id, bytes) else { return self.held_up(id) };
         self.slots.get_mut(id).set(SENDING);
-        picked.push(Picked { id, most, oldest: None });
+        picked.push(Picked { id, most, oldest });
+    }
+
+    /// A stream cannot send now what it has to.
+    fn held_up(&mut self, id: SlotId) {
+        if let At::Line(line) = self.slots.get(id).at {
+            self.hold_up(line);
+        }
     }
 
     fn pick_laps(&mut self, picked: &mut Vec<Picked>) {
@@ -213,7 +231,8 @@ impl Core {
             let stream = self.slots.get_mut(slot);
             let At::Log(cursor) = stream.at else { continue };
             if let Socket::Of(line) = stream.socket {
-                self.visit_lane(line, slot);
+                let carries = self.view(id).carries;
+                self.visit_lane(line, slot, carries);
                 continue;
             }
             if stream.is(BLOCKED | HELD) {
@@ -225,10 +244,8 @@ impl Core {
             if sends || bytes == 0 {
                 continue;
             }
-            let before = picked.len();
-            self.pick(slot, bytes, picked);
             let carries = self.view(id).carries;
-            picked[before..].iter_mut().for_each(|picked| picked.oldest = carries);
+            self.pick(slot, bytes, carries, picked);
         }
         let view = self.view(id);
         view.lap.is_none_or(|next| next as usize >= view.members.len())
@@ -288,6 +305,7 @@ impl Core {
             slot.set(BLOCKED);
             self.counters.blocked.add(1);
             self.give_back(id, given - taken);
+            self.held_up(id);
         }
         if taken == 0 {
             return;

@@ -41,7 +41,8 @@ impl Core {
         if let Some(segment) = fresh.filter(|held| held.snapshot.place >= start).map(|held| held.segment) {
             return self.give_snapshot(name.id, segment);
         }
-        if let Some(first) = view.coming.as_ref().map(Coming::first) {
+        let coming = view.coming.as_ref().filter(|coming| coming.place() >= start);
+        if let Some(first) = coming.map(Coming::first) {
             return self.give_snapshot(name.id, first);
         }
         view.waiting.push(name);
@@ -80,7 +81,7 @@ impl Core {
         let Some(feed_id) = self.followed(feed) else { return };
         for key in ViewKey::all_of(feed_id, scope) {
             let Some(view) = self.view_ids.get(&key).copied() else { continue };
-            let is_coming = self.view(view).coming.is_some();
+            let is_coming = self.view(view).coming.as_ref().is_some_and(Coming::is_told);
             if self.view(view).asked.take().is_some() || is_coming {
                 self.got_views_snapshot(view, result);
             }
@@ -124,14 +125,15 @@ impl Core {
         })
     }
 
+    /// Makes segments of a snapshot. Returns the first.
     fn hold_snapshot(&mut self, view_id: ViewId, snapshot: Arc<Snapshot>) -> u32 {
         self.drop_held(view_id);
         let key = &self.view(view_id).key;
         let segment = match (key.is_numbered(), key.framing) {
-            (true, _) => {
-                let in_parts = self.end_parts(view_id, &snapshot);
-                in_parts.unwrap_or_else(|| self.hold_parts(view_id, &snapshot))
-            }
+            (true, _) => match self.end_parts(view_id, &snapshot) {
+                Some(first) => first,
+                None => return self.begin_dressing(view_id, snapshot),
+            },
             (false, sse::Framing::Chunked) => self.prefixes.snapshot(snapshot.clone()),
             (false, sse::Framing::Plain) => {
                 let mut plain = Vec::new();
@@ -139,6 +141,12 @@ impl Core {
                 self.prefixes.own(plain, Then::From(snapshot.place))
             }
         };
+        self.keep_snapshot(view_id, snapshot, segment);
+        segment
+    }
+
+    /// A view hands this snapshot out from now on.
+    pub(super) fn keep_snapshot(&mut self, view_id: ViewId, snapshot: Arc<Snapshot>, segment: u32) {
         let feed = self.view(view_id).key.feed;
         let scope = self.view(view_id).key.scope.clone();
         let mirror = &self.feed(feed).mirror;
@@ -151,7 +159,6 @@ impl Core {
         self.view(view_id).snapshot = Some(HeldSnapshot { snapshot, segment, since, given });
         // Who was getting another one in parts gets this.
         self.drop_coming(view_id);
-        segment
     }
 
     /// Lets go of the snapshot that a view hands out.

@@ -148,18 +148,32 @@ impl Snapshot {
         })
     }
 
-    /// The rows' JSON, joined by commas, cut into parts.
-    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        let mut cut = self.rows.start;
-        let mut ends = self.ends.iter().map(|end| *end as usize).peekable();
+    /// The part that begins with this row: rows' JSON, joined by commas, as much as fits an event of the multiplexed stream; and with which row the next one
+    /// begins. `None` behind the last row.
+    #[must_use]
+    pub fn part_from(&self, row: usize) -> Option<(&[u8], usize)> {
+        let end = |row: usize| self.ends.get(row).map(|end| *end as usize);
+        let mut to = end(row)?;
+        let from = match row.checked_sub(1) {
+            None => self.rows.start,
+            Some(before) => end(before)? + ",".len(),
+        };
+        let mut next = row + 1;
+        while let Some(end) = end(next).filter(|end| end - from <= PART_ROWS) {
+            to = end;
+            next += 1;
+        }
+        Some((&self.bytes[from..to], next))
+    }
+
+    /// All parts, in their order.
+    #[cfg(test)]
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let mut row = 0;
         std::iter::from_fn(move || {
-            let from = cut;
-            let mut to = ends.next()?;
-            while let Some(end) = ends.next_if(|end| end - from <= PART_ROWS) {
-                to = end;
-            }
-            cut = to + ",".len();
-            Some(&self.bytes[from..to])
+            let (part, next) = self.part_from(row)?;
+            row = next;
+            Some(part)
         })
     }
 

@@ -87,9 +87,12 @@ async fn tabs_that_come_back_to_a_journal_that_is_too_short_are_an_alert() {
     fires(&promtool, &anew, &["ForetopSnapshotsForResumes"]);
 }
 
-/// Streams that have left their logs, over all cores.
+/// Streams that are not up to date, over all cores.
 fn behind(figures: &str) -> f64 {
-    let lines = figures.lines().filter(|line| line.starts_with("foretop_streams{") && line.contains(r#"state="behind""#));
+    let is_late = |line: &&str| {
+        line.starts_with("foretop_streams{") && ["behind", "catching_up"].iter().any(|state| line.contains(state))
+    };
+    let lines = figures.lines().filter(is_late);
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 

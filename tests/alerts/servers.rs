@@ -8,6 +8,7 @@ use foretop::sim::Cluster;
 use rustix::process::{Resource, Rlimit, prlimit};
 
 use crate::house::process::Process;
+use crate::house::tls::Authority;
 use crate::house::wire::{Stream, Wire};
 use crate::house::{EAST, House, cluster, config, eventually, list, watch};
 use crate::prom::Promtool;
@@ -141,6 +142,23 @@ async fn descriptors_that_are_nearly_used_up_are_an_alert() {
     eventually("they are open", is_near).await;
     let after = scrape_at(process.managed).await;
     fires(&promtool, &Scraped { before, after }, &["ForetopDescriptorsNearLimit"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_nobody_has_renewed_is_an_alert() {
+    let Some(promtool) = Promtool::find() else { return };
+    let (mut config, authority) = (config(), Authority::new());
+    authority.serves(&mut config);
+    let (house, _stream) = watched(&config).await;
+    let ends_in = |figures: &str| value_sum(figures, r#"foretop_certificate_seconds_left{of="server"}"#);
+    let before = scrape(&house).await;
+    assert!(ends_in(&before) > 0.0, "{before}");
+    authority.write(&authority.signs_expired(&["localhost"]));
+    eventually("it is taken up", async || ends_in(&scrape(&house).await) < 0.0).await;
+    // Whatever this test runs on: as late as that the other alert fires too.
+    let figures = |text: String| text.replace(r#"{driver="epoll"}"#, r#"{driver="io_uring"}"#);
+    let scraped = Scraped { before: figures(before), after: figures(scrape(&house).await) };
+    fires_at(&promtool, &scraped, &["ForetopCertificateEnds"], "88m");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

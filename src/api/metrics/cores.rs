@@ -157,7 +157,7 @@ pub(super) const SENDING: &[Metric] = &[
         name: "foretop_event_to_socket_seconds",
         kind: Type::Histogram,
         labels: &["core"],
-        help: "From a frame's publication by its feed to the send that carried it, by sends: of each its oldest frame. Multiplexed streams, and those that catch up, are not in it.",
+        help: "From a frame's publication by its feed to the send that carried it, by sends: of each its oldest frame, of a multiplexed stream's send the oldest of the view whose turn it was. Streams that catch up, or were held up by a full socket or a quota, are not in it.",
         read: |scene, out| {
             for (core, handle) in scene.api.cores.iter().enumerate() {
                 out.histogram(&[&core.to_string()], &handle.counters.event_to_socket);

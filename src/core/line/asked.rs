@@ -22,7 +22,7 @@ const LONGEST_NAME: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskedView {
     /// What the client calls it.
-    pub name: Arc<str>,
+    pub name: Box<str>,
     /// Of which cluster.
     pub cluster: Arc<str>,
     /// Of which kind, if there is one of that name.
@@ -41,7 +41,7 @@ pub struct Change {
     /// Views to add.
     pub add: Vec<AskedView>,
     /// Names of views to remove.
-    pub remove: Vec<Arc<str>>,
+    pub remove: Vec<Box<str>>,
 }
 
 /// What is wrong with a body, and where.
@@ -100,7 +100,6 @@ pub fn change(body: &[u8]) -> Result<Change, Mistake> {
     if remove.len() > MOST_VIEWS {
         return Err(mistake("remove", format!("more than {MOST_VIEWS}")));
     }
-    let remove = remove.into_iter().map(Arc::from).collect();
     Ok(Change { add: checked("add", add)?, remove })
 }
 
@@ -150,7 +149,7 @@ fn checked(list: &str, views: Vec<View>) -> Result<Vec<AskedView>, Mistake> {
         let resume = view.position.as_ref().and_then(|position| ResumeId::parse(position.as_bytes()));
         let wanted = wanted(&view.kind, view.namespaces.unwrap_or_default())
             .map_err(|(field, what)| mistake(at(&field), what))?;
-        let (name, cluster) = (view.name.into(), view.cluster.into());
+        let (name, cluster) = (view.name, view.cluster.into());
         asked.push(AskedView { name, cluster, kind: view.kind, wanted, selector, resume });
     }
     Ok(asked)

@@ -3,14 +3,16 @@
 //! A lane that ends amid a frame gets the rest of that, since what follows on the socket would else be taken for it; where its right is lost, the line
 //! is reset instead, for nothing of a row leaves here once the right to it is gone. Its client comes back with its positions.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::lanes::LaneId;
 use super::{Line, LineId, line_of};
+use crate::access::GrantKey;
+use crate::audit::Origin;
 use crate::core::beat::Timer;
 use crate::core::prefix::Then;
 use crate::core::reason::Reason;
+use crate::core::record::is_denial;
 use crate::core::rights::Loss;
 use crate::core::sessions::unix_ms;
 use crate::core::slot::{At, ENDING, HELD, SlotId, SlotName};
@@ -27,7 +29,7 @@ impl Core {
     }
 
     /// Tells a line's client that these views are not shown.
-    pub(super) fn say_denied(&mut self, id: LineId, names: &[Arc<str>], why: Denied, words: &str) {
+    pub(super) fn say_denied(&mut self, id: LineId, names: &[Box<str>], why: Denied, words: &str) {
         let mut chunks = Vec::new();
         for name in names {
             line::write_denied(&mut chunks, name, why, words);
@@ -101,17 +103,30 @@ impl Core {
         Some((line, self.lines.get(line)?.lanes.of(self.slots.name(id))?))
     }
 
-    /// A lane that has become no stream yet has lost its right.
-    pub(in crate::core) fn lose_lane(&mut self, line: SlotName, lane: LaneId, loss: &Loss) {
+    /// A lane that has become no stream yet has lost its right. `asked`: what was asked for it, and by which request.
+    pub(in crate::core) fn lose_lane(
+        &mut self,
+        line: SlotName,
+        lane: LaneId,
+        loss: &Loss,
+        (key, from): (&GrantKey, &Origin),
+    ) {
         let Some(id) = self.awaited_by(line, lane) else { return };
-        match bye_of(loss) {
-            Some(_) => self.lose(line.id, loss),
-            None => self.deny(id, lane, (denied_by(loss), loss.reason()), &loss.words()),
+        if bye_of(loss).is_some() {
+            return self.lose(line.id, loss);
         }
+        self.record_view_denied(line.id, loss.refusal().code(), key, from);
+        self.deny(id, lane, (denied_by(loss), loss.reason()), &loss.words());
     }
 
-    /// A lane that has become no stream cannot become one.
-    pub(in crate::core) fn refuse_lane(&mut self, line: SlotName, lane: LaneId, why: Refusal) {
+    /// A lane that has become no stream cannot become one. `asked`: what was asked for it, and by which request.
+    pub(in crate::core) fn refuse_lane(
+        &mut self,
+        line: SlotName,
+        lane: LaneId,
+        why: Refusal,
+        (key, from): (&GrantKey, &Origin),
+    ) {
         let Some(id) = self.awaited_by(line, lane) else { return };
         let code = match why {
             Refusal::OneNamespace => Denied::Forbidden,
@@ -119,6 +134,9 @@ impl Core {
             Refusal::TooManySelectors => Denied::TooManySelectors,
             _ => Denied::Unavailable,
         };
+        if is_denial(why) {
+            self.record_view_denied(line.id, why.code(), key, from);
+        }
         self.deny(id, lane, (code, Reason::Unavailable), why.message());
     }
 
@@ -182,9 +200,7 @@ impl Core {
     /// A lane's stream is closed.
     pub(in crate::core) fn lane_closed(&mut self, id: LineId, stream: SlotName) {
         let Some(line) = self.lines.get_mut(id) else { return };
-        if line.current == Some(stream) {
-            line.current = None;
-        }
+        line.current.take_if(|due| due.lane == stream);
         if let Some(lane) = line.lanes.of(stream) {
             line.lanes.remove(lane);
             let user = line.user;
@@ -196,8 +212,8 @@ impl Core {
     pub(in crate::core) fn close_line(&mut self, id: LineId, reason: Reason) {
         self.take_lanes(id, |core, stream| core.close(stream.id, reason));
         let Some(Line { slot: own, current, .. }) = self.lines.take(id) else { return };
-        if let Some(stream) = current.filter(|stream| self.slots.named(*stream).is_some()) {
-            self.close(stream.id, reason);
+        if let Some(due) = current.filter(|due| self.slots.named(due.lane).is_some()) {
+            self.close(due.lane.id, reason);
         }
         let Some(slot) = self.slots.remove(own.id) else { return };
         let reason = slot.ending.unwrap_or(reason);

@@ -1,43 +1,49 @@
 //! The lanes of a line: what its client calls them, what each is to show, and which stream it has become.
+//!
+//! Lines are many, and idle most of the time. So a line keeps of a lane what is found nowhere else, and no more: what a lane shows stands in the decision that
+//! its stream rests on and in the key of its feed; here it is a hash, by which equal wishes are found to be equal.
 
-use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::asked::AskedView;
-use super::{LineId, line_of};
-use crate::access::{Asker, Grant, GrantKey, Wanted};
-use crate::audit::Origin;
-use crate::core::Core;
-use crate::core::join::{Bearer, Opening};
-use crate::core::prefix::Then;
-use crate::core::rights::{Loss, scope_by};
-use crate::core::slot::{At, ENDING, SlotId, SlotName};
-use crate::feed::{FeedKey, Rows, Scope, Selector};
-use crate::identity::Identity;
-use crate::kind::{self, Kind};
-use crate::wire::id::ResumeId;
-use crate::wire::line::Denied;
-use crate::wire::refusal::Refusal;
+use xxhash_rust::xxh3::Xxh3;
 
-/// A lane's number in its line, never used again there.
-pub type LaneId = u64;
+use super::names::Names;
+use crate::access::Wanted;
+use crate::core::slot::SlotName;
+use crate::feed::Selector;
+use crate::kind::Kind;
+
+/// A lane's number in its line; another lane of that line has it only four billion lanes later.
+pub type LaneId = u32;
 
 /// Views of one stream, whatever limit its user has.
 pub const MOST_VIEWS: usize = 1000;
 
 /// What a lane is to show. Equal ones are one lane.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Wish {
-    cluster: Arc<str>,
-    kind: &'static Kind,
-    wanted: Wanted,
-    selector: Option<Arc<Selector>>,
+#[derive(Hash)]
+pub(super) struct Wish<'a> {
+    pub cluster: &'a str,
+    pub kind: &'static Kind,
+    pub wanted: &'a Wanted,
+    pub selector: Option<&'a Arc<Selector>>,
+}
+
+/// Stands for a wish: of 1,000 wishes two have the same one in 10^13 lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WishHash(u64);
+
+impl From<Wish<'_>> for WishHash {
+    fn from(wish: Wish<'_>) -> Self {
+        let mut hash = Xxh3::new();
+        wish.hash(&mut hash);
+        WishHash(hash.finish())
+    }
 }
 
 struct Lane {
-    wish: Wish,
-    /// What the client calls it.
-    refs: Vec<Arc<str>>,
+    id: LaneId,
+    wish: WishHash,
     /// `None` until its right is decided, and its feed is here.
     stream: Option<SlotName>,
 }
@@ -45,27 +51,27 @@ struct Lane {
 /// The lanes of a line.
 #[derive(Default)]
 pub(super) struct Lanes {
-    all: HashMap<LaneId, Lane>,
-    by_ref: HashMap<Arc<str>, LaneId>,
-    by_wish: HashMap<Wish, LaneId>,
+    all: Vec<Lane>,
+    names: Names,
     next: LaneId,
 }
 
 impl Lanes {
     /// What the client calls the lane with this stream.
-    pub fn refs_of(&self, stream: SlotName) -> Vec<Arc<str>> {
-        self.of(stream).map(|id| self.all[&id].refs.clone()).unwrap_or_default()
+    pub fn refs_of(&self, stream: SlotName) -> impl Iterator<Item = &str> {
+        let index = self.all.iter().position(|lane| lane.stream == Some(stream));
+        index.into_iter().flat_map(|index| self.names.of(index))
     }
 
     /// The lane with this stream.
     pub fn of(&self, stream: SlotName) -> Option<LaneId> {
-        let found = self.all.iter().find(|(_, lane)| lane.stream == Some(stream));
-        found.map(|(id, _)| *id)
+        let found = self.all.iter().find(|lane| lane.stream == Some(stream));
+        found.map(|lane| lane.id)
     }
 
-    /// Whether the client has a view of this name.
-    pub fn has(&self, name: &str) -> bool {
-        self.by_ref.contains_key(name)
+    /// What the client calls its views.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.all()
     }
 
     /// Views, by whatever name.
@@ -74,243 +80,97 @@ impl Lanes {
     }
 
     /// Whether a lane is still wanted that has become no stream yet.
-    fn awaits(&self, id: LaneId) -> bool {
-        self.all.get(&id).is_some_and(|lane| lane.stream.is_none())
+    pub fn awaits(&self, id: LaneId) -> bool {
+        self.index(id).is_some_and(|index| self.all[index].stream.is_none())
     }
 
     /// Each lane's stream, where it has one.
     pub fn streams(&self) -> impl Iterator<Item = Option<SlotName>> {
-        self.all.values().map(|lane| lane.stream)
+        self.all.iter().map(|lane| lane.stream)
     }
 
+    /// A lane has become a stream.
     pub fn seat(&mut self, id: LaneId, stream: SlotName) {
-        if let Some(lane) = self.all.get_mut(&id) {
-            lane.stream = Some(stream);
+        if let Some(index) = self.index(id) {
+            self.all[index].stream = Some(stream);
         }
     }
 
-    fn add(&mut self, name: Arc<str>, wish: Wish) -> LaneId {
+    /// One more lane.
+    pub fn add(&mut self, name: &str, wish: WishHash) -> LaneId {
         let id = self.next;
-        self.next += 1;
-        self.by_ref.insert(name.clone(), id);
-        self.by_wish.insert(wish.clone(), id);
-        self.all.insert(id, Lane { wish, refs: vec![name], stream: None });
+        self.next = id.wrapping_add(1);
+        self.names.push(name);
+        self.all.push(Lane { id, wish, stream: None });
         id
     }
 
-    /// The lane that shows this already goes by one more name. `None` where there is no such lane.
-    fn join(&mut self, name: &Arc<str>, wish: &Wish) -> Option<LaneId> {
-        let id = *self.by_wish.get(wish)?;
-        self.all.get_mut(&id)?.refs.push(name.clone());
-        self.by_ref.insert(name.clone(), id);
-        Some(id)
-    }
-
-    /// What a lane has become.
-    fn stream_of(&self, id: LaneId) -> Option<SlotName> {
-        self.all.get(&id)?.stream
+    /// The lane that shows this already goes by one more name. Returns the stream that it has become. `None` where there is no such lane.
+    pub fn join(&mut self, name: &str, wish: WishHash) -> Option<Option<SlotName>> {
+        let index = self.all.iter().position(|lane| lane.wish == wish)?;
+        self.names.join(index, name);
+        Some(self.all[index].stream)
     }
 
     /// Takes a lane out, with all its names.
-    pub fn remove(&mut self, id: LaneId) -> Option<(Vec<Arc<str>>, Option<SlotName>)> {
-        let Lane { wish, refs, stream } = self.all.remove(&id)?;
-        self.by_wish.remove(&wish);
-        for name in &refs {
-            self.by_ref.remove(name);
-        }
-        Some((refs, stream))
+    pub fn remove(&mut self, id: LaneId) -> Option<(Vec<Box<str>>, Option<SlotName>)> {
+        let index = self.index(id)?;
+        let refs = self.names.of(index).map(Box::from).collect();
+        self.names.remove(index);
+        Some((refs, self.all.remove(index).stream))
     }
 
-    /// Takes a name away. Returns the lane that is left without one.
-    fn forget(&mut self, name: &str) -> Option<LaneId> {
-        let id = self.by_ref.remove(name)?;
-        let lane = self.all.get_mut(&id)?;
-        lane.refs.retain(|known| **known != *name);
-        lane.refs.is_empty().then_some(id)
+    /// Takes a name away, if there is such a view. Returns the lane, if it is left without one.
+    pub fn forget(&mut self, name: &str) -> Option<Option<LaneId>> {
+        let index = self.names.find(name)?;
+        let is_named = self.names.forget(index, name);
+        Some((!is_named).then(|| self.all[index].id))
+    }
+
+    /// Keeps no room for lanes that may never come.
+    pub fn fit(&mut self) {
+        self.all.shrink_to_fit();
+        self.names.fit();
+    }
+
+    fn index(&self, id: LaneId) -> Option<usize> {
+        self.all.iter().position(|lane| lane.id == id)
     }
 }
 
-/// A lane whose right has to be asked for.
-pub struct Undecided {
-    /// Of which line.
-    pub line: SlotName,
-    /// Which.
-    pub lane: LaneId,
-    /// The question.
-    pub key: GrantKey,
-    /// Which objects.
-    selector: Option<Arc<Selector>>,
-    /// From where it goes on.
-    resume: Option<ResumeId>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Who asks a line for lanes.
-pub struct Client {
-    /// Who.
-    pub identity: Identity,
-    /// As whom.
-    pub asker: Asker,
-    /// From where.
-    pub from: Origin,
-}
+    #[test]
+    fn a_lane_takes_little_beside_its_stream() {
+        assert_eq!((size_of::<Lane>(), size_of::<Lanes>()), (24, 56));
+    }
 
-impl Core {
-    /// Adds a lane. What can be decided now is; the rest is for the caller to ask.
-    pub(in crate::core) fn add_view(
-        &mut self,
-        line: SlotName,
-        view: AskedView,
-        client: &Client,
-    ) -> Option<Undecided> {
-        let id = self.slots.named(line).and_then(line_of)?;
-        let AskedView { name, cluster, kind, wanted, selector, resume } = view;
-        let denied = |core: &mut Core, why: Denied, words: &str| {
-            core.say_denied(id, std::slice::from_ref(&name), why, words);
-            None
+    #[test]
+    fn wishes_are_told_apart_by_all_that_they_are_of() {
+        let pods = crate::kind::by_name("pods").expect("a kind");
+        let nodes = crate::kind::by_name("nodes").expect("a kind");
+        let of = |names: &[&str]| {
+            let names = names.iter().map(|name| Arc::from(*name));
+            Wanted::Namespaces(crate::feed::Namespaces::new(names).expect("names"))
         };
-        let Some(kind) = kind::by_name(&kind) else {
-            return denied(self, Denied::NotFound, "no such kind");
-        };
-        let access = self.everywhere.access.clone();
-        if !self.everywhere.hub.knows(&cluster) || !access.admits(&client.identity, &cluster) {
-            return denied(self, Denied::NotFound, Refusal::UnknownCluster.message());
+        let (one, two) = (of(&["a"]), of(&["a", "b"]));
+        let selector = |text: &str| Selector::parse(text).expect("a selector").expect("one that selects");
+        let (x, y) = (selector("x"), selector("y"));
+        let wish = |cluster, kind, wanted, selector| WishHash::from(Wish { cluster, kind, wanted, selector });
+        let all = [
+            wish("c", pods, &Wanted::Everything, None),
+            wish("d", pods, &Wanted::Everything, None),
+            wish("c", nodes, &Wanted::Everything, None),
+            wish("c", pods, &one, None),
+            wish("c", pods, &two, None),
+            wish("c", pods, &two, Some(&x)),
+            wish("c", pods, &two, Some(&y)),
+        ];
+        for (index, hash) in all.iter().enumerate() {
+            assert_eq!(all.iter().position(|other| other == hash), Some(index));
         }
-        if !self.everywhere.kinds.contains(&kind) {
-            return denied(self, Denied::Disabled, "this server streams no such kind");
-        }
-        let wish =
-            Wish { cluster: cluster.clone(), kind, wanted: wanted.clone(), selector: selector.clone() };
-        let known = self.lines.get_mut(id)?;
-        if let Some(lane) = known.lanes.join(&name, &wish) {
-            if let Some(stream) = known.lanes.stream_of(lane) {
-                self.show_again(stream);
-            }
-            return None;
-        }
-        if self.slots.len() >= self.everywhere.streams.per_core as usize || self.everywhere.ledger.is_full() {
-            return denied(self, Denied::Unavailable, Refusal::Full.message());
-        }
-        let known = self.lines.get(id)?;
-        let (user, count) = (known.user, known.lanes.len());
-        if count >= MOST_VIEWS || !self.limiter.acquire_view(user) {
-            return denied(self, Denied::TooManyViews, "as many views as one may have are shown already");
-        }
-        let lane = self.lines.get_mut(id)?.lanes.add(name, wish);
-        let key = GrantKey { cluster, kind, asker: client.asker.clone(), wanted };
-        let undecided = Undecided { line, lane, key, selector, resume };
-        match self.known_grant(&undecided.key) {
-            Some(grant) => {
-                self.decided(undecided, &grant, client);
-                None
-            }
-            None => Some(undecided),
-        }
-    }
-
-    /// The view goes by one more name: it is shown from its beginning, so that what the stream says of it holds for all its names.
-    fn show_again(&mut self, stream: SlotName) {
-        self.say_view(stream.id, false);
-        if matches!(self.slots.get(stream.id).at, At::Log(_) | At::Prefix(..) | At::Behind(_)) {
-            self.take_to_snapshot(stream.id);
-        }
-    }
-
-    /// The line that still waits for this lane to become a stream.
-    pub(in crate::core) fn awaited_by(&self, line: SlotName, lane: LaneId) -> Option<LineId> {
-        let id = self.slots.named(line).filter(|slot| !slot.is(ENDING)).and_then(line_of)?;
-        self.lines.get(id).is_some_and(|line| line.lanes.awaits(lane)).then_some(id)
-    }
-
-    /// A lane's right is decided.
-    pub(in crate::core) fn decided(&mut self, undecided: Undecided, grant: &Arc<Grant>, client: &Client) {
-        let Undecided { line, lane, selector, resume, .. } = undecided;
-        let Some(id) = self.awaited_by(line, lane) else { return };
-        // Much may have come to an end since it was asked.
-        if self.is_over(&client.identity) {
-            return self.lose_lane(line, lane, &Loss::Expired);
-        }
-        let scope = match scope_by(grant) {
-            Ok(scope) => scope,
-            Err(loss) => return self.lose_lane(line, lane, &loss),
-        };
-        let Some(eyes) = self.everywhere.access.eyes(&grant.key.asker, &scope) else {
-            return self.refuse_lane(line, lane, Refusal::OneNamespace);
-        };
-        let key = FeedKey::new(grant.key.cluster.clone(), grant.key.kind, eyes).showing(Rows::Full, selector);
-        let Some(known) = self.lines.get(id) else { return };
-        let (user, version) = (known.user, known.version);
-        let tenant = self.passes.holder(self.slots.get(line.id).pass).tenant.clone();
-        let pass = self.passes.acquire(user, tenant, &client.identity, grant.clone());
-        let opening =
-            Opening { bearer: Bearer::Lane(line, lane), pass, version, resume, from: client.from.clone() };
-        self.open(key, opening, &[]);
-    }
-
-    /// Takes away the views of these names. Returns how many there were.
-    pub(in crate::core) fn remove_views(&mut self, line: SlotName, names: &[Arc<str>]) -> usize {
-        let Some(id) = self.slots.named(line).and_then(line_of) else { return 0 };
-        let mut removed = 0;
-        for name in names {
-            let Some(line) = self.lines.get_mut(id) else { return removed };
-            removed += usize::from(line.lanes.has(name));
-            if let Some(lane) = line.lanes.forget(name) {
-                self.drop_lane(id, lane);
-            }
-        }
-        removed
-    }
-
-    /// What is wrong with adding views of these names behind the removal of those: the index of the first that is there already.
-    pub(super) fn already_there(
-        &self,
-        line: SlotName,
-        add: &[AskedView],
-        remove: &[Arc<str>],
-    ) -> Option<usize> {
-        let lanes = &self.lines.get(self.slots.named(line).and_then(line_of)?)?.lanes;
-        add.iter().position(|view| lanes.has(&view.name) && !remove.contains(&view.name))
-    }
-
-    /// The lane goes on with what this scope shows, under another number.
-    pub(in crate::core) fn begin_lane_anew(&mut self, id: SlotId, scope: &Scope) {
-        let view = self.view_in_place_of(id, scope);
-        self.leave_for_snapshot(id);
-        self.change_view(id, view);
-        self.say_view(id, false);
-        if self.slots.get(id).at == At::Waiting {
-            self.want_snapshot(self.slots.name(id));
-        }
-    }
-
-    /// The lane gets its view's snapshot, behind the rest of a frame that it has got in part.
-    fn take_to_snapshot(&mut self, id: SlotId) {
-        if self.slots.get(id).is(ENDING) {
-            return;
-        }
-        self.leave_for_snapshot(id);
-        if self.slots.get(id).at == At::Waiting {
-            self.want_snapshot(self.slots.name(id));
-        }
-    }
-
-    /// Drops what a lane has still to get, but for the rest of a frame that it has got in part, behind which it asks for a snapshot; where there is none
-    /// it only waits.
-    fn leave_for_snapshot(&mut self, id: SlotId) {
-        if self.owes_rest(id) {
-            return self.put_in_way(id, Vec::new(), Then::Snapshot);
-        }
-        self.stand_nowhere(id);
-    }
-
-    /// The lane stands nowhere, with nothing to send.
-    pub(super) fn stand_nowhere(&mut self, id: SlotId) {
-        let slot = self.slots.get(id);
-        let view = slot.view;
-        match slot.at {
-            At::Log(cursor) => self.view(view).log.leave(cursor),
-            At::Prefix(segment, _) => self.prefixes.release(segment),
-            At::Behind(_) | At::Waiting | At::Pausing | At::Line(_) => {}
-        }
-        self.slots.get_mut(id).at = At::Waiting;
+        assert_eq!(wish("c", pods, &of(&["b", "a"]), Some(&selector("x"))), all[5]);
     }
 }

@@ -5,15 +5,18 @@
 //! held by a quota, stalled, ending. All of it lives on its user's home core.
 //!
 //! - [`turns`] sends: the line's own words, then one lane after the other, each up to the end of a frame. [`words`]: what is said to one stream alone.
-//! - [`asked`] is what a client asks for; [`open`] reads it and opens the line, [`lanes`] adds lanes to it and takes them away.
+//! - [`asked`] is what a client asks for; [`open`] reads it and opens the line, [`adding`] adds lanes to it and takes them away. [`lanes`]: what a line keeps of its lanes; `names`: and of
+//!   what its client calls them.
 //! - [`status`]: what is said of a view whose ids are numbered, and shared; [`parts`]: its snapshot. [`end`]: how lanes and lines end.
 //!
 //! Invariants: a lane that has got a frame in part is its line's `current`, and nothing else is sent by that socket until the frame is whole. A lane
 //! that has something to send is in its line's `turns` or is `current`. A lane's first frame goes out behind the `view` that names its number.
 
+pub mod adding;
 pub mod asked;
 mod end;
 pub mod lanes;
+mod names;
 mod open;
 pub mod parts;
 mod status;
@@ -29,11 +32,11 @@ use super::slot::{At, Slot, SlotId, SlotName};
 use crate::feed::{FeedKey, Scope};
 use crate::wire::head::Version;
 use crate::wire::id::Mark;
-use crate::wire::line::LineName;
 
 pub use self::lanes::LaneId;
 use self::lanes::Lanes;
 pub use self::open::LineWish;
+use self::turns::Due;
 use self::words::Words;
 
 /// A line's number in its core.
@@ -43,17 +46,17 @@ pub type LineId = u32;
 pub struct Line {
     /// Its slot.
     slot: SlotName,
-    /// By what a client names it.
-    name: LineName,
+    /// What a client has to know to name it.
+    secret: u128,
     /// Whose views it shows, for the limiter.
     user: UserId,
     version: Version,
     /// What is said to this stream alone and not sent yet.
     words: Words,
     /// Lanes with something to send.
-    turns: VecDeque<SlotName>,
+    turns: VecDeque<Due>,
     /// The lane whose turn it is.
-    current: Option<SlotName>,
+    current: Option<Due>,
     lanes: Lanes,
 }
 
@@ -89,7 +92,7 @@ impl Lines {
     #[must_use]
     pub fn turn_of(&self, id: LineId) -> Turn<'_> {
         match self.get(id) {
-            Some(Line { current: Some(lane), .. }) => Turn::Lane(*lane),
+            Some(Line { current: Some(due), .. }) => Turn::Lane(due.lane),
             Some(line) => Turn::Words(line.words.unsent()),
             None => Turn::Words(&[]),
         }
@@ -156,5 +159,15 @@ fn line_of(slot: &Slot) -> Option<LineId> {
     match slot.at {
         At::Line(line) => Some(line),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_takes_little_beside_its_slot_and_its_lanes() {
+        assert_eq!((size_of::<Option<Line>>(), size_of::<Due>()), (144, 12));
     }
 }

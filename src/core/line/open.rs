@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use super::adding::{Client, Undecided};
 use super::asked::{self, AskedView, Change, MOST_BYTES, Mistake};
-use super::lanes::{Client, Lanes, Undecided};
+use super::lanes::Lanes;
 use super::words::Words;
 use super::{Line, LineId};
 use crate::access::Decision;
@@ -91,7 +92,7 @@ impl Core {
             return Err(Refusal::StreamElsewhere);
         }
         let (_, line) =
-            self.lines.iter().find(|(_, line)| line.name == name).ok_or(Refusal::UnknownStream)?;
+            self.lines.iter().find(|(_, line)| line.secret == name.secret).ok_or(Refusal::UnknownStream)?;
         let slot = self.slots.named(line.slot).ok_or(Refusal::UnknownStream)?;
         let holder = self.passes.holder(slot.pass);
         let session = |session: Option<&crate::identity::SessionRef>| session.map(|session| session.id);
@@ -129,8 +130,8 @@ impl Core {
             flags: 0,
         });
         let (words, turns, lanes) = (Words::default(), std::collections::VecDeque::new(), Lanes::default());
-        let version = manner.version;
-        self.lines.put(id, Line { slot, name, user, version, words, turns, current: None, lanes });
+        let (version, secret) = (manner.version, name.secret);
+        self.lines.put(id, Line { slot, secret, user, version, words, turns, current: None, lanes });
         self.counters.opened.add(1);
         tracing::info!(
             id = number,
@@ -226,7 +227,7 @@ impl Connection {
                 core.say_bye(line.id, Bye::ServerShutdown, Reason::ServerShutdown);
                 return Ok(());
             }
-            add_views(&mut core, line, views, &client)
+            core.add_views(line, views, &client)
         };
         ask_for(&cell, undecided, client);
         Ok(())
@@ -275,7 +276,7 @@ impl Connection {
         let (removed, undecided) = {
             let mut core = self.core.get();
             let removed = core.remove_views(line, &remove);
-            (removed, add_views(&mut core, line, add, &client))
+            (removed, core.add_views(line, add, &client))
         };
         ask_for(&self.core, undecided, client);
         let body = format!("{{\"added\":{added},\"removed\":{removed}}}\n");
@@ -306,10 +307,6 @@ impl Core {
     }
 }
 
-fn add_views(core: &mut Core, line: SlotName, views: Vec<AskedView>, client: &Client) -> Vec<Undecided> {
-    views.into_iter().filter_map(|view| core.add_view(line, view, client)).collect()
-}
-
 /// Asks for what is not decided, each by itself.
 fn ask_for(cell: &Rc<Cell>, undecided: Vec<Undecided>, client: Client) {
     let client = Arc::new(client);
@@ -324,7 +321,10 @@ async fn decide(cell: Rc<Cell>, undecided: Undecided, client: Arc<Client>) {
     let mut decision = ask(&cell, access.decide(undecided.key.clone(), LOOKS_EVERY)).await;
     loop {
         match decision {
-            None => return cell.get().refuse_lane(line, lane, Refusal::AuthzUnavailable),
+            None => {
+                let asked = (&undecided.key, &client.from);
+                return cell.get().refuse_lane(line, lane, Refusal::AuthzUnavailable, asked);
+            }
             Some(Decision::Made(grant)) => {
                 let mut core = cell.get();
                 core.learn_grant(&grant);

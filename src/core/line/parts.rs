@@ -1,5 +1,6 @@
-//! A snapshot as lanes get it: `begin`, its rows in parts, `synced`. Where the control plane is still encoding it, the parts that are there go out already:
-//! each is a segment that leads to the next, and who has read the last of them stands at its end until there is another.
+//! A snapshot as lanes get it: `begin`, its rows in parts, `synced`. It comes in segments, each of which leads to the next; who has read the last that is there
+//! stands at its end until there is another. Where the control plane is still encoding it, there is one for each part that it has told. One that is whole is dressed
+//! a few parts in a turn: for megabytes a core would else do nothing else for as long as many laps take.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::core::view::ViewKey;
 use crate::feed::block::Place;
 use crate::feed::snapshot::{Part, Snapshot};
 use crate::feed::{Feed, Scope};
-use crate::wire::line;
+use crate::wire::line::{self, PART_ROWS};
 
 /// A snapshot of which some parts are here.
 pub struct Coming {
@@ -24,6 +25,8 @@ pub struct Coming {
     parts: u32,
     /// How many rows it will have.
     pub count: usize,
+    /// What is still to be dressed: the whole snapshot, from this row on. `None`: it is still being encoded.
+    rest: Option<(Arc<Snapshot>, usize)>,
 }
 
 impl Coming {
@@ -31,7 +34,20 @@ impl Coming {
     pub fn first(&self) -> SegmentId {
         self.first
     }
+
+    /// Who has read it has seen all before this place.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Whether it is still being encoded.
+    pub fn is_told(&self) -> bool {
+        self.rest.is_none()
+    }
 }
+
+/// Bytes of rows that are dressed in a turn. Fewer in tests, so that they see many turns.
+const STEP: usize = if cfg!(test) { 2 * PART_ROWS } else { 256 * 1024 };
 
 impl Core {
     /// Some rows are here of a snapshot that streams may wait for.
@@ -57,7 +73,8 @@ impl Core {
         line::write_part(&mut chunks, &part.rows);
         let first = self.part_segment(id, &chunks, Then::More);
         let view = self.view(id);
-        view.coming = Some(Coming { place: part.place, first, last: first, parts: 1, count: part.count });
+        let Part { place, count, .. } = *part;
+        view.coming = Some(Coming { place, first, last: first, parts: 1, count, rest: None });
         let waiting: Vec<SlotName> = std::mem::take(&mut view.waiting);
         for name in waiting {
             if self.waits(name) {
@@ -67,7 +84,8 @@ impl Core {
     }
 
     fn add_part(&mut self, id: ViewId, part: &Part) {
-        let fits = |coming: &Coming| (coming.place, coming.parts) == (part.place, part.index);
+        let fits =
+            |coming: &Coming| coming.is_told() && (coming.place, coming.parts) == (part.place, part.index);
         if !self.view(id).coming.as_ref().is_some_and(fits) {
             return;
         }
@@ -79,11 +97,18 @@ impl Core {
 
     /// The snapshot that came in parts is whole. Returns its segment; `None` where it did not come in parts, or another did.
     pub(in crate::core) fn end_parts(&mut self, id: ViewId, snapshot: &Snapshot) -> Option<SegmentId> {
-        let is_this = |coming: &&Coming| coming.place == snapshot.place && coming.count == snapshot.count;
+        let is_this = |coming: &&Coming| {
+            coming.is_told() && coming.place == snapshot.place && coming.count == snapshot.count
+        };
         self.view(id).coming.as_ref().filter(is_this)?;
         let mut chunks = Vec::new();
         line::write_synced(&mut chunks, snapshot.rv, snapshot.count);
-        let end = self.part_segment(id, &chunks, Then::From(snapshot.place));
+        self.end_with_part(id, &chunks, snapshot.place)
+    }
+
+    /// These chunks are the last of a snapshot. Returns its first segment.
+    fn end_with_part(&mut self, id: ViewId, chunks: &[u8], place: Place) -> Option<SegmentId> {
+        let end = self.part_segment(id, chunks, Then::From(place));
         self.lead_on(id, end);
         self.view(id).coming.take().map(|coming| coming.first)
     }
@@ -99,7 +124,12 @@ impl Core {
 
     /// Lets go of a snapshot that was coming: who is in its midst stays there, and is told when another is here.
     pub(in crate::core) fn drop_coming(&mut self, id: ViewId) {
-        let Some(coming) = self.view(id).coming.take() else { return };
+        if let Some(coming) = self.view(id).coming.take() {
+            self.let_go(id, &coming);
+        }
+    }
+
+    fn let_go(&mut self, id: ViewId, coming: &Coming) {
         self.prefixes.end_more(coming.last);
         self.follow_all(id, coming.last);
         self.prefixes.release(coming.first);
@@ -127,12 +157,59 @@ impl Core {
         self.prefixes.marked(bytes, marks, then)
     }
 
-    /// Makes a segment of a snapshot that is whole.
-    pub(in crate::core) fn hold_parts(&mut self, id: ViewId, snapshot: &Snapshot) -> SegmentId {
+    /// Begins to dress a snapshot that is whole. Returns its first segment.
+    pub(in crate::core) fn begin_dressing(&mut self, id: ViewId, snapshot: Arc<Snapshot>) -> SegmentId {
+        // Who was getting another one in parts gets this, and so is told when this is there.
+        let other = self.view(id).coming.take();
+        let Snapshot { place, rv, count, .. } = *snapshot;
         let mut chunks = Vec::new();
-        line::write_begin(&mut chunks, snapshot.rv, snapshot.count);
-        snapshot.parts().for_each(|rows| line::write_part(&mut chunks, rows));
-        line::write_synced(&mut chunks, snapshot.rv, snapshot.count);
-        self.part_segment(id, &chunks, Then::From(snapshot.place))
+        line::write_begin(&mut chunks, rv, count);
+        let rest = write_step(&snapshot, 0, &mut chunks);
+        let then = if rest.is_some() { Then::More } else { Then::From(place) };
+        let first = self.part_segment(id, &chunks, then);
+        if let Some(next) = rest {
+            let rest = Some((snapshot, next));
+            self.view(id).coming = Some(Coming { place, first, last: first, parts: 1, count, rest });
+            self.dressing.push_back(id);
+        } else {
+            self.keep_snapshot(id, snapshot, first);
+        }
+        if let Some(other) = other {
+            self.let_go(id, &other);
+        }
+        first
     }
+
+    /// Dresses some of a snapshot that somebody waits for. The views take turns.
+    pub(in crate::core) fn dress_some(&mut self) {
+        let Some(id) = self.dressing.pop_front().filter(|id| self.has_view(*id)) else { return };
+        let Some(rest) = self.view(id).coming.as_mut().and_then(|coming| coming.rest.as_mut()) else {
+            return;
+        };
+        let (snapshot, row) = (rest.0.clone(), rest.1);
+        let mut chunks = Vec::new();
+        if let Some(next) = write_step(&snapshot, row, &mut chunks) {
+            rest.1 = next;
+            let segment = self.part_segment(id, &chunks, Then::More);
+            self.lead_on(id, segment);
+            self.dressing.push_back(id);
+        } else if let Some(first) = self.end_with_part(id, &chunks, snapshot.place) {
+            self.keep_snapshot(id, snapshot, first);
+        }
+    }
+}
+
+/// Writes the parts of one step, from this row on; behind the last row also `synced`. Returns the row that the next step begins with, if there is one.
+fn write_step(snapshot: &Snapshot, row: usize, chunks: &mut Vec<u8>) -> Option<usize> {
+    let most = chunks.len() + STEP;
+    let mut next = row;
+    while let Some((rows, behind)) = snapshot.part_from(next) {
+        if chunks.len() + rows.len() > most && next > row {
+            return Some(next);
+        }
+        line::write_part(chunks, rows);
+        next = behind;
+    }
+    line::write_synced(chunks, snapshot.rv, snapshot.count);
+    None
 }

@@ -10,7 +10,9 @@ use crate::core::view::ViewId;
 use crate::feed::{self, block::Place};
 use crate::kind::Rv;
 use crate::wire::as_of::AsOf;
+use crate::wire::dress::Dress;
 use crate::wire::line::{self, Standing};
+use crate::wire::sse::Framing;
 
 /// How often it is said how a view stands, whatever the heartbeat is: more seldom, and a client could not say live in between
 /// ([`line::LIVE_MS`]).
@@ -24,12 +26,7 @@ impl Core {
     }
 
     /// How a view stands, as chunks. `at`: a version that all who read it have come to.
-    pub(in crate::core) fn status_of(
-        &mut self,
-        id: ViewId,
-        at: Option<Rv>,
-        instead: Option<Standing>,
-    ) -> Vec<u8> {
+    pub(in crate::core) fn status_of(&mut self, id: ViewId, at: Option<Rv>) -> Vec<u8> {
         let feed = self.view(id).key.feed;
         let feed = &self.feed(feed).feed;
         let standing = match feed.standing() {
@@ -39,15 +36,33 @@ impl Core {
         };
         let as_of = feed.as_of().map(AsOf::of);
         let mut chunks = Vec::new();
-        line::write_status(&mut chunks, at, instead.unwrap_or(standing), as_of);
+        line::write_status(&mut chunks, at, standing, as_of);
         chunks
+    }
+
+    /// A lane is about to get what it has missed: its client is told that its rows are not yet those of the cluster. Where these are stale anyway it hears of that,
+    /// and nothing is said of a stream that is no lane.
+    pub(in crate::core) fn say_catching_up(&mut self, id: SlotId) {
+        let slot = self.slots.get(id);
+        let (Some(line), view) = (slot.socket.line(), slot.view) else { return };
+        let feed = self.view(view).key.feed;
+        let feed = &self.feed(feed).feed;
+        if feed.standing() != feed::Standing::Live {
+            return;
+        }
+        let as_of = feed.as_of().map(AsOf::of);
+        let mut chunks = Vec::new();
+        line::write_status(&mut chunks, None, Standing::CatchingUp, as_of);
+        // Words are framed as their line is.
+        let dress = Dress { framing: Framing::Chunked, ..self.view(view).dress };
+        self.say(line, &dress.dressed(chunks));
     }
 
     /// How a view stands has changed.
     pub(in crate::core) fn tell_status(&mut self, id: ViewId) {
         let feed = self.view(id).key.feed;
         let end = self.feed(feed).mirror.end();
-        let chunks = self.status_of(id, None, None);
+        let chunks = self.status_of(id, None);
         let bytes = self.dressed(id, chunks);
         self.view(id).log.append_notice(&bytes, end);
         self.schedule_lap(id, Instant::now());
@@ -88,7 +103,7 @@ impl Core {
         if resumed {
             line::write_resumed(&mut chunks, at);
         }
-        chunks.extend(self.status_of(view, at, None));
+        chunks.extend(self.status_of(view, at));
         let bytes = self.dressed(view, chunks);
         let segment = self.prefixes.own(bytes, Then::From(place));
         self.slots.get_mut(id).at = At::Prefix(segment, 0);

@@ -9,9 +9,12 @@ use crate::feed::Scope;
 use crate::wire::head::Version;
 use crate::wire::{line, sse};
 
-/// Whole events, as the body has them, of which some bytes may be sent.
+/// Whole events, as the body has them, of which some bytes may be sent. A line to which all is said, as most lines are at most times, keeps nothing for words.
 #[derive(Default)]
-pub struct Words {
+pub struct Words(Option<Box<Unsent>>);
+
+#[derive(Default)]
+struct Unsent {
     bytes: Vec<u8>,
     sent: usize,
 }
@@ -19,17 +22,19 @@ pub struct Words {
 impl Words {
     /// What is not sent yet.
     pub fn unsent(&self) -> &[u8] {
-        &self.bytes[self.sent..]
+        self.0.as_ref().map_or(&[], |words| &words.bytes[words.sent..])
     }
 
     /// Whether all is sent.
     pub fn is_empty(&self) -> bool {
-        self.unsent().is_empty()
+        self.0.is_none()
     }
 
     /// Appends these chunks.
     pub fn say(&mut self, chunks: &[u8], version: Version) {
-        version.append(chunks, &mut self.bytes);
+        if !chunks.is_empty() {
+            version.append(chunks, &mut self.0.get_or_insert_default().bytes);
+        }
     }
 
     /// Appends these bytes, which are as the body has them.
@@ -39,15 +44,15 @@ impl Words {
 
     /// Appends these chunks, and the end of the body.
     pub fn say_last(&mut self, chunks: &[u8], version: Version) {
-        version.append_last(chunks, &mut self.bytes);
+        version.append_last(chunks, &mut self.0.get_or_insert_default().bytes);
     }
 
     /// So many bytes are sent.
     pub fn advance(&mut self, taken: usize) {
-        self.sent += taken;
-        if self.is_empty() {
-            // An idle line keeps nothing for words that it may have to say one day.
-            *self = Words::default();
+        let Some(words) = &mut self.0 else { return };
+        words.sent += taken;
+        if words.sent == words.bytes.len() {
+            self.0 = None;
         }
     }
 }
@@ -66,12 +71,12 @@ impl Core {
         let slot = self.slots.get(id);
         let (Some(line), view) = (slot.socket.line(), slot.view) else { return };
         let name = self.slots.name(id);
-        let refs = self.lines.get(line).map(|line| line.lanes.refs_of(name)).unwrap_or_default();
         let view = self.view(view);
         let (number, scope) = (view.serial, view.key.scope.clone());
         let mut chunks = Vec::new();
+        let refs = self.lines.get(line).into_iter().flat_map(|line| line.lanes.refs_of(name));
         for view in refs {
-            line::write_view(&mut chunks, &view, number, names_of(&scope).as_deref(), resumed);
+            line::write_view(&mut chunks, view, number, names_of(&scope).as_deref(), resumed);
         }
         self.say(line, &chunks);
     }

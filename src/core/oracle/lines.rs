@@ -1,23 +1,20 @@
 //! Multiplexed streams among the tabs: whatever comes and goes, each view ends with the rows that a list would show, every byte is what the protocol
 //! says, and nothing is left of it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use super::line_tab::{LineTab, Rows};
 use super::world::{NAMESPACES, SCOPES, UNIONS, World, rows, scope_of, set_of};
 use super::{Act, act, perform};
 use crate::access::{Asker, Grant, GrantKey, Ruling, Wanted};
 use crate::audit::Origin;
+use crate::core::line::adding::Client;
 use crate::core::line::asked::AskedView;
-use crate::core::line::lanes::{Client, Undecided};
 use crate::core::plan::Manner;
-use crate::core::slot::SlotName;
-use crate::feed::snapshot::{Part, Snapshot};
 use crate::feed::{KubeUser, Namespaces, Scope};
 use crate::identity::Peer;
 use crate::kind::Listing;
@@ -25,228 +22,10 @@ use crate::wire::head::Version;
 use crate::wire::id::ResumeId;
 use crate::wire::line::LineName;
 
-/// Rows by `namespace/name`.
-type Rows = BTreeMap<String, String>;
-
-/// A view as its client has it.
-#[derive(Default)]
-struct View {
-    wanted: usize,
-    /// What its user may see of it now.
-    right: Option<Scope>,
-    number: Option<u64>,
-    rows: Rows,
-    incoming: Option<(usize, Rows)>,
-    position: Option<String>,
-    is_synced: bool,
-    is_live: bool,
-    /// It was refused, or removed by the server.
-    is_denied: bool,
-}
-
-/// A client with a multiplexed stream, or without one for the moment.
-struct LineTab {
-    version: Version,
-    stream: Option<UnixStream>,
-    line: Option<SlotName>,
-    who: String,
-    views: BTreeMap<String, View>,
-    /// Which views each number is, or was, about.
-    numbers: BTreeMap<u64, BTreeSet<String>>,
-    raw: Vec<u8>,
-    body: Vec<u8>,
-    has_ended: bool,
-    received: usize,
-    /// What becomes another scope's behind so many bytes.
-    rights: VecDeque<(usize, String, Option<Scope>)>,
-    undecided: Vec<Undecided>,
-    has_bye: bool,
-    heard: Vec<String>,
-    next_ref: usize,
-}
-
-impl LineTab {
-    fn read(&mut self, most: usize) -> bool {
-        let Some(stream) = &mut self.stream else { return false };
-        let until = self.rights.front().map_or(usize::MAX, |(behind, ..)| behind - self.received);
-        let mut buffer = vec![0; most.min(until)];
-        match stream.read(&mut buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-            Ok(0) | Err(_) => self.leave(),
-            Ok(read) => {
-                self.received += read;
-                self.raw.extend_from_slice(&buffer[..read]);
-                self.digest();
-                self.follow_rights();
-            }
-        }
-        true
-    }
-
-    fn leave(&mut self) {
-        self.stream = None;
-        self.line = None;
-        self.undecided.clear();
-        self.rights.clear();
-    }
-
-    /// What is amid an event that is whole later is of the right that holds now: one that lost its right amid a row is reset.
-    fn follow_rights(&mut self) {
-        while let Some((_, name, right)) = self.rights.pop_front_if(|(behind, ..)| *behind == self.received) {
-            if let Some(view) = self.views.get_mut(&name) {
-                view.right = right;
-            }
-        }
-    }
-
-    fn digest(&mut self) {
-        match self.version {
-            Version::Http10 => self.body.append(&mut self.raw),
-            Version::Http11 => self.dechunk(),
-        }
-        while let Some(end) = memchr::memmem::find(&self.body, b"\n\n") {
-            let block: Vec<u8> = self.body.drain(..end + 2).collect();
-            let block = String::from_utf8(block).expect("a stream is text");
-            self.block(block.trim_end_matches('\n'));
-        }
-    }
-
-    fn dechunk(&mut self) {
-        while let Some(line) = memchr::memmem::find(&self.raw, b"\r\n") {
-            assert!(!self.has_ended, "nothing follows the last chunk");
-            let size = std::str::from_utf8(&self.raw[..line]).expect("a chunk's size is text");
-            let size = usize::from_str_radix(size, 16)
-                .unwrap_or_else(|_| panic!("{size:?} is no chunk's size; heard {:#?}", self.heard));
-            if self.raw.len() < line + 2 + size + 2 {
-                return;
-            }
-            assert_eq!(&self.raw[line + 2 + size..line + 4 + size], b"\r\n", "a chunk ends");
-            self.body.extend_from_slice(&self.raw[line + 2..line + 2 + size]);
-            self.raw.drain(..line + 4 + size);
-            self.has_ended = size == 0;
-        }
-    }
-
-    fn block(&mut self, block: &str) {
-        if block == ": ping" {
-            return;
-        }
-        self.heard.push(block.chars().take(200).collect());
-        assert!(!self.has_bye, "nothing follows bye; heard {:#?}", self.heard);
-        let (mut event, mut id, mut data) = (None, None, None);
-        for line in block.split('\n') {
-            match line.split_once(": ") {
-                Some(("event", name)) => event = Some(name),
-                Some(("id", text)) => id = Some(text),
-                Some(("data", text)) => data = Some(text),
-                Some(("", _)) => {}
-                _ => panic!("{line:?} is no line of a stream; heard {:#?}", self.heard),
-            }
-        }
-        let Some(event) = event else { return assert!(id.is_none() && data.is_none()) };
-        let data: serde_json::Value =
-            serde_json::from_str(data.expect("events have data")).expect("data is JSON");
-        match (event, id) {
-            ("bye", None) => self.has_bye = true,
-            ("denied", None) => {
-                if let Some(view) = data["ref"].as_str().and_then(|name| self.views.get_mut(name)) {
-                    (view.number, view.is_denied, view.is_synced) = (None, true, false);
-                }
-            }
-            ("view", Some(id)) => {
-                let number = id.parse().expect("a number");
-                let name = data["ref"].as_str().expect("a ref");
-                self.numbers.entry(number).or_default().insert(name.to_owned());
-                let Some(view) = self.views.get_mut(name) else { return };
-                view.number = Some(number);
-                view.is_synced = false;
-                view.is_live = false;
-                if data["resumed"] == false {
-                    view.position = None;
-                }
-            }
-            (event, Some(id)) => self.of_view(event, id, &data),
-            (event, None) => panic!("{event} is about no view; heard {:#?}", self.heard),
-        }
-    }
-
-    fn of_view(&mut self, event: &str, id: &str, data: &serde_json::Value) {
-        let (number, position) = id.split_once('/').map_or((id, None), |(number, at)| (number, Some(at)));
-        let number: u64 = number.parse().expect("a number");
-        let heard = &self.heard;
-        let names = self.numbers.get(&number).unwrap_or_else(|| panic!("{number}; heard {heard:#?}"));
-        for name in names {
-            if let Some(view) = self.views.get_mut(name) {
-                view.hear(event, (number, position), data, heard);
-            }
-        }
-    }
-}
-
-impl View {
-    fn hear(
-        &mut self,
-        event: &str,
-        (number, position): (u64, Option<&str>),
-        data: &serde_json::Value,
-        heard: &[String],
-    ) {
-        let view = self;
-        let right = view.right.clone();
-        let row = |object: &serde_json::Value| {
-            let text = |name: &str| object[name].as_str().expect("rows have names").to_owned();
-            let key = format!("{}/{}", text("namespace"), text("name"));
-            let may = right.as_ref().is_some_and(|right| right.holds(&text("namespace")));
-            assert!(may, "{key} leaks; heard {heard:#?}");
-            (key, object.to_string())
-        };
-        let is_current = view.number == Some(number);
-        let rows: Rows = match event {
-            "snapshot" => data["items"].as_array().expect("items").iter().map(row).collect(),
-            "added" | "modified" | "deleted" => [row(&data["object"])].into(),
-            _ => Rows::new(),
-        };
-        if !is_current {
-            return;
-        }
-        match event {
-            "begin" => {
-                let count = data["count"].as_u64().expect("a count");
-                view.incoming = Some((usize::try_from(count).expect("small"), Rows::new()));
-                view.is_synced = false;
-            }
-            "snapshot" => {
-                view.incoming
-                    .as_mut()
-                    .unwrap_or_else(|| panic!("begin comes first; heard {heard:#?}"))
-                    .1
-                    .extend(rows);
-            }
-            "synced" => {
-                if data["resumed"] == false {
-                    let (count, rows) = view.incoming.take().unwrap_or_else(|| panic!("heard {heard:#?}"));
-                    assert_eq!(rows.len(), count, "heard {heard:#?}");
-                    view.rows = rows;
-                }
-                view.is_synced = true;
-            }
-            "added" | "modified" => view.rows.extend(rows),
-            "deleted" => view.rows.retain(|key, _| !rows.contains_key(key)),
-            "gap" => assert!(position.is_none()),
-            "reset" => (view.is_synced, view.position) = (false, None),
-            "status" => view.is_live = data["state"] == "live",
-            other => panic!("{other} is no event; heard {heard:#?}"),
-        }
-        if let Some(position) = position {
-            view.position = Some(position.to_owned());
-        }
-    }
-}
-
 /// A world, and its clients of multiplexed streams.
-struct Lines {
-    world: World,
-    tabs: Vec<LineTab>,
+pub struct Lines {
+    pub world: World,
+    pub tabs: Vec<LineTab>,
     connections: usize,
 }
 
@@ -284,7 +63,7 @@ fn of() -> impl Strategy<Value = Of> {
 }
 
 impl Lines {
-    fn new(lag: usize, journal: usize) -> Self {
+    pub fn new(lag: usize, journal: usize) -> Self {
         Lines { world: World::with_full_rows(lag, journal), tabs: Vec::new(), connections: 0 }
     }
 
@@ -310,25 +89,9 @@ impl Lines {
         }
     }
 
-    fn open(&mut self, scopes: &[usize], http10: bool) {
+    pub fn open(&mut self, scopes: &[usize], http10: bool) {
         let version = if http10 { Version::Http10 } else { Version::Http11 };
-        self.tabs.push(LineTab {
-            version,
-            stream: None,
-            line: None,
-            who: String::new(),
-            views: BTreeMap::new(),
-            numbers: BTreeMap::new(),
-            raw: Vec::new(),
-            body: Vec::new(),
-            has_ended: false,
-            received: 0,
-            rights: VecDeque::new(),
-            undecided: Vec::new(),
-            has_bye: false,
-            heard: Vec::new(),
-            next_ref: 0,
-        });
+        self.tabs.push(LineTab::new(version));
         let tab = self.tabs.len() - 1;
         for scope in scopes {
             self.tabs[tab].name(*scope);
@@ -336,7 +99,7 @@ impl Lines {
         self.connect(tab);
     }
 
-    fn connect(&mut self, index: usize) {
+    pub fn connect(&mut self, index: usize) {
         if self.tabs[index].stream.is_some() {
             return;
         }
@@ -351,18 +114,8 @@ impl Lines {
         let manner =
             Manner { version: tab.version, ..Manner::unparsed(&Peer::cleartext(([127, 0, 0, 1], 1).into())) };
         let name = LineName { replica: 1, secret: self.connections as u128 };
-        tab.line = core.open_line(ours.into(), place, &who, &manner, name);
-        tab.who = format!("line-{}", self.connections);
-        tab.stream = Some(theirs);
-        (tab.has_ended, tab.has_bye, tab.received) = (false, false, 0);
-        tab.raw.clear();
-        tab.body.clear();
-        tab.numbers.clear();
-        tab.heard.push("--- connects".into());
-        for view in tab.views.values_mut() {
-            (view.number, view.incoming, view.is_live, view.is_synced) = (None, None, false, false);
-            view.is_denied = false;
-        }
+        let line = core.open_line(ours.into(), place, &who, &manner, name);
+        tab.connected(theirs, line, format!("line-{}", self.connections));
         let names: Vec<String> = tab.views.keys().cloned().collect();
         for name in names {
             self.ask(index, &name);
@@ -398,7 +151,7 @@ impl Lines {
         self.ask(index, &name);
     }
 
-    fn remove(&mut self, index: usize, which: usize) {
+    pub fn remove(&mut self, index: usize, which: usize) {
         let tab = &mut self.tabs[index];
         let Some(name) = tab.views.keys().nth(which).cloned() else { return };
         tab.views.remove(&name);
@@ -408,7 +161,7 @@ impl Lines {
     }
 
     /// What its views' rights are is decided, as it was when they were asked for.
-    fn decide(&mut self, index: usize) {
+    pub fn decide(&mut self, index: usize) {
         let client = self.client(index);
         for undecided in std::mem::take(&mut self.tabs[index].undecided) {
             let tab = &self.tabs[index];
@@ -464,7 +217,7 @@ impl Lines {
         self.world.core.carry_out_rulings();
     }
 
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         self.world.settle();
         for _ in 0..3 {
             for index in 0..self.tabs.len() {
@@ -494,7 +247,7 @@ impl Lines {
         }
     }
 
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         let mut quiet = 0;
         while quiet < 3 {
             self.world.drain();
@@ -508,7 +261,7 @@ impl Lines {
         }
     }
 
-    fn check(&self) {
+    pub fn check(&self) {
         self.world.check();
         for tab in &self.tabs {
             for (name, view) in &tab.views {
@@ -524,23 +277,13 @@ impl Lines {
         }
     }
 
-    fn close(mut self) {
+    pub fn close(mut self) {
         for tab in &mut self.tabs {
             tab.leave();
         }
         self.drain();
         assert!(self.world.core.lines.is_empty());
         self.world.close();
-    }
-}
-
-impl LineTab {
-    /// A name for one more view.
-    fn name(&mut self, scope: usize) -> String {
-        self.next_ref += 1;
-        let name = format!("view-{}", self.next_ref);
-        self.views.insert(name.clone(), View { wanted: scope, ..View::default() });
-        name
     }
 }
 
@@ -607,82 +350,5 @@ fn a_view_that_is_busy_does_not_starve_a_quiet_one() {
         read += lines.tabs[0].received - before;
         assert!(read < 200_000, "of 800,000 bytes that the busy view has, so many came first: {read}");
     }
-    lines.close();
-}
-
-/// What a snapshot's parts are while it is being encoded.
-fn parts(snapshot: &Snapshot) -> Vec<Part> {
-    let part = |(index, rows): (u32, &[u8])| Part {
-        place: snapshot.place,
-        rv: snapshot.rv,
-        count: snapshot.count,
-        index,
-        rows: rows.into(),
-    };
-    (0..).zip(snapshot.parts()).map(part).collect()
-}
-
-/// A line with a view of everything that waits for its snapshot, which has several parts.
-fn waits_for_parts() -> (Lines, Arc<Snapshot>) {
-    let mut lines = Lines::new(1 << 20, 1 << 24);
-    for (namespace, name) in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)] {
-        lines.world.put(namespace, name, 0, 3);
-    }
-    lines.world.relist();
-    lines.open(&[0], false);
-    lines.decide(0);
-    let snapshot = lines.world.feed.list(&Scope::All).expect("rows").expect("it is synced");
-    (lines, snapshot)
-}
-
-#[test]
-fn the_first_rows_go_out_before_the_last_are_here() {
-    for gives_another in [false, true] {
-        let (mut lines, snapshot) = waits_for_parts();
-        let feed = lines.world.feed.clone();
-        let parts = parts(&snapshot);
-        assert!(parts.len() > 3, "{}", parts.len());
-        for (index, part) in parts.iter().enumerate() {
-            lines.world.core.got_part(&feed, &Scope::All, part);
-            lines.world.turn();
-            lines.world.turn();
-            while lines.tabs[0].read(65_536) {}
-            let view = &lines.tabs[0].views["view-1"];
-            let rows = view.incoming.as_ref().map(|(_, rows)| rows.len());
-            assert!(rows > Some(index) && !view.is_synced, "{:#?}", lines.tabs[0].heard);
-        }
-        lines.world.put(0, 2, 0, 0);
-        lines.world.deliver(usize::MAX);
-        let mut whole = snapshot;
-        if gives_another {
-            whole = feed.list(&Scope::All).expect("rows").expect("it is synced");
-        }
-        lines.world.core.got_snapshot(&feed, &Scope::All, &Ok(whole));
-        lines.world.turn();
-        lines.world.turn();
-        while lines.tabs[0].read(65_536) {}
-        let told = |event: &str| lines.tabs[0].heard.iter().filter(|heard| heard.contains(event)).count();
-        assert_eq!(told("event: begin"), if gives_another { 2 } else { 1 }, "{:#?}", lines.tabs[0].heard);
-        lines.settle();
-        lines.check();
-        lines.close();
-    }
-}
-
-#[test]
-fn who_leaves_while_parts_come_leaves_nothing() {
-    let (mut lines, snapshot) = waits_for_parts();
-    let feed = lines.world.feed.clone();
-    let parts = parts(&snapshot);
-    drop(snapshot);
-    for (index, part) in parts.iter().enumerate() {
-        lines.world.core.got_part(&feed, &Scope::All, part);
-        if index == 1 {
-            lines.remove(0, 0);
-        }
-        lines.world.turn();
-    }
-    lines.settle();
-    lines.check();
     lines.close();
 }

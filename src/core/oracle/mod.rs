@@ -1,7 +1,12 @@
 //! A core, its feed and its tabs against the cluster's own state: whatever the order of things, each tab ends with the rows that a list
 //! would show, its framing is never broken, its ids never fall, and nothing is left of it.
 
+mod body;
+mod catching_up;
+mod lateness;
+mod line_tab;
 mod lines;
+mod parts;
 mod quota;
 mod rights;
 mod tab;

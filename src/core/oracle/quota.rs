@@ -140,9 +140,9 @@ fn who_has_bytes_does_not_wait_for_those_who_have_none() {
 #[test]
 fn a_line_comes_round_within_seconds_however_much_everyone_has_to_get() {
     let mut world = World::with_quota(QUOTA, 1 << 20, 1 << 24);
-    (0..9).for_each(|object| world.put(object / 3, object % 3, 1, 4));
+    (0..9).for_each(|object| world.put(object / 3, object % 3, 1, 5));
     world.relist();
-    // 40 times 180 kB: a minute's worth for either tenant.
+    // 40 times 4.5 MB: for either tenant more than twenty minutes' worth, since a machine that is slow adds its own time to that which is played.
     (0..40).for_each(|_| world.open(0, false, None));
     world.answer();
     step(&mut world, Duration::from_secs(1));

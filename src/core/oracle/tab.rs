@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 
+use super::body::{Block, Body};
 use super::world::CAP;
 use crate::feed::Scope;
 use crate::kind::Rv;
@@ -30,10 +31,9 @@ pub struct Tab {
     /// The newest id of this connection; nothing older may follow.
     floor: Option<u128>,
     relisted: bool,
-    raw: Vec<u8>,
-    body: Vec<u8>,
-    in_body: bool,
-    ended: bool,
+    /// What has come of its head; `None` behind that.
+    coming_head: Option<Vec<u8>>,
+    body: Body,
     /// Bytes that it has read of this connection.
     pub received: usize,
     /// How many of them its head took.
@@ -78,10 +78,8 @@ impl Tab {
             loaded: false,
             floor: None,
             relisted: false,
-            raw: Vec::new(),
-            body: Vec::new(),
-            in_body: false,
-            ended: false,
+            coming_head: Some(Vec::new()),
+            body: Body::new(version),
             received: 0,
             disconnected: false,
             heard: Vec::new(),
@@ -96,10 +94,8 @@ impl Tab {
         self.floor = None;
         // A server that has no rows yet cannot know what the tab has missed.
         self.relisted = true;
-        self.raw.clear();
-        self.body.clear();
-        self.in_body = false;
-        self.ended = false;
+        self.coming_head = Some(Vec::new());
+        self.body = Body::new(self.version);
         self.received = 0;
         self.disconnected = false;
         self.right = self.scope.clone();
@@ -127,21 +123,15 @@ impl Tab {
         self.follow_rights();
     }
 
-    /// Whether it has got the beginning of an event. The line that says when to come back is none.
-    fn is_amid_event(&self) -> bool {
-        let retry = if self.body.starts_with(b"retry") { memchr::memchr(b'\n', &self.body) } else { None };
-        !self.raw.is_empty() || self.body.len() > retry.map_or(0, |end| end + 1)
-    }
-
     /// Comes to the right that holds behind what was received.
     fn follow_rights(&mut self) {
         while let Some((_, scope)) = self.rights.pop_front_if(|(behind, _)| *behind == self.received) {
-            if self.is_amid_event() && !scope.covers(&self.right) {
+            if self.body.is_amid_event() && !scope.covers(&self.right) {
                 self.torn = Some(0);
             }
             self.right = scope;
         }
-        if !self.is_amid_event() {
+        if !self.body.is_amid_event() {
             self.began_by = self.right.clone();
         }
     }
@@ -155,7 +145,7 @@ impl Tab {
             let rotated = last.starts_with("retry: ") && !last.contains("event: ");
             rotated || ["server_shutdown", "error", "auth_expired"].iter().any(|event| last.contains(event))
         });
-        last && self.raw.is_empty() && self.body.is_empty() && (self.version == Version::Http10 || self.ended)
+        last && self.body.is_whole()
     }
 
     /// Closes its end.
@@ -182,45 +172,26 @@ impl Tab {
                 // What it gained and lost again amid the event is nothing that the event was sent by.
                 let is_lost = !self.right.covers(&self.began_by);
                 self.torn = self.torn.map(|bytes| if is_lost { bytes + read } else { bytes });
-                self.raw.extend_from_slice(&buffer[..read]);
-                self.digest();
+                self.digest(&buffer[..read]);
                 self.follow_rights();
             }
         }
         true
     }
 
-    fn digest(&mut self) {
-        if !self.in_body {
-            let Some(end) = memchr::memmem::find(&self.raw, b"\r\n\r\n") else { return };
-            assert!(self.raw.starts_with(b"HTTP/1."), "a head comes first");
-            self.raw.drain(..end + 4);
-            self.in_body = true;
-        }
-        match self.version {
-            Version::Http10 => self.body.append(&mut self.raw),
-            Version::Http11 => self.dechunk(),
-        }
-        while let Some(end) = memchr::memmem::find(&self.body, b"\n\n") {
-            let block: Vec<u8> = self.body.drain(..end + 2).collect();
-            let block = String::from_utf8(block).expect("a stream is text");
-            self.block(block.trim_end_matches('\n'));
-        }
-    }
-
-    fn dechunk(&mut self) {
-        while let Some(line) = memchr::memmem::find(&self.raw, b"\r\n") {
-            assert!(!self.ended, "nothing follows the last chunk");
-            let size = std::str::from_utf8(&self.raw[..line]).expect("a chunk's size is text");
-            let size = usize::from_str_radix(size, 16)
-                .unwrap_or_else(|_| panic!("{size:?} is no chunk's size; heard {:#?}", self.heard));
-            if self.raw.len() < line + 2 + size + 2 {
-                return;
+    fn digest(&mut self, bytes: &[u8]) {
+        match &mut self.coming_head {
+            None => self.body.push(bytes, &self.heard),
+            Some(head) => {
+                head.extend_from_slice(bytes);
+                let Some(end) = memchr::memmem::find(head, b"\r\n\r\n") else { return };
+                assert!(head.starts_with(b"HTTP/1."), "a head comes first");
+                self.body.push(&head[end + 4..], &self.heard);
+                self.coming_head = None;
             }
-            assert_eq!(&self.raw[line + 2 + size..line + 4 + size], b"\r\n", "a chunk ends");
-            self.body.extend_from_slice(&self.raw[line + 2..line + 2 + size]);
-            self.raw.drain(..line + 4 + size);
-            self.ended = size == 0;
+        }
+        while let Some(block) = self.body.take_block() {
+            self.block(&block);
         }
     }
 
@@ -229,19 +200,8 @@ impl Tab {
         self.heard.push(short);
         self.torn = None;
         self.began_by = self.right.clone();
-        let (mut event, mut id, mut data) = (None, None, None);
-        for line in block.split('\n') {
-            match line.split_once(": ") {
-                Some(("event", name)) => event = Some(name),
-                Some(("id", text)) => id = Some(text),
-                Some(("data", text)) => data = Some(text),
-                Some(("retry" | "", _)) => {}
-                _ => panic!("{line:?} is no line of a stream; heard {:#?}", self.heard),
-            }
-        }
-        let Some(event) = event else { return assert!(id.is_none() && data.is_none()) };
-        let data: serde_json::Value =
-            serde_json::from_str(data.expect("events have data")).expect("data is JSON");
+        let Block { event, id, data, .. } = Block::of(block, &self.heard);
+        let Some(event) = event else { return };
         self.event(event, id, &data);
         if let Some(id) = id {
             self.id = Some(id.to_owned());

@@ -98,7 +98,7 @@ pub struct World {
 pub const NAMESPACES: [&str; 3] = ["a", "a-b", "b"];
 pub const NAMES: [&str; 3] = ["x", "y", "z"];
 const USERS: [&str; 2] = ["u", "v"];
-const PADS: [usize; 5] = [0, 30, 700, 3000, 20_000];
+const PADS: [usize; 6] = [0, 30, 700, 3000, 20_000, 500_000];
 
 impl World {
     pub fn new(events: bool, lag: usize, journal_bytes: usize) -> Self {
@@ -465,6 +465,11 @@ impl World {
             assert!(tab.stream.is_none(), "it is closed");
             assert!(tab.disconnected || tab.is_whole(), "it ends between two events; heard {:#?}", tab.heard);
         }
+    }
+
+    /// Bytes that the core's logs and segments take.
+    pub fn logs(&self) -> usize {
+        self.ledger.spent(Thing::Logs)
     }
 
     /// What a list of all namespaces answers, once it is here.
