@@ -83,11 +83,10 @@ impl Core {
                 continue;
             }
             let newest = self.feed(feed).mirror.newest().head;
-            let chunks = self.status_of(view, Some(newest), None);
-            let bytes = self.dressed(view, chunks);
-            if let Some(line) = self.lines.get_mut(id) {
-                line.words.repeat(&bytes);
-            }
+            let chunks = self.status_of(view, Some(newest));
+            // Words are framed as their line is.
+            let dress = Dress { framing: Framing::Chunked, ..self.view(view).dress };
+            self.say(id, &dress.dressed(chunks));
         }
     }
 

@@ -37,11 +37,6 @@ impl Words {
         }
     }
 
-    /// Appends these bytes, which are as the body has them.
-    pub fn repeat(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
     /// Appends these chunks, and the end of the body.
     pub fn say_last(&mut self, chunks: &[u8], version: Version) {
         version.append_last(chunks, &mut self.0.get_or_insert_default().bytes);
