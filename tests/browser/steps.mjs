@@ -1,7 +1,7 @@
 // What tests with a browser are made of: waiting for what must become true, steps that say how long they took, and a provider's own pages.
 import assert from "node:assert/strict";
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
