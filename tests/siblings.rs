@@ -128,10 +128,9 @@ async fn a_replica_that_goes_opens_multiplexed_streams_to_send_them_on() {
     let draining = tokio::time::timeout(Duration::from_millis(1), house.server.drain());
     assert!(draining.await.is_err(), "it is lame for an hour");
     eventually("a lame core", async || {
-        let late = tab::get(house.address(), &watch("pods"), &[]);
-        tokio::time::timeout(Duration::from_secs(1), late)
-            .await
-            .is_ok_and(|late| late.text().contains("server_shutdown"))
+        let path = watch("pods");
+        let late = tokio::time::timeout(Duration::from_secs(1), tab::get(house.address(), &path, &[]));
+        late.await.is_ok_and(|late| late.text().contains("server_shutdown"))
     })
     .await;
     let mut late = Line::open(house.address(), "", &[view("a", EAST, "pods")]).await;
