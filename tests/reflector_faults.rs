@@ -61,11 +61,7 @@ fn reflect_once_more(cluster: &Arc<Cluster>, settings: Arc<Upstream>) -> (Arc<Fe
 }
 
 /// A feed on a source of its own, which is followed until the sender is gone.
-fn follow(
-    key: FeedKey,
-    cluster: &Arc<Cluster>,
-    settings: Arc<Upstream>,
-) -> (Arc<Feed>, watch::Sender<bool>) {
+fn follow(key: FeedKey, cluster: &Arc<Cluster>, settings: Arc<Upstream>) -> (Arc<Feed>, watch::Sender<bool>) {
     let trunk = Trunk::new(&key);
     let feed = Feed::of_source(key, &Shared::without_cores(), Arc::clone(&trunk.heard));
     trunk.join(Arc::clone(&feed));

@@ -117,7 +117,12 @@ async fn a_tab_gets_what_it_missed_and_nobody_lists() {
 }
 
 /// A first life with a multiplexed tab of these views, and a tab of one, if wanted; returns the multiplexed tab as it was when the server ended in order.
-async fn multiplexed_life(config: &Config, east: &Cluster, views: &[serde_json::Value], with_plain: bool) -> Line {
+async fn multiplexed_life(
+    config: &Config,
+    east: &Cluster,
+    views: &[serde_json::Value],
+    with_plain: bool,
+) -> Line {
     let house = start(config, east);
     if with_plain {
         house.warm("pods").await;
@@ -135,8 +140,11 @@ async fn multiplexed_life(config: &Config, east: &Cluster, views: &[serde_json::
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_multiplexed_tab_goes_on_in_each_of_its_views_and_nobody_lists() {
-    let views =
-        [view("pods", EAST, "pods"), view_of("team", EAST, "pods", &["team-x"]), view("nodes", EAST, "nodes")];
+    let views = [
+        view("pods", EAST, "pods"),
+        view_of("team", EAST, "pods", &["team-x"]),
+        view("nodes", EAST, "nodes"),
+    ];
     // Beside a feed of the same source with other rows, and alone on it.
     for with_plain in [true, false] {
         let folder = tempfile::tempdir().unwrap();

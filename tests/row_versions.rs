@@ -143,7 +143,9 @@ fn made() -> BTreeMap<String, Made> {
 }
 
 fn written(all: &BTreeMap<String, Made>) -> String {
-    let mut text = "# What is made, its version, of what it is made, and what becomes of that: tests/row_versions.rs\n".to_owned();
+    let mut text =
+        "# What is made, its version, of what it is made, and what becomes of that: tests/row_versions.rs\n"
+            .to_owned();
     for (name, Made { version, from, rows }) in all {
         writeln!(text, "{name} {version} {from} {rows}").expect("a String");
     }

@@ -42,10 +42,7 @@ async fn a_replica_says_what_it_serves() {
     let house = House::small_with(&config).await;
     house.warm("pods").await;
     let said = tab::get(house.managed(), "/-/views", &[]).await;
-    assert_eq!(
-        said.json(),
-        json!({"views": [served("nodes", "plain"), served("pods", "plain")]})
-    );
+    assert_eq!(said.json(), json!({"views": [served("nodes", "plain"), served("pods", "plain")]}));
     let mut line = Line::open(house.address(), "", &[view("a", EAST, "pods"), view("b", EAST, "pods")]).await;
     let chosen = json!({"ref": "c", "cluster": EAST, "kind": "jobs", "labelSelector": "app"});
     line.change(&[chosen], &[]).await;

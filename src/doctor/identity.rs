@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Check, Finding};
 use crate::config::{AuthMode, BearerAuth, Config};
-use crate::identity::keys::ASYMMETRIC;
 use crate::identity::jwks::{Jwks, KeysError};
+use crate::identity::keys::ASYMMETRIC;
 use crate::identity::provider_http::CallError;
 
 pub(super) fn checks(config: &Arc<Config>) -> Vec<Check> {

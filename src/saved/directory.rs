@@ -121,7 +121,8 @@ pub fn source_of(path: &Path) -> Option<&str> {
 fn is_named(path: &Path, end: &str) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let (digits, rows) = stem.split_at_checked(DIGITS).unwrap_or_default();
-    let is_of_rows = rows.is_empty() || rows.strip_prefix('-').is_some_and(|word| Rows::by_word(word).is_some());
+    let is_of_rows =
+        rows.is_empty() || rows.strip_prefix('-').is_some_and(|word| Rows::by_word(word).is_some());
     !digits.is_empty()
         && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
         && is_of_rows

@@ -25,7 +25,6 @@ async fn a_server_that_is_full_is_an_alert() {
     fires(&promtool, &full, &["ForetopFull"]);
 }
 
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_connections_than_one_address_may_have_are_an_alert() {
     let Some(promtool) = Promtool::find() else { return };
@@ -39,7 +38,8 @@ async fn more_connections_than_one_address_may_have_are_an_alert() {
             for _ in 0..100 {
                 flood.push(Wire::connect_from([127, 0, 0, 2], house.address()).await);
             }
-            let away = async || value_sum(&scrape(&house).await, "foretop_connections_turned_away_total") > 70.0;
+            let away =
+                async || value_sum(&scrape(&house).await, "foretop_connections_turned_away_total") > 70.0;
             eventually("most are turned away", away).await;
         },
         &["foretop_connections_turned_away_total"],
@@ -90,7 +90,8 @@ async fn tabs_that_come_back_to_a_journal_that_is_too_short_are_an_alert() {
 /// Streams that are not up to date, over all cores.
 fn behind(figures: &str) -> f64 {
     let is_late = |line: &&str| {
-        line.starts_with("foretop_streams{") && ["behind", "catching_up"].iter().any(|state| line.contains(state))
+        line.starts_with("foretop_streams{")
+            && ["behind", "catching_up"].iter().any(|state| line.contains(state))
     };
     let lines = figures.lines().filter(is_late);
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()

@@ -80,7 +80,8 @@ const MADE_UP: [&str; 3] = ["ForetopCoreBusy", "ForetopLongTurns", "ForetopRight
 
 #[test]
 fn each_alert_is_shown_on_a_real_cause_or_said_not_to_be() {
-    let causes = [include_str!("upstream.rs"), include_str!("servers.rs"), include_str!("clients.rs")].concat();
+    let causes =
+        [include_str!("upstream.rs"), include_str!("servers.rs"), include_str!("clients.rs")].concat();
     for alert in alerts() {
         let is_planted = causes.contains(&format!("\"{alert}\""));
         assert_ne!(is_planted, MADE_UP.contains(&alert.as_str()), "{alert}");

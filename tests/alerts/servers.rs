@@ -62,7 +62,8 @@ async fn an_issuer_without_keys_is_an_alert() {
 async fn process(east: &Cluster, environment: Option<(&str, &str)>) -> Process {
     let kubeconfig = Cluster::kubeconfig(&[east]);
     let clusters = "clusters: [{name: east, backend: kubeconfig, kubeconfigPath: kubeconfig}]\n";
-    let settings = "auth: {mode: dev}\nserver: {listen: \"127.0.0.1:0\", cores: 1}\nclustersFile: clusters.yaml\n";
+    let settings =
+        "auth: {mode: dev}\nserver: {listen: \"127.0.0.1:0\", cores: 1}\nclustersFile: clusters.yaml\n";
     let files = [("foretop.yaml", settings), ("clusters.yaml", clusters), ("kubeconfig", &*kubeconfig)];
     let arguments = ["serve", "--config", "foretop.yaml"];
     let process = Process::prepared(&arguments, &files, |command| {

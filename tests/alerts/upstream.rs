@@ -86,7 +86,6 @@ async fn rights_that_nobody_tells_of_are_an_alert() {
     fires(&promtool, &unsaid, &["ForetopRightsUnanswered", "ForetopUpstreamErrors"]);
 }
 
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kubeconfig_that_is_not_there_is_an_alert() {
     let Some(promtool) = Promtool::find() else { return };
@@ -113,7 +112,10 @@ async fn a_cluster_whose_clock_is_behind_is_an_alert() {
         async {
             for number in 0..20 {
                 let name = format!("late-{number}");
-                house.east().put("pods", pod_of("team-x", &name, "Running", Duration::from_mins(2))).expect("a pod");
+                house
+                    .east()
+                    .put("pods", pod_of("team-x", &name, "Running", Duration::from_mins(2)))
+                    .expect("a pod");
             }
         },
         &["foretop_event_lateness_seconds_count"],

@@ -111,7 +111,11 @@ async fn the_directory_is_made_once_a_turn_however_many_feeds_come_and_go() {
     for cluster in 0..1000 {
         hub.open(&of(cluster)).expect("a feed");
     }
-    assert_eq!((made(&empty), hub.find(&of(7)).is_some(), hub.count()), (0, false, 1000), "none by those who open");
+    assert_eq!(
+        (made(&empty), hub.find(&of(7)).is_some(), hub.count()),
+        (0, false, 1000),
+        "none by those who open"
+    );
     turns();
     let full = hub.directory.load_full();
     assert!((0..1000).all(|cluster| hub.find(&of(cluster)).is_some()), "one turn shows all");

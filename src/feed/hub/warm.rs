@@ -32,7 +32,8 @@ impl Hub {
         }
         let mut restored: Vec<Arc<Feed>> = Vec::new();
         for saved in saved {
-            let is_among = saved.key.source() == trunk.key && restored.iter().all(|feed| feed.key != saved.key);
+            let is_among =
+                saved.key.source() == trunk.key && restored.iter().all(|feed| feed.key != saved.key);
             if is_among && self.has_room_for(&feeds, restored.len() + 1) {
                 let feed = Feed::restored(saved, &self.shared, trunk.heard.clone());
                 trunk.rejoin(feed.clone());

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config;
-use crate::feed::{Scope, Selector};
 use crate::feed::journal::{Found, Mirror};
+use crate::feed::{Scope, Selector};
 use crate::kind::{Change, Object, Row};
 
 const NAMESPACES: [&str; 3] = ["a", "b", "c"];
