@@ -113,6 +113,9 @@ async fn take_steps(world: &World, steps: &[Step]) {
         tokio::time::sleep_until(began + Duration::from_secs(at)).await;
         if is_begin { fault.begin(world).await } else { fault.end(world).await }
     }
+    if has_right {
+        world.takes_a_right();
+    }
 }
 
 impl Figures {

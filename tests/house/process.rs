@@ -122,7 +122,7 @@ impl Process {
         said
     }
 
-    /// Its id.
+    /// Its number.
     pub fn pid(&self) -> rustix::process::Pid {
         rustix::process::Pid::from_child(&self.child)
     }
