@@ -45,7 +45,7 @@ fn report((loaded, mistakes): (Loaded, Vec<Mistake>)) -> (Vec<String>, ExitCode)
 fn memory(limit: &Limit) -> Vec<String> {
     let said = format!("memory.limit would be {limit}, here");
     if limit.is_beyond() {
-        return vec![format!("warning: {said}: it would be killed before it refuses anybody")];
+        return vec![format!("warning: {said}, and so bounds nothing")];
     }
     vec![said]
 }

@@ -15,7 +15,7 @@ fn judge(limit: &Limit) -> Finding {
     );
     if limit.is_beyond() {
         return Finding::broken(
-            format!("`memory.limit` is {limit}: it is killed before it refuses anybody"),
+            format!("`memory.limit` is {limit}, and so bounds nothing"),
             fix,
         );
     }

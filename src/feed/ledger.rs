@@ -4,7 +4,7 @@
 //! the ceiling itself counts at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::Counter;
 use crate::memory::pressure::{Measure, Measures, Shedding};
@@ -46,8 +46,8 @@ pub struct Ledger {
     shedding: AtomicU8,
     /// Bytes that are to be given back, as of the last look.
     excess: AtomicUsize,
-    /// Whether a figure was at its ceiling then.
-    is_spent: AtomicBool,
+    /// What may be counted until the next look, so that the kernel's figure stays below its ceiling: a wave of connections is faster than looks are.
+    until_next: AtomicUsize,
     /// What the kernel counts, as of the last look, and of how much; 0 of 0 where it does not say.
     real: (AtomicU64, AtomicU64),
     /// How often each level was entered from below, in the order of [`Shedding::ALL`].
@@ -63,7 +63,7 @@ impl Ledger {
             limit,
             shedding: AtomicU8::default(),
             excess: AtomicUsize::default(),
-            is_spent: AtomicBool::default(),
+            until_next: AtomicUsize::new(usize::MAX),
             real: Default::default(),
             entered: Default::default(),
         })
@@ -84,7 +84,7 @@ impl Ledger {
     /// Whether new work is to be refused.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.total() >= self.limit || self.shedding() == Shedding::Refusing
+        !self.has_room() || self.shedding() == Shedding::Refusing
     }
 
     /// Bytes that are to be given back before new work has to be refused: what is beyond seven eighths of the ceiling, or what the kernel counts too much.
@@ -102,13 +102,15 @@ impl Ledger {
     /// Whether there is room for what somebody who was let in needs now: both figures are below their ceilings. Who is let in is decided more cautiously.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.total() < self.limit && !self.is_spent.load(Relaxed)
+        self.total() < self.limit.min(self.until_next.load(Relaxed))
     }
 
     /// Says what is to be shed from now on, by figures that were just looked at.
     pub fn shed(&self, level: Shedding, measures: &Measures) {
         self.excess.store(usize::try_from(measures.excess()).unwrap_or(usize::MAX), Relaxed);
-        self.is_spent.store(measures.reach() == Shedding::Refusing, Relaxed);
+        let until_next = measures.headroom().map(|bytes| measures.counted.taken.saturating_add(bytes));
+        let until_next = until_next.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        self.until_next.store(until_next, Relaxed);
         let Measure { taken, of } = measures.real.unwrap_or(Measure { taken: 0, of: 0 });
         self.real.0.store(taken, Relaxed);
         self.real.1.store(of, Relaxed);
@@ -187,6 +189,10 @@ mod tests {
         assert_eq!(ledger.short_by(), 70);
         ledger.shed(Shedding::Refusing, &look(880));
         assert!(ledger.has_room() && ledger.is_full());
+        // What came since a look is taken for as much of the kernel's figure.
+        let since = ledger.charge(Thing::Snapshots, 20);
+        assert!(!ledger.has_room());
+        drop(since);
         ledger.shed(Shedding::Journals, &look(100));
         assert!(ledger.has_room() && !ledger.is_full());
         // What is counted counts at once.

@@ -50,7 +50,7 @@ impl Limit {
             tracing::warn!(
                 limit = self.bytes,
                 room = room.bytes,
-                "memory.beyond_room: `memory.limit` is no help here, the process is killed before"
+                "memory.beyond_room: `memory.limit` bounds nothing here"
             );
         }
     }

@@ -122,6 +122,14 @@ impl Measures {
         Shedding::ALL.into_iter().rfind(reached).unwrap_or_default()
     }
 
+    /// Bytes that may come to what is counted before the kernel's figure is where nobody is let in any more. `None` where it has none.
+    #[must_use]
+    pub fn headroom(&self) -> Option<u64> {
+        let Measure { taken, of } = self.real?;
+        let most = u128::from(of) * u128::from(Shedding::Refusing.threshold(Ceiling::Room)) / 1000;
+        Some(u64::try_from(most).unwrap_or(u64::MAX).saturating_sub(taken))
+    }
+
     /// Bytes that are to be given back so that nobody has to be refused: what is beyond the threshold of shrinking journals.
     #[must_use]
     pub fn excess(&self) -> u64 {

@@ -53,6 +53,11 @@ impl Cgroup {
                 }
             }
             let group = Cgroup { version, folder };
+            if version == Version::One {
+                // Without a bound of their own it does not count sockets' buffers at all; this one is none.
+                let _ =
+                    fs::write(group.folder.join("memory.kmem.tcp.limit_in_bytes"), (bytes * 4).to_string());
+            }
             match fs::write(group.folder.join(version.limit()), bytes.to_string()) {
                 Ok(()) => return Ok(group),
                 Err(error) => why = error,
