@@ -29,7 +29,7 @@
 //!    place* ([`core::prefix`], [`core::catchup`], [`feed::journal`]). [`core::end`] ends it.
 //! 6. All else moves, socket and all, to [`api`] on the control plane.
 //!
-//! [`audit`] records who saw what; [`doctor`] looks for what is wrong with a deployment; [`feed::hub`] knows which feeds there are and starts and ends them; [`serve`] puts the parts together, and drains them; [`saved`] carries feeds over a
+//! [`audit`] records who saw what; [`doctor`] looks for what is wrong with a deployment; [`certificate`] tells when certificates end; [`feed::hub`] knows which feeds there are and starts and ends them; [`serve`] puts the parts together, and drains them; [`saved`] carries feeds over a
 //! restart, and [`siblings`] says what other replicas serve; [`config`] is one typed tree; [`log`] bounds how much of one event is logged; [`sim`] simulates apiservers for the demo, the tests and load runs.
 //!
 //! Dependencies point one way: `core` and `cluster` know `feed`; `feed` knows `kind` and `wire` (and of `access` the
@@ -51,6 +51,7 @@
 pub mod access;
 pub mod api;
 pub mod audit;
+pub mod certificate;
 pub mod cluster;
 pub mod config;
 pub mod core;

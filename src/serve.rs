@@ -213,6 +213,7 @@ impl Server {
             tokio::spawn(api::manage::serve(api.clone(), listener));
         }
         let tls = Listening::start(config, &cores)?;
+        api.shows_certificate(tls.as_ref().map(|tls| tls.ends.clone()));
         let tls_address = tls.as_ref().map(|tls| tls.address);
         let server = Server {
             address,

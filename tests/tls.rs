@@ -282,3 +282,18 @@ async fn clients_that_are_gone_leave_no_stream() {
         house.has_streams(0).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_long_the_certificate_is_good_for_is_told_and_follows_the_file() {
+    let authority = Authority::new();
+    let house = house(&authority).await;
+    let left = async || {
+        let text = tab::get(house.managed(), "/metrics", &[]).await.text();
+        let line =
+            text.lines().find(|line| line.starts_with("foretop_certificate_seconds_left{of=\"server\"}"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).expect("a number of seconds")
+    };
+    assert!(left().await > 10 * 365 * 86400, "what is signed here is good for very long");
+    authority.write(&authority.signs_expired(&["localhost"]));
+    eventually("it has ended", async || left().await < 0).await;
+}

@@ -44,7 +44,8 @@ impl Limits {
         let views_of = counted(streams.iter().filter(is_view).map(|line| line.actor.clone()));
         let on_core = counted(streams.iter().map(|line| format!("core {}", line.core)));
         let used: usize = Thing::ALL.iter().map(|thing| ledger.spent(*thing)).sum();
-        vec![
+        let real = ledger.real().map(|real| LimitLine::bytes(CGROUP, whole(real.of), whole(real.taken)));
+        let mut lines = vec![
             LimitLine::most("streams.perUser", self.per_user, streams_of),
             LimitLine::most("streams.viewsPerUser", self.views_per_user, views_of),
             LimitLine::most("streams.perCore", self.per_core, on_core),
@@ -52,8 +53,17 @@ impl Limits {
             LimitLine::of("feeds.max", self.feeds, feeds.len()),
             LimitLine::bytes("journal.totalBytes", self.journals, ledger.spent(Thing::Journals)),
             LimitLine::bytes("memory.limit", ledger.limit(), used),
-        ]
+        ];
+        lines.extend(real);
+        lines
     }
+}
+
+/// What the kernel lets the process have, which no setting says.
+const CGROUP: &str = "cgroup";
+
+fn whole(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// What is bounded by one setting.
@@ -111,6 +121,8 @@ struct Answer {
     limits: Vec<LimitLine>,
     /// Bytes by what they are spent on.
     memory: BTreeMap<&'static str, usize>,
+    /// What is done for want of memory: [`Shedding::name`](crate::memory::pressure::Shedding::name).
+    shedding: &'static str,
     /// Bytes that journals are to give back, since memory is short.
     short_by: usize,
     /// Streams that were ended since memory was full, since the start.
@@ -134,6 +146,7 @@ pub(super) async fn limits(State(api): State<Arc<Api>>) -> Response {
     json(&Answer {
         limits: api.limits.beside(&lines, &api.hub.feeds(), &api.ledger),
         memory: Thing::ALL.iter().map(|thing| (thing.name(), api.ledger.spent(*thing))).collect(),
+        shedding: api.ledger.shedding().name(),
         short_by: api.ledger.short_by(),
         shed: counters().map(|core| core.shed.get()).sum(),
         stalled: counters().map(|core| core.stalled.get()).sum(),

@@ -26,7 +26,7 @@ mod views;
 use std::convert::Infallible;
 use std::io::Cursor;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -44,6 +44,7 @@ use self::overview::Overviews;
 use self::serving::Bounds;
 use crate::access::{self, Access};
 use crate::audit::{Audit, Who};
+use crate::certificate::Ends;
 use crate::cluster::Clusters;
 use crate::config::{AuthMode, Cidr, Config};
 use crate::core::refusals::Refusals;
@@ -91,6 +92,8 @@ pub struct Api {
     body_bytes: usize,
     ready: AtomicBool,
     draining: AtomicBool,
+    /// When the certificate of the TLS listener ends, where there is one.
+    certificate: OnceLock<Option<Arc<Ends>>>,
 }
 
 impl Api {
@@ -128,7 +131,13 @@ impl Api {
             body_bytes: config.server.body_bytes,
             ready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            certificate: OnceLock::new(),
         })
+    }
+
+    /// The certificate of the TLS listener, where there is one, ends then; said once.
+    pub fn shows_certificate(&self, ends: Option<Arc<Ends>>) {
+        self.certificate.get_or_init(|| ends);
     }
 
     /// Says ready from now on.

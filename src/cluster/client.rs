@@ -8,17 +8,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use jiff::Timestamp;
 use kube::client::{Body, ClientBuilder, ConfigExt};
+use kube::config::AuthInfo;
 use tower::{BoxError, ServiceBuilder};
 
 use super::credentials::Login;
 use super::dial::Dial;
 use super::fault::{CallError, describe};
 use super::proxy::Proxy;
+use crate::certificate::first_end_in_pem;
 use crate::config;
 
 /// What a peer speaks.
@@ -46,6 +51,8 @@ pub(super) struct Recipe {
     config: kube::Config,
     /// Who we are to the apiserver.
     pub(super) login: Login,
+    /// When the certificate ends by which the kubeconfig has us sign in, where it has one.
+    pub(super) certificate_ends: Option<Timestamp>,
     connector: Connector,
 }
 
@@ -69,13 +76,14 @@ impl Recipe {
         open: &Arc<AtomicUsize>,
     ) -> Result<Self, CallError> {
         let login = Login::prepare(&config)?;
+        let certificate_ends = certificate_of(&config.auth_info).and_then(|pem| first_end_in_pem(&pem));
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(settings.connect_timeout));
         let dial = Dial::new(tcp, Proxy::to(&config)?.as_ref(), settings.connect_timeout, open);
         if config.cluster_url.scheme_str() != Some("https") {
-            return Ok(Recipe { config, login, connector: Connector::Plain(dial) });
+            return Ok(Recipe { config, login, certificate_ends, connector: Connector::Plain(dial) });
         }
         let mut for_tls = config.clone();
         if login.has_header() {
@@ -94,7 +102,12 @@ impl Recipe {
         };
         let http2 = schemes(tls.clone())?.enable_http2().wrap_connector(dial.clone());
         let http1 = schemes(tls)?.enable_http1().wrap_connector(dial);
-        Ok(Recipe { config, login, connector: Connector::Tls { http2, http1: Box::new(http1) } })
+        Ok(Recipe {
+            config,
+            login,
+            certificate_ends,
+            connector: Connector::Tls { http2, http1: Box::new(http1) },
+        })
     }
 
     /// A client for unary calls.
@@ -164,5 +177,14 @@ impl Recipe {
             .map_err(BoxError::from)
             .service(http);
         Ok(ClientBuilder::new(service, self.config.default_namespace.clone()).build())
+    }
+}
+
+/// The client certificate of a kubeconfig, in PEM. What cannot be read is told by whoever needs it.
+fn certificate_of(login: &AuthInfo) -> Option<Vec<u8>> {
+    match (&login.client_certificate_data, &login.client_certificate) {
+        (Some(data), _) => STANDARD.decode(data).ok(),
+        (None, Some(path)) => std::fs::read(path).ok(),
+        (None, None) => None,
     }
 }

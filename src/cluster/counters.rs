@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use crate::certificate::Ends;
+
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -38,7 +40,7 @@ const LABELS: [&str; 16] = [
     "other", "none",
 ];
 
-/// The figures of one cluster. All only grow, but the two gauges.
+/// The figures of one cluster. All only grow, but the gauges at the end.
 #[derive(Debug, Default)]
 pub struct Counters {
     requests: [[AtomicU64; LABELS.len()]; Verb::ALL.len()],
@@ -54,6 +56,8 @@ pub struct Counters {
     pub connections: Arc<AtomicUsize>,
     /// Watches open now.
     pub watches: AtomicUsize,
+    /// When the certificate ends by which its kubeconfig has us sign in, where it has one.
+    pub certificate: Ends,
 }
 
 impl Counters {

@@ -137,7 +137,10 @@ impl Cluster {
                 Recipe::prepare(config, &settings, &open)
             })
         };
-        self.door.preparing.run("reading the kubeconfig and its credentials", PREPARING, start).await?
+        let recipe =
+            self.door.preparing.run("reading the kubeconfig and its credentials", PREPARING, start).await??;
+        self.counters.certificate.set(recipe.certificate_ends);
+        Ok(recipe)
     }
 
     /// What the peer speaks: found out once, by asking for `/version`; any answer will do.

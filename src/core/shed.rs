@@ -54,7 +54,7 @@ impl Core {
         for id in all {
             let slot = self.slots.get(id);
             match slot.socket {
-                Socket::Of(line) => self.visit_lane(line, id),
+                Socket::Of(line) => self.visit_lane(line, id, None),
                 Socket::Own { .. } if slot.is(BLOCKED | HELD) => self.shed_lag(id),
                 Socket::Own { .. } => {}
             }

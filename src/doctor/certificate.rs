@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::Finding;
-use crate::tls::not_after;
+use crate::certificate::first_end;
 
 /// One that ends sooner should have been renewed by now.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -31,8 +31,7 @@ pub(super) fn of_file(path: &Path) -> Vec<Finding> {
 /// The certificate of a chain that ends first.
 pub(super) fn of_chain(chain: &[CertificateDer<'_>], now: Timestamp) -> Finding {
     let fix = "renew it, and see why that did not happen by itself";
-    let ends = chain.iter().filter_map(not_after).min();
-    let Some(end) = ends else {
+    let Some(end) = first_end(chain) else {
         return Finding::broken("what it shows is no certificate", "put a certificate there");
     };
     let left = end.duration_since(now);

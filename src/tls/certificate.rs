@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use xxhash_rust::xxh3::xxh3_128;
+
+use crate::certificate::{Ends, first_end};
 
 /// How often the files are looked at.
 pub(super) const EVERY: Duration = Duration::from_secs(2);
@@ -62,6 +63,8 @@ pub(super) struct Files {
     client_ca: Option<PathBuf>,
     /// Of each file's contents, or of why it cannot be read.
     seen: Vec<u128>,
+    /// When what was last loaded ends.
+    pub(super) ends: Arc<Ends>,
 }
 
 /// What the files hold.
@@ -78,6 +81,7 @@ impl Files {
             key: key.to_owned(),
             client_ca: client_ca.map(Path::to_owned),
             seen: Vec::new(),
+            ends: Arc::default(),
         }
     }
 
@@ -113,6 +117,7 @@ impl Files {
 
     fn server_config(&self, contents: &Contents) -> Result<Arc<ServerConfig>, TlsError> {
         let chain = certificates(&self.certificate, &contents.certificate)?;
+        let ends = first_end(&chain);
         let key = PrivateKeyDer::from_pem_slice(&contents.key)
             .map_err(|_| TlsError::Empty { path: self.key.clone(), what: "private key" })?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -138,6 +143,7 @@ impl Files {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.ticketer =
             rustls::crypto::ring::Ticketer::new().map_err(|error| unusable(&self.certificate, &error))?;
+        self.ends.set(ends);
         Ok(Arc::new(config))
     }
 }
@@ -158,22 +164,6 @@ fn certificates(path: &Path, contents: &[u8]) -> Result<Vec<CertificateDer<'stat
         return Err(TlsError::Empty { path: path.to_owned(), what: "certificate" });
     }
     Ok(certificates)
-}
-
-/// When a certificate ends. `None`: it is none.
-#[must_use]
-pub fn not_after(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
-    let end_entity = webpki::EndEntityCert::try_from(certificate).ok()?;
-    // Judged at a time at which no certificate is good any more, by nobody: its own dates are looked at first.
-    let never = UnixTime::since_unix_epoch(Duration::from_hours(24 * 365 * 10_000));
-    let judged =
-        end_entity.verify_for_usage(&[], &[], &[], never, webpki::KeyUsage::server_auth(), None, None);
-    match judged.err()? {
-        webpki::Error::CertExpired { not_after, .. } => {
-            Timestamp::from_second(i64::try_from(not_after.as_secs()).ok()?).ok()
-        }
-        _ => None,
-    }
 }
 
 /// The DNS and URI names of a client's certificate, which was verified.

@@ -29,9 +29,10 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+pub use self::certificate::TlsError;
 use self::certificate::{Files, names};
-pub use self::certificate::{TlsError, not_after};
 use self::pump::Pump;
+use crate::certificate::Ends;
 use crate::config::{Config, Tls};
 use crate::core::listener::listen;
 use crate::core::{Command, CoreHandle, Moved};
@@ -62,6 +63,8 @@ const CIPHER_BYTES: usize = 16 * 1024;
 pub struct Listening {
     /// Where it listens.
     pub address: SocketAddr,
+    /// When the certificate ends that it shows.
+    pub ends: Arc<Ends>,
     accepting: AbortHandle,
     runtime: Option<Runtime>,
 }
@@ -113,10 +116,11 @@ impl Listening {
             listen(*address).and_then(|socket| TcpListener::from_std(socket.into())).map_err(cannot_listen)?
         };
         let address = listener.local_addr().map_err(cannot_listen)?;
+        let ends = files.ends.clone();
         runtime.spawn(follow(files, shared.clone()));
         let accepting = runtime.spawn(accept(listener, shared)).abort_handle();
         tracing::info!(%address, "tls.started");
-        Ok(Some(Listening { address, accepting, runtime: Some(runtime) }))
+        Ok(Some(Listening { address, ends, accepting, runtime: Some(runtime) }))
     }
 
     /// Accepts no more; what is open goes on.

@@ -73,7 +73,8 @@ impl Before {
 }
 
 /// Plays it in a world of its own.
-pub async fn play(scenario: &Scenario, machine: Machine) -> Figures {
+pub async fn play(scenario: Scenario, machine: Machine) -> Figures {
+    let scenario = &scenario;
     let moves_clock = scenario.steps.iter().any(|step| matches!(step.fault, Fault::Clock(_)));
     let world = World::new(machine, scenario.keeps, moves_clock).await;
     if scenario.steps.iter().any(|step| step.fault == Fault::ServerEndedOnFullDisk) {

@@ -2,6 +2,7 @@
 
 use crate::fault::Fault::{self, *};
 use crate::proxy::Trouble::{Cut, Garbage, HalfOpen, Slow, Stalled};
+use crate::server::Machine;
 
 /// A fault, from when to when.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ pub enum Told {
 const VIEWS: u64 = 11;
 
 /// The feeds of all pages, of their rights, and some that have to list twice.
-const FEEDS: u64 = 12;
+const FEEDS: u64 = 16;
 
 /// Views that are multiplexed: their full rows are not in `state.dir`.
 const FULL: u64 = 4;
@@ -205,3 +206,33 @@ pub const SCENARIOS: &[Scenario] = &[
         ..WARM
     },
 ];
+
+/// Faults that are drawn by lot and stand at once, each of another part of the world, so that no fault undoes another's.
+pub fn by_lot(seed: u64, machine: Machine) -> Scenario {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let parts: [&[Fault]; 5] = [
+        &[Upstream(Cut), Upstream(Stalled), Upstream(HalfOpen), Upstream(Garbage), Upstream(Slow(64_000))],
+        &[ApiserverKilled, GarbageLines, NameGone, CertificateExpired],
+        &[Clients(Cut), Clients(Stalled), Clients(HalfOpen), Clients(Slow(32_000))],
+        &[ServerKilled, ServerEnded, ServerFrozen],
+        &[Clock(3600), Clock(-3600)],
+    ];
+    let mut steps = Vec::new();
+    for part in parts {
+        let fault = part[random.usize(..part.len())];
+        if random.bool() && fault.lacks(machine).is_none() {
+            steps.push(step(fault, random.u64(..15), random.u64(..25)));
+        }
+    }
+    let is_silent = |step: &Step| matches!(step.fault, Clients(Stalled | HalfOpen) | ServerFrozen);
+    let told = if steps.iter().any(is_silent) { Told::Silence } else { Told::Something };
+    Scenario {
+        name: format!("{seed}: {steps:?}").leak(),
+        steps: steps.leak(),
+        keeps: random.bool(),
+        told,
+        snapshots: 2 * VIEWS,
+        lists: 8 * FEEDS,
+        ..CALM
+    }
+}

@@ -4,6 +4,7 @@ import { aside } from "./scenarios/aside.mjs";
 import { between } from "./scenarios/between.mjs";
 import { builds } from "./scenarios/builds.mjs";
 import { churn } from "./scenarios/churn.mjs";
+import { contract } from "./scenarios/contract.mjs";
 import { many } from "./scenarios/many.mjs";
 import { people } from "./scenarios/people.mjs";
 
@@ -11,4 +12,4 @@ import { people } from "./scenarios/people.mjs";
  * By name, in the order in which they are run. `needs`: tools without which one is left out. `args`: the browser's. `keeps`: arguments that would take away
  * what it is about. `isTimed`: nothing else is run beside it.
  */
-export const scenarios = { ...many, ...between, ...people, ...builds, ...aside, ...churn };
+export const scenarios = { ...many, ...between, ...people, ...builds, ...aside, ...contract, ...churn };

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
+
 use super::table::{Metric, Type};
 use crate::api::process;
 use crate::feed::ledger::Thing;
@@ -32,6 +34,25 @@ pub(super) const METRICS: &[Metric] = &[
             let api = &scene.api;
             let ready = api.ready.load(Ordering::Acquire) && !api.draining.load(Ordering::Acquire);
             out.count(&[], u64::from(ready));
+        },
+    },
+    Metric {
+        name: "foretop_certificate_seconds_left",
+        kind: Type::Gauge,
+        labels: &["of"],
+        help: "Seconds until a certificate ends that is in use, negative once it has: of the TLS listener (server), and the first to end of those by which kubeconfigs have Foretop sign in \
+               (clusters); what exec plugins give is not in it.",
+        read: |scene, out| {
+            let now = Timestamp::now();
+            let server = scene.api.certificate.get().and_then(|ends| ends.as_ref()?.seconds_left(now));
+            let clusters = scene.api.clusters.all();
+            let clusters =
+                clusters.iter().filter_map(|cluster| cluster.counters.certificate.seconds_left(now)).min();
+            for (of, left) in [("server", server), ("clusters", clusters)] {
+                if let Some(left) = left {
+                    out.level(&[of], left);
+                }
+            }
         },
     },
     Metric {

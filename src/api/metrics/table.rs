@@ -96,6 +96,11 @@ impl Out<'_> {
         });
     }
 
+    /// A level that may be less than nothing.
+    pub(super) fn level(&mut self, values: &[&str], level: i64) {
+        self.sample(values, |encoder| ConstGauge::new(level).encode(encoder));
+    }
+
     /// The same in seconds, with what is less than one.
     pub(super) fn seconds(&mut self, values: &[&str], seconds: f64) {
         let kind = self.metric.kind;

@@ -120,6 +120,7 @@ export interface FeedLine {
 }
 
 export interface LimitLine {
+  /** `cgroup`: what the kernel lets the process have. */
   readonly setting: string;
   readonly unit: "count" | "bytes";
   /** 0: none. */
@@ -133,6 +134,8 @@ export interface Limits {
   readonly limits: readonly LimitLine[];
   /** Bytes, by what they are spent on. */
   readonly memory: Readonly<Record<string, number>>;
+  /** What is done for want of memory. */
+  readonly shedding: "nothing" | "coalescing" | "journals" | "refusing";
   /** Bytes that journals are to give back. */
   readonly shortBy: number;
   /** Streams that were ended since memory was full, and since they took nothing. */

@@ -19,7 +19,7 @@ export const nodes = kind<NodeRow>({ name: "nodes", object: "Node", title: "Node
   { id: "roles", title: "Roles", width: 130, grow: 1, text: (row) => row.roles.join(", ") },
   { id: "version", title: "Version", width: 104, text: (row) => row.kubeletVersion },
   { id: "ip", title: "Internal IP", width: 120, text: (row) => row.internalIP },
-  { id: "cpu", title: "CPU", width: 96, end: true, text: (row) => row.cpuCapacity, key: (row) => amount(row.cpuCapacity) },
+  { id: "cpu", title: "CPU", width: 108, end: true, text: (row) => row.cpuCapacity, key: (row) => amount(row.cpuCapacity) },
   { id: "memory", title: "Memory", width: 96, end: true, text: (row) => row.memoryCapacity, key: (row) => amount(row.memoryCapacity) },
 ]);
 
@@ -28,20 +28,20 @@ export const namespaces = kind<NamespaceRow>({ name: "namespaces", object: "Name
 ]);
 
 const eventColumns: readonly Column<EventRow>[] = [
-  { id: "last", title: "Last seen", width: 84, end: true, always: true, text: () => "", since: (row) => row.last },
+  { id: "last", title: "Last seen", width: 108, end: true, always: true, text: () => "", since: (row) => row.last },
   {
     id: "type",
     title: "Type",
-    width: 96,
+    width: 88,
     text: (row) => row.type,
     tone: (row) => (row.type === "Warning" ? "warn" : "off"),
   },
-  { id: "reason", title: "Reason", width: 150, always: true, text: (row) => row.reason, below: (row) => row.message },
-  { id: "object", title: "Object", width: 200, grow: 1, text: (row) => `${row.kind}/${row.name}` },
-  { id: "namespace", title: "Namespace", width: 120, text: (row) => row.namespace ?? "" },
-  { id: "message", title: "Message", width: 260, grow: 4, text: (row) => row.message },
+  { id: "reason", title: "Reason", width: 130, always: true, text: (row) => row.reason, below: (row) => row.message },
+  { id: "object", title: "Object", width: 180, grow: 1, text: (row) => `${row.kind}/${row.name}` },
+  { id: "namespace", title: "Namespace", width: 104, text: (row) => row.namespace ?? "" },
+  { id: "message", title: "Message", width: 240, grow: 4, text: (row) => row.message },
   { id: "count", title: "Count", width: 68, end: true, text: (row) => String(row.count), key: (row) => row.count },
-  { id: "source", title: "Source", width: 140, text: (row) => row.source },
+  { id: "source", title: "Source", width: 120, text: (row) => row.source },
 ];
 
 export const events = kindOf<EventRow>({

@@ -49,7 +49,7 @@ const bytes = <R,>(id: string, title: string, of: (row: R) => number): Column<R>
 });
 
 const STREAMS: readonly Column<StreamLine>[] = [
-  { ...count<StreamLine>("id", "Stream", ({ id }) => id, 76), always: true, text: ({ id }) => String(id) },
+  { ...count<StreamLine>("id", "Stream", ({ id }) => id, 88), always: true, text: ({ id }) => String(id) },
   { id: "actor", title: "Whose", width: 150, grow: 1, always: true, text: ({ actor }) => actor },
   state((line) => line),
   { id: "cluster", title: "Cluster", width: 120, grow: 1, text: ({ cluster }) => cluster },

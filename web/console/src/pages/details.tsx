@@ -180,9 +180,12 @@ function isFields(value: Value): value is Fields {
   return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
+/** Words that people do not write small. */
+const AS_WRITTEN: Readonly<Record<string, string>> = { qos: "QoS" };
+
 /** `podIP` as people write it: "Pod IP". */
 function title(name: string): string {
   const words = name.replace(/([a-z\d])([A-Z])/g, "$1 $2").split(" ");
-  const lower = words.map((word) => (/^[A-Z]{2,}s?$/.test(word) ? word : word.toLowerCase())).join(" ");
+  const lower = words.map((word) => AS_WRITTEN[word] ?? (/^[A-Z]{2,}s?$/.test(word) ? word : word.toLowerCase())).join(" ");
   return lower.charAt(0).toUpperCase() + lower.slice(1);
 }

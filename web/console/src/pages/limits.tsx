@@ -21,6 +21,14 @@ const WHAT: Readonly<Record<string, string>> = {
   "feeds.max": "Feeds",
   "journal.totalBytes": "Retained events",
   "memory.limit": "Memory for rows, events and what is not sent yet",
+  cgroup: "Memory of the process, as the kernel counts it",
+};
+
+const SHEDDING: Readonly<Record<Limits["shedding"], string>> = {
+  nothing: "There is room: nothing is given back.",
+  coalescing: "It gets short: streams that lag are sent the latest rows alone.",
+  journals: "It is short: events of the past are given up, and tabs that come back late get a snapshot.",
+  refusing: "There is none left: new streams, lists and feeds are refused.",
 };
 
 export function LimitsBoard() {
@@ -31,12 +39,15 @@ export function LimitsBoard() {
       {refused && <Refusal refused={refused} />}
       {!answer && !refused && <p className="fine waiting">Asking the server</p>}
       {answer && (
-        <div className="limits">
+        <div className="limits" role="region" aria-label="Limits" tabIndex={0}>
           <BoundsTable limits={answer.limits} />
           <section>
             <h2>Memory is spent on</h2>
             <Counts counts={answer.memory} text={inBytes} none="Nothing yet." />
-            <p className="fine">{shedding(answer)}</p>
+            <p>
+              <Mark tone={answer.shedding === "nothing" ? "ok" : answer.shedding === "refusing" ? "bad" : "warn"} /> {SHEDDING[answer.shedding]}
+            </p>
+            <p className="fine">{since(answer)}</p>
           </section>
           <section>
             <h2>Refused since the start</h2>
@@ -57,7 +68,7 @@ function BoundsTable({ limits }: { readonly limits: readonly LimitLine[] }) {
           <th scope="col" className="end">In use</th>
           <th scope="col" className="end">Limit</th>
           <th scope="col">Share</th>
-          <th scope="col">Whose</th>
+          <th scope="col" className="whose">Whose</th>
         </tr>
       </thead>
       <tbody>
@@ -76,20 +87,21 @@ function Bound({ line: { setting, unit, limit, used, by } }: { readonly line: Li
     <tr>
       <th scope="row">
         {WHAT[setting] ?? setting} <code className="fine">{setting}</code>
+        {by !== undefined && <span className="by">{by}</span>}
       </th>
       <td className="end">{text(used)}</td>
       <td className="end">{limit === 0 ? "none" : text(limit)}</td>
       <td>
         {limit > 0 && (
           <>
-            <Mark tone={toneOf(share)} /> {Math.round(share * 100)} %
+            <Mark tone={toneOf(share)} /> {percent(share)}
             <span className={`bar-of ${toneOf(share)}`} aria-hidden="true">
               <i style={{ width: `${share * 100}%` }} />
             </span>
           </>
         )}
       </td>
-      <td>{by}</td>
+      <td className="whose">{by}</td>
     </tr>
   );
 }
@@ -97,6 +109,10 @@ function Bound({ line: { setting, unit, limit, used, by } }: { readonly line: Li
 function toneOf(share: number): Tone {
   if (share >= 1) return "bad";
   return share >= NEAR ? "warn" : "ok";
+}
+
+function percent(share: number): string {
+  return share > 0 && share < 0.01 ? "< 1 %" : `${Math.floor(share * 100)} %`;
 }
 
 interface Counted {
@@ -120,7 +136,6 @@ function Counts({ counts, text, none }: Counted) {
   );
 }
 
-function shedding({ shortBy, shed, stalled }: Limits): string {
-  const now = shortBy > 0 ? `Short by ${inBytes(shortBy)}: journals give of their past.` : "There is room: nothing is given back.";
-  return `${now} Since the start ${number(shed)} streams were ended because memory was full, and ${number(stalled)} because they took nothing.`;
+function since({ shed, stalled }: Limits): string {
+  return `Since the start ${number(shed)} streams were ended because memory was full, and ${number(stalled)} because they took nothing.`;
 }

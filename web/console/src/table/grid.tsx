@@ -156,7 +156,9 @@ function leastWidth<R>({ width, grow }: Column<R>, isNarrow: boolean): number {
 
 function track<R>(column: Column<R>, isNarrow: boolean): string {
   const width = leastWidth(column, isNarrow);
-  return column.grow === undefined ? `${width}px` : `minmax(${width}px, ${column.grow}fr)`;
+  // Who has two lines to show takes what a phone has left.
+  const grow = column.grow ?? (isNarrow && column.below ? 1 : undefined);
+  return grow === undefined ? `${width}px` : `minmax(${width}px, ${grow}fr)`;
 }
 
 function least<R>(columns: readonly Column<R>[], isNarrow: boolean): number {

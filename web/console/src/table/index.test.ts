@@ -42,7 +42,7 @@ const step = fc.oneof(
   fc.record({ filter: fc.constantFrom("", "web", "WEB 3", "a", " 1 ", "nothing") }),
 );
 
-test("an index shows what sorting and filtering everything would show, whatever happened to it", () => {
+test("an index shows what sorting and filtering everything would show, whatever happened to it", { timeout: 30_000 }, () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
       const index = new RowIndex(READING, byTie);
