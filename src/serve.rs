@@ -1,17 +1,17 @@
 //! Puts the parts together: clusters, hub, cores and control plane; and takes them apart in order.
 
+mod drain;
 mod reload;
 mod shed;
+mod signals;
 mod warm;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -22,7 +22,6 @@ use crate::api::{self, Api};
 use crate::audit::Audit;
 use crate::cluster::{Changes, ClusterSpec, Clusters, RegistryFile};
 use crate::config::{Config, Drain, Mistakes};
-use crate::core::counters::{CoreCounters, Level};
 use crate::core::listener::listen;
 use crate::core::start::{Driver, prepare, start};
 use crate::core::{Command, CoreHandle, Everywhere};
@@ -39,6 +38,7 @@ use crate::saved::Shelf;
 use crate::tls::{Listening, TlsError};
 
 pub use reload::{RELOADED, Settings};
+pub use signals::{Signals, until_signalled};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -89,15 +89,6 @@ pub enum ServeError {
     #[error("the control plane cannot start: {0}")]
     Control(#[from] io::Error),
 }
-
-/// Time beyond the drain window for streams that take their last event no sooner than allowed; levels are set once a second.
-const LAST_STREAMS: Duration = Duration::from_secs(3);
-
-/// Time for lists that are on their way when the last stream has ended.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
-
-/// Time for the audit's last records to be written.
-const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 /// A server that runs.
 pub struct Server {
@@ -263,46 +254,6 @@ impl Server {
         self.clusters.order(order);
         self.prewarm(config);
     }
-
-    /// Shuts down in order: not ready but accepting, then every stream is told, then the rest is closed.
-    pub async fn drain(&self) {
-        tracing::info!("server.draining");
-        self.api.set_draining();
-        self.tell(|| Command::Lame);
-        let drain = self.drain.load_full();
-        tokio::time::sleep(drain.lame).await;
-        if let Some(tls) = &self.tls {
-            tls.close();
-        }
-        let until = Instant::now() + drain.window;
-        self.tell(|| Command::Drain(until));
-        let each = |level: fn(&CoreCounters) -> &Level| {
-            self.cores.iter().map(move |core| level(&core.counters).get())
-        };
-        wait_until(until + LAST_STREAMS, || each(|core| &core.going).all(|going| going == 1)).await;
-        wait_until(until + LAST_STREAMS, || each(|core| &core.streams).sum::<u64>() == 0).await;
-        wait_until(Instant::now() + LAST_ANSWERS, || each(|core| &core.connections).sum::<u64>() == 0).await;
-        tracing::info!(streams = each(|core| &core.streams).sum::<u64>(), "server.drained");
-        self.save().await;
-        self.audit.flush(LAST_RECORDS);
-    }
-
-    /// Saves the feeds, where they are to survive a restart.
-    async fn save(&self) {
-        let Some(store) = self.shelf.clone() else { return };
-        let feeds = self.hub.feeds();
-        let saved = tokio::task::spawn_blocking(move || store.save(&feeds));
-        if let Err(error) = saved.await {
-            tracing::warn!(%error, "state.not_saved: every feed will start cold");
-        }
-    }
-
-    fn tell(&self, command: impl Fn() -> Command) {
-        for core in self.cores.iter() {
-            // Only a core that is gone does not hear it.
-            let _ = core.tell(command());
-        }
-    }
 }
 
 /// Has the cores end the streams of sessions that are ended.
@@ -324,13 +275,6 @@ fn limits(config: &Config, memory: &Limit) -> Limits {
         feeds: config.feeds.max,
         selectors: config.feeds.selectors_per_kind,
         journal_total: memory.journals(config.journal.total_bytes),
-    }
-}
-
-/// Waits until it is so, or until then.
-async fn wait_until(last: Instant, is_so: impl Fn() -> bool) {
-    while !is_so() && Instant::now() < last {
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -365,44 +309,5 @@ pub async fn run(config: Config, settings: Settings) -> Result<(), ServeError> {
     tokio::select! {
         never = reload::follow(&server, registry, settings, config, hangups) => match never {},
         ended = until_signalled(&server) => ended,
-    }
-}
-
-/// Waits for SIGTERM or SIGINT, then drains; a second signal ends the process at once.
-///
-/// # Errors
-/// When signals cannot be received.
-pub async fn until_signalled(server: &Server) -> Result<(), ServeError> {
-    let mut signals = Signals::new()?;
-    signals.next().await;
-    tokio::select! {
-        () = server.drain() => {}
-        () = signals.next() => tracing::warn!("server.killed: a second signal"),
-    }
-    Ok(())
-}
-
-/// SIGTERM and SIGINT: what ends a process in order.
-pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// From now on these signals no longer end the process by themselves.
-    ///
-    /// # Errors
-    /// When signals cannot be received.
-    pub fn new() -> io::Result<Self> {
-        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(Signals { terminate, interrupt })
-    }
-
-    /// Waits for the next of either.
-    pub async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A tab that one replica sends away comes to another, whichever. Where that one has followed the tab's feed for as long, it is told what it
 //! missed; else it gets a snapshot. So a replica follows what its siblings serve, and is ready once it does. Where they say it, and in
-//! which form, is the seam to whoever decides who serves what: a file or a URL with `{"views":[{"cluster":"prod","kind":"pods"}]}`, which is
-//! also what `GET /-/views` on the management port says of this replica.
+//! which form, is the seam to whoever decides who serves what: a file or a URL with `{"views":[{"cluster":"prod","kind":"pods","rows":"full"}]}` (`rows`: `plain` where it is not
+//! said), which is also what `GET /-/views` on the management port says of this replica. Views that a selector narrows are not among them: clients choose those.
 //!
 //! A sibling that does not answer is remembered for as long as its feeds would linger. What it says is bounded, and is believed of clusters and kinds that are
 //! served here alone.
@@ -17,8 +17,8 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 
 use crate::config::{Config, Place};
-use crate::feed::FeedKey;
 use crate::feed::hub::Hub;
+use crate::feed::{FeedKey, Rows};
 use crate::kind::{self, Kind};
 
 /// The longest document that is read.
@@ -34,25 +34,35 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// What a replica serves, as it is said to others.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Views {
-    /// In the order of clusters and kinds.
+    /// In the order of clusters, kinds and rows.
     pub views: Vec<ServedView>,
 }
 
-/// A kind of a cluster.
+/// Rows of a kind of a cluster.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ServedView {
     /// The cluster's name in the registry.
     pub cluster: String,
     /// The kind's.
     pub kind: String,
+    /// [`Rows::word`]; plain ones where it is not said.
+    #[serde(default = "plain")]
+    pub rows: String,
+}
+
+fn plain() -> String {
+    Rows::default().word().to_owned()
 }
 
 impl Views {
     /// Of these feeds.
     #[must_use]
     pub fn of(feeds: &[FeedKey]) -> Self {
-        let view =
-            |key: &FeedKey| ServedView { cluster: key.cluster.to_string(), kind: key.kind.name.to_owned() };
+        let view = |key: &FeedKey| ServedView {
+            cluster: key.cluster.to_string(),
+            kind: key.kind.name.to_owned(),
+            rows: key.rows.word().to_owned(),
+        };
         Views { views: feeds.iter().map(view).collect() }
     }
 }
@@ -171,7 +181,8 @@ impl Siblings {
 fn known(views: &Views, kinds: &[&'static Kind], hub: &Hub) -> HashSet<FeedKey> {
     let key = |view: &ServedView| {
         let kind = kind::by_name(&view.kind).filter(|kind| kinds.contains(kind))?;
-        hub.knows(&view.cluster).then(|| FeedKey::own(view.cluster.as_str().into(), kind))
+        let rows = Rows::by_word(&view.rows)?;
+        hub.knows(&view.cluster).then(|| FeedKey::own(view.cluster.as_str().into(), kind).showing(rows, None))
     };
     views.views.iter().filter_map(key).collect()
 }

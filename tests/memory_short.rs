@@ -80,7 +80,8 @@ async fn at_the_ceiling_lists_are_refused_and_later_answered() {
     eventually("a list is refused", || async { status().await.head.status == 503 }).await;
     let refused = get(house.address(), &list("pods"), &[("Accept", "application/json")]).await;
     assert_eq!(refused.json()["error"]["code"], "full");
-    assert!(fresh::metric(house.managed(), SHEDDING).await > 0);
+    let shedding = async || fresh::metric(house.managed(), SHEDDING).await;
+    eventually("that is told", || async { shedding().await == 3 }).await;
     for number in 0..30 {
         east.delete("pods", "team-x", &format!("large-{number}")).unwrap();
     }

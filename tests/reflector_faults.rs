@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use foretop::cluster::{Cluster, ClusterSpec, reflector};
 use foretop::config::Upstream;
-use foretop::feed::{Eyes, Feed, FeedKey, KubeUser, Shared, State};
+use foretop::feed::{Eyes, Feed, FeedKey, KubeUser, Shared, State, Trunk};
 use foretop::kind::{self, Rv};
 use foretop::sim::{self, Command, Fault, FaultRule, Options, Tuning};
 use serde_json::json;
@@ -57,9 +57,16 @@ fn reflect(spec: ClusterSpec, settings: Upstream) -> (Arc<Cluster>, Arc<Feed>, w
 
 fn reflect_once_more(cluster: &Arc<Cluster>, settings: Arc<Upstream>) -> (Arc<Feed>, watch::Sender<bool>) {
     let key = FeedKey::own(Arc::clone(&cluster.name), kind::by_name("pods").unwrap());
-    let feed = Feed::new(key, &Shared::without_cores());
+    follow(key, cluster, settings)
+}
+
+/// A feed on a source of its own, which is followed until the sender is gone.
+fn follow(key: FeedKey, cluster: &Arc<Cluster>, settings: Arc<Upstream>) -> (Arc<Feed>, watch::Sender<bool>) {
+    let trunk = Trunk::new(&key);
+    let feed = Feed::of_source(key, &Shared::without_cores(), Arc::clone(&trunk.heard));
+    trunk.join(Arc::clone(&feed));
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(reflector::run(Arc::clone(cluster), Arc::clone(&feed), settings, stopped));
+    tokio::spawn(reflector::run(Arc::clone(cluster), trunk, settings, stopped));
     (feed, stop)
 }
 
@@ -464,10 +471,7 @@ async fn a_feed_with_a_users_eyes_lists_and_watches_as_that_user() {
     let look = |namespace: &str| {
         let eyes = Eyes::Of { user: Arc::clone(&user), namespace: Some(namespace.into()) };
         let key = FeedKey::new(Arc::clone(&cluster.name), kind::by_name("pods").unwrap(), eyes);
-        let feed = Feed::new(key, &Shared::without_cores());
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(reflector::run(Arc::clone(&cluster), Arc::clone(&feed), Arc::clone(&settings), stopped));
-        (feed, stop)
+        follow(key, &cluster, Arc::clone(&settings))
     };
     let (mine, _mine) = look(&hers);
     let (others, _others) = look("another");

@@ -2,6 +2,7 @@
 
 mod fresh;
 mod house;
+mod lines;
 mod tab;
 
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +15,7 @@ use foretop::sim::{Cluster, Command, Fault};
 use house::process::Process;
 use house::wire::Stream;
 use house::{EAST, House, config, eventually, pod, watch};
+use lines::{Line, view, view_of};
 use rustix::process::Signal;
 use tab::sse::Event;
 use tab::{Open, Tab};
@@ -112,6 +114,98 @@ async fn a_tab_gets_what_it_missed_and_nobody_lists() {
     stream.until("it is live", |items| house::wire::events(items).iter().any(is_last)).await;
     assert_eq!(lists(&house).await, 0);
     assert_eq!(east.counters().all("list"), listed + 1, "that one is this test's own");
+}
+
+/// A first life with a multiplexed tab of these views, and a tab of one, if wanted; returns the multiplexed tab as it was when the server ended in order.
+async fn multiplexed_life(
+    config: &Config,
+    east: &Cluster,
+    views: &[serde_json::Value],
+    with_plain: bool,
+) -> Line {
+    let house = start(config, east);
+    if with_plain {
+        house.warm("pods").await;
+    }
+    let mut line = Line::open(house.address(), "", views).await;
+    let names: Vec<&str> = views.iter().filter_map(|view| view["ref"].as_str()).collect();
+    line.synced(&names).await;
+    east.put("pods", pod("team-x", "seen", "Pending")).unwrap();
+    line.until("the pod", |line| line.rows("pods").contains("team-x/seen")).await;
+    house::patient("the end of the drain", house.server.drain()).await;
+    line.until_end().await;
+    assert_eq!(line.bye.as_ref().map(|bye| &bye["reason"]), Some(&"server_shutdown".into()));
+    line
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_multiplexed_tab_goes_on_in_each_of_its_views_and_nobody_lists() {
+    let views = [
+        view("pods", EAST, "pods"),
+        view_of("team", EAST, "pods", &["team-x"]),
+        view("nodes", EAST, "nodes"),
+    ];
+    // Beside a feed of the same source with other rows, and alone on it.
+    for with_plain in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = keeping(folder.path());
+        let east = east().await;
+        let mut before = multiplexed_life(&config, &east, &views, with_plain).await;
+        east.put("pods", pod("team-x", "seen", "Running")).unwrap();
+        east.put("pods", pod("team-y", "new", "Running")).unwrap();
+        east.delete("pods", "team-x", "seen").unwrap();
+        let listed = east.counters().all("list");
+
+        let house = start(&config, &east);
+        assert_eq!(house.server.hub.restores.restored.get(), 2 + u64::from(with_plain));
+        let mut line = Line::go_on_at(house.address(), &mut before, &views).await.expect("a stream");
+        line.synced(&["pods", "team", "nodes"]).await;
+        line.until("what was missed", |line| line.rows("pods").contains("team-y/new")).await;
+        line.until("of the team too", |line| line.rows("team").is_empty()).await;
+        let told = |name: &str| {
+            // Before the watch has gone on nothing is missed yet, and a row that says nothing new says so.
+            let is_delta = |told: &&String| matches!(told.as_str(), "added" | "deleted");
+            line.of(name).told.iter().filter(is_delta).map(String::as_str).collect::<Vec<_>>()
+        };
+        assert_eq!(told("pods"), ["added", "deleted"], "each event, in order");
+        assert_eq!(told("team"), ["deleted"]);
+        for name in ["pods", "team", "nodes"] {
+            let shown = line.of(name);
+            assert!(shown.resumed && shown.parts == 0, "{name}: {:?}", shown.told);
+        }
+        for name in ["pods", "team", "nodes"] {
+            line.is(name, "live").await;
+        }
+        assert_eq!(lists(&house).await, 0);
+        assert_eq!(east.counters().all("list"), listed);
+        for (name, kind) in [("pods", "pods"), ("nodes", "nodes")] {
+            assert_eq!(line.of(name).rows, fresh::full(&east, kind, None).await, "{name}");
+        }
+        // Who wants the other rows of a restored source gets them, and goes on.
+        let mut tab = Tab::open(Open::watch(house.address(), EAST, "pods", None)).await.follow();
+        fresh::becomes_equal(&mut tab, &east, "pods", None).await;
+        assert_eq!(lists(&house).await, 0, "plain rows are part of full ones");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_rows_that_were_not_saved_are_listed_for_beside_plain_ones_that_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = keeping(folder.path());
+    let east = east().await;
+    let id = first_life(&config, &east).await;
+    east.put("pods", pod("team-x", "one", "Running")).unwrap();
+    let house = start(&config, &east);
+    let mut line = Line::open(house.address(), "", &[view("pods", EAST, "pods")]).await;
+    line.synced(&["pods"]).await;
+    line.is("pods", "live").await;
+    assert_eq!(line.of("pods").rows, fresh::full(&east, "pods", None).await);
+    let mut tab = Tab::resume(Open::watch(house.address(), EAST, "pods", None), &id).await;
+    tab.until("what it missed", |state| state.count("added") == 1).await;
+    let new = east.put("pods", pod("team-x", "two", "Running")).unwrap().to_string();
+    line.until("what is new", |line| line.rows("pods").contains("team-x/two")).await;
+    let state = tab.until("what is new", |state| state.last_id == new).await;
+    assert_eq!((state.count("added"), state.count("snapshot")), (2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

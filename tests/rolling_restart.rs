@@ -1,9 +1,10 @@
 //! Two replicas behind a plain nginx, restarted one after another under load: every tab shows what the cluster holds, nobody is answered an
 //! error, and nobody is sent a second snapshot. `FORETOP_ROLLING` tabs (300), `FORETOP_ROLLING_ROUNDS` times (1), `FORETOP_ROLLING_CHURN` writes
-//! per second (20).
+//! per second (20). One in ten, at most 200, is a multiplexed tab beside them, which shows all of the views.
 
 mod fresh;
 mod house;
+mod lines;
 mod nginx;
 mod tab;
 
@@ -17,8 +18,10 @@ use std::time::{Duration, Instant};
 use foretop::sim::{Cluster, Options, Tuning};
 use house::process::Process;
 use house::{EAST, eventually, list};
+use lines::{Line, view, view_of};
 use nginx::{Nginx, free_port};
 use rustix::process::Signal;
+use serde_json::Value;
 use tab::state::{End, State};
 use tab::{Open, Tab, try_get};
 use tokio::sync::watch;
@@ -113,6 +116,42 @@ async fn live(view: usize, mut tab: Tab, mut stop: watch::Receiver<bool>, seen: 
     }
 }
 
+/// A multiplexed tab of these views that comes back as a client does, until it is told to stop; with the names of the events that it was told before.
+async fn live_multiplexed(
+    views: Vec<Value>,
+    mut line: Line,
+    mut stop: watch::Receiver<bool>,
+    seen: Arc<Seen>,
+) -> (Line, BTreeMap<String, u64>) {
+    let mut told = BTreeMap::new();
+    loop {
+        let goes_on = tokio::select! {
+            goes_on = line.more() => goes_on,
+            _ = stop.wait_for(|stop| *stop) => return (line, told),
+        };
+        if goes_on {
+            continue;
+        }
+        line.until_end().await;
+        let bye = line.bye.as_ref().expect("a stream says that it ends");
+        assert_eq!(bye["reason"], "server_shutdown");
+        let retry = bye["retryMs"].as_u64().expect("milliseconds");
+        count(&mut told, &line);
+        seen.told.fetch_add(1, Relaxed);
+        tokio::time::sleep(Duration::from_millis(retry)).await;
+        line = Line::go_on(&mut line, &views).await.expect("a stream: one of both replicas is there");
+        seen.opened.fetch_add(1, Relaxed);
+    }
+}
+
+/// Adds what a stream told of its views.
+fn count(told: &mut BTreeMap<String, u64>, line: &Line) {
+    for name in line.shown.values().flat_map(|shown| &shown.told) {
+        *told.entry(name.clone()).or_default() += 1;
+    }
+    *told.entry("denied".into()).or_default() += line.denied.len() as u64;
+}
+
 /// Asks for lists until it is told to stop; returns how many were answered.
 async fn lists(address: SocketAddr, mut stop: watch::Receiver<bool>) -> u64 {
     let mut answered = 0;
@@ -136,13 +175,27 @@ fn views(east: &Cluster) -> [View; 4] {
     [("pods", None), ("pods", Some(namespace)), ("deployments", None), ("nodes", None)]
 }
 
+/// What a multiplexed tab calls them.
+const REFS: [&str; 4] = ["busy", "part", "second", "quiet"];
+
+/// The views as they stand in a body.
+fn asked(views: &[View; 4]) -> Vec<Value> {
+    let asked = |(name, (kind, namespace)): (&str, &View)| match namespace {
+        None => view(name, EAST, kind),
+        Some(namespace) => view_of(name, EAST, kind, &[namespace]),
+    };
+    REFS.into_iter().zip(views).map(asked).collect()
+}
+
 /// Waits until both replicas know their feeds beyond this version: then the journal of either reaches back to all that the other has told.
 async fn stand_beyond(replicas: &[Replica], version: u64) {
     for replica in replicas {
         for kind in ["pods", "deployments", "nodes"] {
             eventually(kind, async || {
-                let line = fresh::feed(replica.address, EAST, kind).await;
-                line["rv"].as_str().and_then(|rv| rv.parse::<u64>().ok()).is_some_and(|rv| rv > version)
+                let is_beyond = |line: &Value| {
+                    line["rv"].as_str().and_then(|rv| rv.parse::<u64>().ok()).is_some_and(|rv| rv > version)
+                };
+                fresh::feeds(replica.address, EAST, kind).await.iter().all(is_beyond)
             })
             .await;
         }
@@ -183,10 +236,18 @@ async fn no_tab_loses_anything_while_replicas_are_restarted_one_after_another() 
         tab.until("a snapshot", |state| state.count("snapshot") == 1).await;
         living.spawn(live(number % views.len(), tab, stopped.clone(), seen.clone()));
     }
-    // Both follow what either serves.
+    let of_all = asked(&views);
+    let mut multiplexed = JoinSet::new();
+    for _ in 0..(tabs / 10).min(200) {
+        let mut line = Line::open(nginx.address, "", &of_all).await;
+        line.synced(&REFS).await;
+        multiplexed.spawn(live_multiplexed(of_all.clone(), line, stopped.clone(), seen.clone()));
+    }
+    let lines = multiplexed.len() as u64;
+    // Both follow what either serves, with either rows.
     for replica in &replicas {
-        let kinds = async || fresh::metric(replica.managed, "foretop_feeds{state=\"ok\"}").await;
-        eventually("the siblings' feeds", async || kinds().await == 3).await;
+        let feeds = async || fresh::metric(replica.managed, "foretop_feeds{state=\"ok\"}").await;
+        eventually("the siblings' feeds", async || feeds().await == 6).await;
     }
     let listing = tokio::spawn(lists(nginx.address, stopped.clone()));
     let began = Instant::now();
@@ -198,14 +259,19 @@ async fn no_tab_loses_anything_while_replicas_are_restarted_one_after_another() 
     }
     let took = began.elapsed();
     east.pause_churn(true);
+    for replica in &replicas {
+        let listed = fresh::metric(replica.managed, "foretop_feed_lists_total").await;
+        assert_eq!(listed, 0, "a replica that was started again asks for no list");
+    }
     let listed = all_equal(&east, &views, stop, living).await;
+    let multiplexed = all_equal_multiplexed(&east, &views, multiplexed).await;
     let answered = listing.await.expect("each list is answered");
     println!(
-        "{tabs} tabs, {} streams told to come back, {answered} lists, in {took:.1?}; events by name: {listed:?}\n{}",
+        "{tabs} tabs and {lines} multiplexed, {} streams told to come back, {answered} lists, in {took:.1?}; events by name: {listed:?}, {multiplexed:?}\n{}",
         seen.told.load(Relaxed),
         nginx.complaints()
     );
-    assert!(seen.told.load(Relaxed) >= tabs as u64, "every stream was moved at least once");
+    assert!(seen.told.load(Relaxed) >= tabs as u64 + lines, "every stream was moved at least once");
     assert!(answered > 0);
     assert_eq!(
         listed.get("snapshot"),
@@ -215,6 +281,36 @@ async fn no_tab_loses_anything_while_replicas_are_restarted_one_after_another() 
     for name in ["relist", "error", "backpressure"] {
         assert_eq!(listed.get(name), None, "{listed:?}");
     }
+    assert_eq!(
+        multiplexed["begin"],
+        lines * REFS.len() as u64,
+        "each view has had its first rows, and no others: {multiplexed:?}"
+    );
+    assert_eq!((multiplexed.get("reset"), multiplexed["denied"]), (None, 0), "{multiplexed:?}");
+}
+
+/// The same of multiplexed tabs, which were told to stop.
+async fn all_equal_multiplexed(
+    east: &Cluster,
+    views: &[View],
+    living: JoinSet<(Line, BTreeMap<String, u64>)>,
+) -> BTreeMap<String, u64> {
+    let mut wanted = Vec::new();
+    for (kind, namespace) in views {
+        wanted.push(fresh::full(east, kind, namespace.as_deref()).await);
+    }
+    let mut told = BTreeMap::new();
+    for (mut line, before) in house::patient("the tabs", living.join_all()).await {
+        for (name, wanted) in REFS.into_iter().zip(&wanted) {
+            let is_equal = |line: &Line| line.view(name).is_some_and(|shown| shown.rows == *wanted);
+            line.until("what the cluster holds", is_equal).await;
+        }
+        for (name, times) in before {
+            *told.entry(name).or_default() += times;
+        }
+        count(&mut told, &line);
+    }
+    told
 }
 
 /// Fails unless every tab comes to show what the cluster, which is quiet now, holds. Returns what they were told, by the names of events.

@@ -57,9 +57,12 @@ impl Scene {
     }
 
     async fn post_logout_token(&self, token: &str) -> tab::Answer {
-        let body = format!("logout_token={token}");
+        self.post_logout("application/x-www-form-urlencoded", &format!("logout_token={token}")).await
+    }
+
+    async fn post_logout(&self, content_type: &str, body: &str) -> tab::Answer {
         let request = format!(
-            "POST /api/auth/backchannel-logout HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+            "POST /api/auth/backchannel-logout HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
@@ -204,6 +207,16 @@ async fn the_providers_word_ends_what_it_names_once() {
         ("nothing", String::new()),
     ] {
         assert_eq!(scene.post_logout_token(&token).await.head.status, 400, "{why}");
+    }
+    // What is no such form is answered as the standard has it (Back-Channel Logout 1.0, 2.8).
+    for (content_type, body) in [
+        ("application/x-www-form-urlencoded", ""),
+        ("application/x-www-form-urlencoded", "token=a"),
+        ("application/json", r#"{"logout_token":"a"}"#),
+    ] {
+        let answer = scene.post_logout(content_type, body).await;
+        assert_eq!((answer.head.status, &answer.json()["error"]), (400, &json!("invalid_request")), "{body}");
+        assert_eq!(answer.head.header("cache-control"), Some("no-store"));
     }
     assert!(is_known(&mut browser).await);
     let token = signed(&claims(json!({})));

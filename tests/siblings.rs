@@ -2,6 +2,7 @@
 
 mod fresh;
 mod house;
+mod lines;
 mod tab;
 
 use std::time::Duration;
@@ -11,11 +12,16 @@ use foretop::config::{Config, Place};
 use foretop::sim::Fault;
 use house::wire::Stream;
 use house::{EAST, House, config, eventually, pod, watch};
-use serde_json::json;
+use lines::{Line, view, view_of};
+use serde_json::{Value, json};
 
 /// A further replica before the same cluster.
 fn beside(house: &House, config: &Config) -> House {
     House::of(config, vec![ClusterSpec::from_url(EAST, &house.east().url())], Vec::new())
+}
+
+fn served(kind: &str, rows: &str) -> Value {
+    json!({"cluster": EAST, "kind": kind, "rows": rows})
 }
 
 async fn is_ready(house: &House) -> bool {
@@ -36,9 +42,16 @@ async fn a_replica_says_what_it_serves() {
     let house = House::small_with(&config).await;
     house.warm("pods").await;
     let said = tab::get(house.managed(), "/-/views", &[]).await;
+    assert_eq!(said.json(), json!({"views": [served("nodes", "plain"), served("pods", "plain")]}));
+    let mut line = Line::open(house.address(), "", &[view("a", EAST, "pods"), view("b", EAST, "pods")]).await;
+    let chosen = json!({"ref": "c", "cluster": EAST, "kind": "jobs", "labelSelector": "app"});
+    line.change(&[chosen], &[]).await;
+    line.synced(&["a", "b", "c"]).await;
+    let said = tab::get(house.managed(), "/-/views", &[]).await;
     assert_eq!(
         said.json(),
-        json!({"views": [{"cluster": EAST, "kind": "nodes"}, {"cluster": EAST, "kind": "pods"}]})
+        json!({"views": [served("nodes", "plain"), served("pods", "plain"), served("pods", "full")]}),
+        "and not what a client chose"
     );
     assert_eq!(tab::get(house.address(), "/-/views", &[]).await.head.status, 404, "not for tabs");
 }
@@ -73,6 +86,54 @@ async fn a_tab_that_is_sent_to_a_sibling_gets_no_snapshot() {
     let has_it = |event: &tab::sse::Event| event.data.contains("\"new\"");
     moved.until("what is new", |items| house::wire::events(items).iter().any(has_it)).await;
     assert!(moved.seen().iter().all(|event| event.name != "snapshot"), "{}", moved.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_multiplexed_tab_that_is_sent_to_a_sibling_gets_no_snapshot() {
+    let mut going = config();
+    going.drain.lame = Duration::ZERO;
+    going.drain.window = Duration::ZERO;
+    let one = House::small_with(&going).await;
+    one.east().put("pods", pod("team-x", "old", "Running")).unwrap();
+    let views = [view("all", EAST, "pods"), view_of("quiet", EAST, "pods", &["team-x"])];
+    let mut line = Line::open(one.address(), "", &views).await;
+    line.synced(&["all", "quiet"]).await;
+    // The other replica's journal begins behind what the quiet view has heard of.
+    one.east().put("pods", pod("team-y", "busy", "Running")).unwrap();
+    line.until("what happens elsewhere", |line| line.rows("all").contains("team-y/busy")).await;
+    let other = beside(&one, &told_by(&one));
+    eventually("readiness", async || is_ready(&other).await).await;
+    assert_eq!(fresh::metric(other.managed(), "foretop_feeds{state=\"ok\"}").await, 1);
+
+    house::patient("the end of the drain", one.server.drain()).await;
+    line.until_end().await;
+    one.east().put("pods", pod("team-x", "new", "Running")).unwrap();
+    let mut moved = Line::go_on_at(other.address(), &mut line, &views).await.expect("a stream");
+    moved.until("what is new", |line| line.rows("quiet").contains("team-x/new")).await;
+    for (name, namespace) in [("all", None), ("quiet", Some("team-x"))] {
+        let shown = moved.of(name);
+        assert!(shown.resumed && shown.parts == 0, "{name}: {:?}", shown.told);
+        assert_eq!(shown.rows, fresh::full(one.east(), "pods", namespace).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_goes_opens_multiplexed_streams_to_send_them_on() {
+    let mut going = config();
+    going.drain.lame = Duration::from_hours(1);
+    let house = House::small_with(&going).await;
+    let draining = tokio::time::timeout(Duration::from_millis(1), house.server.drain());
+    assert!(draining.await.is_err(), "it is lame for an hour");
+    eventually("a lame core", async || {
+        let path = watch("pods");
+        let late = tokio::time::timeout(Duration::from_secs(1), tab::get(house.address(), &path, &[]));
+        late.await.is_ok_and(|late| late.text().contains("server_shutdown"))
+    })
+    .await;
+    let mut late = Line::open(house.address(), "", &[view("a", EAST, "pods")]).await;
+    late.until_end().await;
+    assert_eq!(late.bye.as_ref().map(|bye| &bye["reason"]), Some(&json!("server_shutdown")));
+    assert!(late.numbers.is_empty() && late.denied.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

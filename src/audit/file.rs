@@ -41,7 +41,11 @@ impl Rotating {
         if self.size > 0 && self.size + length > self.most {
             self.rotate()?;
         }
-        self.file.write_all(line)?;
+        if let Err(error) = self.file.write_all(line) {
+            // What there is of it would be the beginning of the next line.
+            let _ = self.file.set_len(self.size);
+            return Err(error);
+        }
         self.size += length;
         Ok(())
     }

@@ -23,7 +23,7 @@ use super::eyes::Look;
 use super::status::{self, outcome_of_initial_events};
 use super::step::{Act, Course, Outcome, Step, Wait};
 use crate::config;
-use crate::feed::{Asks, Feed, FeedKey, Heard, State, Trunk};
+use crate::feed::{Asks, FeedKey, Heard, State, Trunk};
 use crate::kind::{Change, Object, Rv};
 
 /// Between the opening of two watches.
@@ -45,7 +45,7 @@ pub trait Sink: Send + Sync + 'static {
     fn incarnation(&self) -> Option<String> {
         None
     }
-    /// Takes a whole list. See [`Feed::replace`].
+    /// Takes a whole list. See [`Trunk::replace`].
     fn replace(&self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>);
     /// Takes events in order. Empties the vector.
     fn apply(&self, changes: &mut Vec<Change>);
@@ -92,32 +92,6 @@ impl Sink for Trunk {
 
     fn heard(&self) -> Option<&Heard> {
         Some(&self.heard)
-    }
-}
-
-impl Sink for Feed {
-    fn key(&self) -> &FeedKey {
-        &self.key
-    }
-
-    fn cursor(&self) -> Option<Rv> {
-        self.cursor()
-    }
-
-    fn incarnation(&self) -> Option<String> {
-        self.epoch()
-    }
-
-    fn replace(&self, rv: Rv, objects: Vec<Object>, incarnation: Option<&str>) {
-        self.replace(rv, objects, incarnation);
-    }
-
-    fn apply(&self, changes: &mut Vec<Change>) {
-        self.apply(changes);
-    }
-
-    fn set_state(&self, state: State) {
-        self.set_state(state);
     }
 }
 

@@ -90,6 +90,7 @@ pub(crate) mod tests {
             detail_line: |_| Err(DecodeError::Type),
             detail_page: |_| Err(DecodeError::Type),
             own_owner: false,
+            row_version: 1,
         }
     }
 

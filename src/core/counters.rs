@@ -101,6 +101,8 @@ pub struct CoreCounters {
     pub accepted: Counter,
     /// Of these, closed at once since there were too many.
     pub turned_away: Counter,
+    /// Times that accepting paused for want of descriptors.
+    pub accept_pauses: Counter,
     /// Connections handed to another core.
     pub handed_over: Counter,
 }

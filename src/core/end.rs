@@ -227,7 +227,12 @@ impl Core {
             return;
         }
         if self.is_of_line(name.id) {
-            return self.say_bye(name.id, Bye::ServerShutdown, Reason::ServerShutdown);
+            self.tell_positions(name.id);
+            // What was taken may have ended it.
+            if self.slots.named(name).is_some() {
+                self.say_bye(name.id, Bye::ServerShutdown, Reason::ServerShutdown);
+            }
+            return;
         }
         let view = self.slots.get(name.id).view;
         let feed = self.view(view).key.feed;

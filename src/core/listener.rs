@@ -21,6 +21,9 @@ const AT_ONCE: usize = 64;
 /// How long a core that has no descriptors left does not accept.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How often that is told, however long it lasts.
+pub const TOLD_EVERY: Duration = Duration::from_mins(1);
+
 /// Opens a listener that others on the same address share the connections with.
 ///
 /// # Errors
@@ -39,6 +42,7 @@ pub fn listen(address: SocketAddr) -> io::Result<Socket> {
 pub struct Accepting {
     socket: Option<Socket>,
     paused_until: Option<Instant>,
+    told: Option<Instant>,
 }
 
 /// What accepting has come to.
@@ -52,7 +56,7 @@ pub enum Accepted {
 impl Accepting {
     /// Accepts from this socket.
     pub fn new(socket: Socket) -> Self {
-        Accepting { socket: Some(socket), paused_until: None }
+        Accepting { socket: Some(socket), paused_until: None, told: None }
     }
 
     /// The listener, until it is closed.
@@ -84,6 +88,15 @@ impl Accepting {
             }
         }
         Accepted::These(taken)
+    }
+
+    /// Whether a pause that begins now is to be told.
+    fn is_news(&mut self, now: Instant) -> bool {
+        let is_news = self.told.is_none_or(|told| now.duration_since(told) >= TOLD_EVERY);
+        if is_news {
+            self.told = Some(now);
+        }
+        is_news
     }
 
     /// Whether a pause has just ended.
@@ -121,12 +134,22 @@ impl Core {
             let _ = socket.set_tcp_nodelay(true);
             spawn(Moved { socket: socket.into(), peer: Peer::cleartext(peer), read: Vec::new() });
         }
-        if let (Some(until), Some(listener)) = (pause, self.accepting.socket()) {
+        if let Some(until) = pause {
+            self.pause_accepting(until);
+        }
+        more
+    }
+
+    /// The listener is not looked at until then, since it would be ready all the time.
+    fn pause_accepting(&mut self, until: Instant) {
+        self.counters.accept_pauses.add(1);
+        if self.accepting.is_news(Instant::now()) {
             tracing::warn!("core.no_descriptors: accepting pauses");
+        }
+        if let Some(listener) = self.accepting.socket() {
             self.epoll.remove_listener(listener);
             self.timers.at(until, Timer::Accept);
         }
-        more
     }
 
     /// Takes a connection that was accepted elsewhere: by another core, which has counted it, or by the TLS listener.

@@ -3,25 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jsonwebtoken::Algorithm;
-
 use super::{Check, Finding};
 use crate::config::{AuthMode, BearerAuth, Config};
 use crate::identity::jwks::{Jwks, KeysError};
+use crate::identity::keys::ASYMMETRIC;
 use crate::identity::provider_http::CallError;
-
-/// What ID tokens may be signed by.
-const OF_SIGN_IN: [Algorithm; 9] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::EdDSA,
-];
 
 pub(super) fn checks(config: &Arc<Config>) -> Vec<Check> {
     let auth = &config.auth;
@@ -30,7 +16,7 @@ pub(super) fn checks(config: &Arc<Config>) -> Vec<Check> {
         let settings = BearerAuth {
             issuer: auth.oidc.issuer.clone(),
             ca_file: auth.oidc.ca_file.clone(),
-            algorithms: OF_SIGN_IN.into(),
+            algorithms: ASYMMETRIC.into(),
             jwks_url: None,
             ..BearerAuth::default()
         };

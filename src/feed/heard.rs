@@ -4,29 +4,45 @@
 //! never later than the truth: it is taken where bytes are read, and only of the connection on which the watch that feeds the rows is open. Written by the control
 //! plane, read by cores without a lock.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
-/// What times are counted from.
+/// What times are counted from, in both directions: what was heard by a process before was so long before.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// Stands for no time.
+const NEVER: i64 = i64::MIN;
+
 /// A time that only moves forward; none at first.
-#[derive(Debug, Default)]
-struct Latest(AtomicU64);
+#[derive(Debug)]
+struct Latest(AtomicI64);
+
+impl Default for Latest {
+    fn default() -> Self {
+        Latest(AtomicI64::new(NEVER))
+    }
+}
 
 impl Latest {
     fn set(&self, at: Instant) {
-        let since = at.saturating_duration_since(*START).as_millis();
-        // 0 stands for none.
-        self.0.fetch_max(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Relaxed);
+        let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let since = match START.checked_duration_since(at) {
+            // Up, so that it is no later than the truth.
+            Some(before) => -milliseconds(before).saturating_add(1),
+            None => milliseconds(at.saturating_duration_since(*START)),
+        };
+        self.0.fetch_max(since, Relaxed);
     }
 
     fn get(&self) -> Option<Instant> {
-        let since = self.0.load(Relaxed).checked_sub(1)?;
-        START.checked_add(Duration::from_millis(since))
+        match self.0.load(Relaxed) {
+            NEVER => None,
+            before @ ..0 => START.checked_sub(Duration::from_millis(before.unsigned_abs())),
+            since => START.checked_add(Duration::from_millis(since.unsigned_abs())),
+        }
     }
 }
 
@@ -107,5 +123,16 @@ mod tests {
         assert_eq!(heard.at(), Some(opened), "what is said to others is not said of these rows");
         heard.listed(listed);
         assert_eq!(heard.at(), Some(opened), "it never falls");
+    }
+
+    #[test]
+    fn what_was_heard_before_the_process_began_is_as_long_ago() {
+        let (heard, now) = (Heard::default(), Instant::now());
+        let Some(before) = now.checked_sub(Duration::from_secs(30)) else { return };
+        heard.listed(before);
+        let at = heard.at().expect("it was heard");
+        assert!(at <= before && before - at <= Duration::from_millis(2), "never later than the truth");
+        heard.listed(now);
+        assert!(heard.at() > Some(at));
     }
 }

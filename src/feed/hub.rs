@@ -3,12 +3,17 @@
 //! A core finds a feed in the directory without a lock; what it does not find it asks for. Questions go to the hub's task on the
 //! control plane through a channel that nobody waits on. The hub starts a source where the first feed of it is in demand, puts further
 //! feeds on it, and ends feeds that nobody has used for the linger time.
+//!
+//! The directory is a copy, made anew once in a turn of the task whatever the number of feeds that came and went: who finds nothing in an older one asks, and who finds a
+//! feed that has ended is told so by the feed.
 
+mod clock;
+mod directory;
+mod past;
 mod selectors;
 mod warm;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -17,8 +22,13 @@ use tokio::sync::mpsc;
 
 use super::post::{CoreId, Mail, Post};
 use super::saved::Restores;
-use super::{Counters, Feed, FeedKey, Heard, Histogram, Scope, Shared, Trunk};
+use super::{Counters, Feed, FeedKey, Histogram, Scope, Shared, Trunk};
 use crate::wire::refusal::Refusal;
+use directory::Directory;
+pub use past::{Shown, Uses};
+
+/// Questions that are answered in one turn, at the end of which the directory is published: the more is asked, the less often it is.
+const MOST_A_TURN: usize = 256;
 
 /// What feeds feeds: the reflectors, or whatever takes their place.
 pub trait Sources: Send + Sync + 'static {
@@ -36,14 +46,8 @@ enum Ask {
     Open(CoreId, FeedKey),
     Snapshot(CoreId, Arc<Feed>, Scope, bool),
     Specimen(CoreId, Arc<Feed>, Scope),
-}
-
-/// The feeds as cores find them.
-#[derive(Default)]
-struct Directory {
-    feeds: HashMap<FeedKey, Arc<Feed>>,
-    /// Of each source one of its feeds.
-    sources: HashMap<FeedKey, Arc<Feed>>,
+    /// Feeds have come or gone: the turn's end shows it.
+    Publish,
 }
 
 /// Which feeds there are, and what cores want of them.
@@ -59,28 +63,8 @@ pub struct Hub {
     kept: Mutex<HashSet<FeedKey>>,
     /// What siblings serve, as they last said.
     siblings: Mutex<HashSet<FeedKey>>,
-    /// What feeds that have ended have counted: a sum over all feeds never falls. Locked after `feeds`.
+    /// What feeds that have ended have counted. Locked after `feeds`.
     past: Mutex<BTreeMap<Shown, Counters>>,
-}
-
-/// What feeds show that are counted together, in words of ours: few, whatever the number of clusters and selectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Shown {
-    /// The kind's name.
-    pub kind: &'static str,
-    /// [`super::Rows::word`].
-    pub rows: &'static str,
-    /// `some` where a selector narrows them, else `none`.
-    pub selector: &'static str,
-}
-
-impl Shown {
-    /// Of feeds with such a key.
-    #[must_use]
-    pub fn of(key: &FeedKey) -> Self {
-        let selector = if key.selector.is_some() { "some" } else { "none" };
-        Shown { kind: key.kind.name, rows: key.rows.word(), selector }
-    }
 }
 
 /// Bounds on feeds.
@@ -102,6 +86,8 @@ struct Feeds {
     entries: HashMap<FeedKey, Entry>,
     /// The sources on which they stand, which end with their last feed.
     sources: HashMap<FeedKey, Weak<Source>>,
+    /// The directory does not show them as they are.
+    is_unpublished: bool,
 }
 
 struct Entry {
@@ -122,17 +108,6 @@ impl Entry {
     fn end(&self) {
         self.feed.end();
         self.source.trunk.leave(&self.feed);
-    }
-}
-
-/// A count of uses that are no stream.
-#[derive(Debug, Default)]
-pub struct Uses(AtomicU64);
-
-impl Uses {
-    /// Notes one.
-    pub fn note(&self) {
-        self.0.fetch_add(1, Relaxed);
     }
 }
 
@@ -158,18 +133,6 @@ impl Hub {
         });
         let task = run(Arc::downgrade(&hub), received);
         (hub, task)
-    }
-
-    /// The feed, where there is one. Takes no lock.
-    #[must_use]
-    pub fn find(&self, key: &FeedKey) -> Option<Arc<Feed>> {
-        self.directory.load().feeds.get(key).cloned()
-    }
-
-    /// Some feed of the source that a feed of this key would have, where the source runs. Takes no lock.
-    #[must_use]
-    pub fn find_of_source(&self, key: &FeedKey) -> Option<Arc<Feed>> {
-        self.directory.load().sources.get(&key.source()).cloned()
     }
 
     /// Whether the cluster is in the registry.
@@ -205,12 +168,15 @@ impl Hub {
     /// [`Refusal::Full`] at a ceiling; [`Refusal::TooManySelectors`] where no further selector is taken; [`Refusal::Unavailable`] where
     /// the cluster is unknown or cannot be entered.
     pub fn open(&self, key: &FeedKey) -> Result<Arc<Feed>, Refusal> {
-        let mut feeds = self.lock();
+        self.open_among(&mut self.lock(), key)
+    }
+
+    fn open_among(&self, feeds: &mut Feeds, key: &FeedKey) -> Result<Arc<Feed>, Refusal> {
         if let Some(entry) = feeds.entries.get_mut(key) {
             entry.idle_since = None;
             return Ok(entry.feed.clone());
         }
-        self.start(&mut feeds, key, None, |heard| Feed::of_source(key.clone(), &self.shared, heard))
+        self.start(feeds, key, None)
     }
 
     /// Puts a feed, of which there is none yet, on its source, which is started if need be.
@@ -219,9 +185,8 @@ impl Hub {
         feeds: &mut Feeds,
         key: &FeedKey,
         idle_since: Option<Instant>,
-        make: impl FnOnce(Arc<Heard>) -> Arc<Feed>,
     ) -> Result<Arc<Feed>, Refusal> {
-        if feeds.entries.len() >= self.limits.feeds || self.shared.ledger.is_full() {
+        if !self.has_room_for(feeds, 1) {
             return Err(Refusal::Full);
         }
         if !feeds.make_room_for(key, self.limits.selectors) {
@@ -229,21 +194,33 @@ impl Hub {
         }
         let runs = feeds.sources.get(&key.source()).and_then(Weak::upgrade);
         let trunk = runs.as_ref().map_or_else(|| Trunk::new(key), |source| source.trunk.clone());
-        let feed = make(trunk.heard.clone());
+        let feed = Feed::of_source(key.clone(), &self.shared, trunk.heard.clone());
         trunk.join(feed.clone());
-        let source = if let Some(source) = runs {
-            source
-        } else {
-            let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
-            let source = Arc::new(Source { trunk, _running: running });
-            feeds.sources.insert(key.source(), Arc::downgrade(&source));
-            source
+        let source = match runs {
+            Some(source) => source,
+            None => self.run_source(feeds, trunk)?,
         };
-        tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.started");
-        let entry = Entry { feed: feed.clone(), source, idle_since, lists_seen: 0 };
-        feeds.entries.insert(key.clone(), entry);
-        self.publish(feeds);
+        self.enter(feeds, feed.clone(), source, idle_since);
         Ok(feed)
+    }
+
+    fn has_room_for(&self, feeds: &Feeds, more: usize) -> bool {
+        feeds.entries.len() + more <= self.limits.feeds && !self.shared.ledger.is_full()
+    }
+
+    fn run_source(&self, feeds: &mut Feeds, trunk: Arc<Trunk>) -> Result<Arc<Source>, Refusal> {
+        let running = self.sources.start(trunk.clone()).ok_or(Refusal::Unavailable)?;
+        let key = trunk.key.clone();
+        let source = Arc::new(Source { trunk, _running: running });
+        feeds.sources.insert(key, Arc::downgrade(&source));
+        Ok(source)
+    }
+
+    fn enter(&self, feeds: &mut Feeds, feed: Arc<Feed>, source: Arc<Source>, idle_since: Option<Instant>) {
+        let key = feed.key.clone();
+        tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.started");
+        feeds.entries.insert(key, Entry { feed, source, idle_since, lists_seen: 0 });
+        self.changed(feeds);
     }
 
     /// Ends every feed of a cluster that has left the registry, or whose settings have changed.
@@ -259,7 +236,7 @@ impl Hub {
         });
         self.lock_kept().retain(|key| &*key.cluster != cluster);
         self.lock_siblings().retain(|key| &*key.cluster != cluster);
-        self.publish(&feeds);
+        self.changed(&mut feeds);
     }
 
     /// Every feed, by cluster and kind; of a source the plain one first.
@@ -269,7 +246,7 @@ impl Hub {
             let FeedKey { cluster, kind, selector, rows, .. } = &feed.key;
             (cluster, kind.name, selector, rows)
         }
-        let mut feeds: Vec<_> = self.directory.load().feeds.values().cloned().collect();
+        let mut feeds: Vec<_> = self.lock().entries.values().map(|entry| entry.feed.clone()).collect();
         feeds.sort_by(|one, other| order(one).cmp(&order(other)));
         feeds
     }
@@ -277,26 +254,7 @@ impl Hub {
     /// How many feeds there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.directory.load().feeds.len()
-    }
-
-    /// What all feeds have counted, those that have ended among them, by what they show.
-    #[must_use]
-    pub fn counts(&self) -> BTreeMap<Shown, Counters> {
-        let feeds = self.lock();
-        let mut counts: BTreeMap<Shown, Counters> = BTreeMap::new();
-        for (shown, past) in self.lock_past().iter() {
-            counts.entry(*shown).or_default().take_in(past);
-        }
-        for entry in feeds.entries.values() {
-            counts.entry(Shown::of(&entry.feed.key)).or_default().take_in(&entry.feed.counters);
-        }
-        counts
-    }
-
-    /// The feed is about to be forgotten.
-    fn remember(&self, feed: &Feed) {
-        self.lock_past().entry(Shown::of(&feed.key)).or_default().take_in(&feed.counters);
+        self.lock().entries.len()
     }
 
     /// How late what apiservers told of new objects came, measured by the objects' own time of creation.
@@ -310,92 +268,32 @@ impl Hub {
         let _ = self.asks.send(ask);
     }
 
-    fn answer(&self, ask: Ask) {
-        match ask {
-            Ask::Open(core, key) => {
-                let feed = self.open(&key);
-                self.shared.posts[core].send(Mail::Opened(key, feed));
-            }
-            // Encoding 50,000 rows takes a while; other cores' questions need not wait for it.
-            Ask::Snapshot(core, feed, scope, exact) => {
-                tokio::spawn(async move { feed.send_snapshot(core, scope, exact) });
-            }
-            Ask::Specimen(core, feed, scope) => {
-                tokio::spawn(async move { feed.send_specimen(core, scope) });
-            }
-        }
-    }
-
-    /// The clock's turn, once a second: feeds tick, and those that nobody uses end.
-    fn tick(&self, now: Instant) {
-        for feed in self.feeds() {
-            feed.tick(now);
-        }
-        self.shrink_journals(now);
+    /// Answers what was asked, in one turn: whatever comes of it is published once. Empties the vector.
+    fn answer(&self, asks: &mut Vec<Ask>) {
+        let mut opened = Vec::new();
         let mut feeds = self.lock();
-        let before = feeds.entries.len();
-        let kept = self.lock_kept().clone();
-        let siblings = self.lock_siblings().clone();
-        feeds.entries.retain(|key, entry| {
-            let lists = entry.feed.uses.0.load(Relaxed);
-            let used = kept.contains(key) || entry.feed.is_followed() || lists != entry.lists_seen;
-            entry.lists_seen = lists;
-            if used {
-                entry.idle_since = None;
-                return true;
+        for ask in asks.drain(..) {
+            match ask {
+                Ask::Open(core, key) => opened.push((core, self.open_among(&mut feeds, &key), key)),
+                // Encoding 50,000 rows takes a while; other cores' questions need not wait for it.
+                Ask::Snapshot(core, feed, scope, exact) => {
+                    tokio::spawn(async move { feed.send_snapshot(core, scope, exact) });
+                }
+                Ask::Specimen(core, feed, scope) => {
+                    tokio::spawn(async move { feed.send_specimen(core, scope) });
+                }
+                Ask::Publish => {}
             }
-            let idle = now.saturating_duration_since(*entry.idle_since.get_or_insert(now));
-            let stays = idle < self.limits.linger || siblings.contains(key);
-            if !stays {
-                entry.end();
-                self.remember(&entry.feed);
-                tracing::info!(cluster = %key.cluster, kind = key.kind.name, shows = key.rows.word(), "feed.ended");
-            }
-            stays
-        });
-        if feeds.entries.len() != before {
-            feeds.sources.retain(|_, source| source.strong_count() > 0);
-            self.publish(&feeds);
         }
-    }
-
-    /// Holds all journals together to their total, and to less where memory is short: the past goes before anybody is refused. The largest
-    /// give first.
-    fn shrink_journals(&self, now: Instant) {
-        let ledger = &self.shared.ledger;
-        let excess = || {
-            let journals = ledger.spent(super::Thing::Journals);
-            journals.saturating_sub(self.limits.journal_total).max(ledger.short_by().min(journals))
-        };
-        if excess() == 0 {
-            return;
+        self.publish(&mut feeds);
+        drop(feeds);
+        for (core, feed, key) in opened {
+            self.shared.posts[core].send(Mail::Opened(key, feed));
         }
-        let mut feeds: Vec<_> =
-            self.feeds().into_iter().map(|feed| (feed.figures().journal_bytes, feed)).collect();
-        feeds.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
-        for (bytes, feed) in feeds {
-            let excess = excess();
-            if excess == 0 {
-                return;
-            }
-            feed.shrink(bytes.saturating_sub(excess.max(bytes / 4)), now);
-        }
-    }
-
-    fn publish(&self, feeds: &Feeds) {
-        let all = || feeds.entries.iter().map(|(key, entry)| (key, entry.feed.clone()));
-        self.directory.store(Arc::new(Directory {
-            feeds: all().map(|(key, feed)| (key.clone(), feed)).collect(),
-            sources: all().map(|(key, feed)| (key.source(), feed)).collect(),
-        }));
     }
 
     fn lock(&self) -> MutexGuard<'_, Feeds> {
         self.feeds.lock().expect("nothing panics while it holds the hub's lock")
-    }
-
-    fn lock_past(&self) -> MutexGuard<'_, BTreeMap<Shown, Counters>> {
-        self.past.lock().expect("nothing panics while it holds this lock")
     }
 
     fn lock_kept(&self) -> MutexGuard<'_, HashSet<FeedKey>> {
@@ -403,20 +301,21 @@ impl Hub {
     }
 }
 
-async fn run(hub: Weak<Hub>, mut asks: mpsc::UnboundedReceiver<Ask>) {
+async fn run(hub: Weak<Hub>, mut received: mpsc::UnboundedReceiver<Ask>) {
     let mut clock = tokio::time::interval(Duration::from_secs(1));
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut asks = Vec::new();
     loop {
-        let ask = tokio::select! {
-            ask = asks.recv() => ask,
-            _ = clock.tick() => {
-                let Some(hub) = hub.upgrade() else { return };
-                hub.tick(Instant::now());
-                continue;
-            }
+        let count = tokio::select! {
+            count = received.recv_many(&mut asks, MOST_A_TURN) => Some(count),
+            _ = clock.tick() => None,
         };
-        let (Some(ask), Some(hub)) = (ask, hub.upgrade()) else { return };
-        hub.answer(ask);
+        let Some(hub) = hub.upgrade() else { return };
+        match count {
+            None => hub.tick(Instant::now()),
+            Some(0) => return,
+            Some(_) => hub.answer(&mut asks),
+        }
     }
 }
 

@@ -39,6 +39,12 @@ impl Rows {
             Rows::Full => "full",
         }
     }
+
+    /// Those with this word.
+    #[must_use]
+    pub fn by_word(word: &str) -> Option<Self> {
+        [Rows::Plain, Rows::Full].into_iter().find(|rows| rows.word() == word)
+    }
 }
 
 impl FeedKey {
@@ -64,6 +70,13 @@ impl FeedKey {
     #[must_use]
     pub fn source(&self) -> FeedKey {
         self.clone().showing(Rows::Plain, None)
+    }
+
+    /// Whether it shows all objects as Foretop's own account sees them, so that it is the same for everybody and no client's choice. Such feeds survive a restart, and
+    /// siblings are told of them.
+    #[must_use]
+    pub fn is_everybodys(&self) -> bool {
+        self.eyes == Eyes::Own && self.selector.is_none()
     }
 
     /// Whether more has to be known of objects than their plain rows.

@@ -4,8 +4,13 @@
 //! begins as a part of these; else it waits, and one list is asked of the source for all that wait. For the feeds that are there already that list is one like any
 //! other: what they knew is no news. Details of objects are decoded only while a feed needs them.
 //!
-//! Invariants: a feed is given changes only behind its first list; all feeds that are not waiting stand at the same version.
+//! Feeds that were restored have their rows, each as of when it was saved: the source goes on from the oldest of their versions, and what a younger one is told twice it
+//! knows.
+//!
+//! Invariants: a feed is given changes only behind its first list, that of a process before among them; a source that has said anything has brought all feeds that are not
+//! waiting to the same version.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -74,18 +79,19 @@ impl Trunk {
         })
     }
 
-    /// Puts a feed on the source.
+    /// Puts a feed on the source that has its rows from before. Only before the source is started: afterwards it stands elsewhere.
+    pub fn rejoin(&self, feed: Arc<Feed>) {
+        let mut outlets = self.lock();
+        outlets.feeds.push(feed);
+        // So it is to whoever joins, whatever rows there are.
+        outlets.state = Some(State::Syncing);
+        self.ask(&outlets);
+    }
+
+    /// Puts a feed on the source that has no rows yet.
     pub fn join(&self, feed: Arc<Feed>) {
         let mut outlets = self.lock();
-        let stands_at = feed.cursor();
-        if outlets.feeds.is_empty() && outlets.waiting.is_empty() && stands_at.is_some() {
-            // It has its rows from before: the source goes on from where it stands.
-            outlets.feeds.push(feed);
-            return self.ask(&outlets);
-        }
         let donated = outlets.feeds.iter().find_map(|donor| donor.donate(&feed.key));
-        // Rows from before may be newer than those of the source, which is told the same later.
-        let donated = donated.filter(|(rv, ..)| stands_at.is_none_or(|stands_at| stands_at <= *rv));
         if let Some((rv, objects, incarnation)) = donated {
             feed.take_list(rv, objects, incarnation.as_deref());
             outlets.tell(&feed);
@@ -146,16 +152,19 @@ impl Trunk {
         outlets.state = Some(state);
     }
 
-    /// The version to go on from. `None` before the first list.
+    /// The version to go on from: the oldest at which a feed stands. `None` before the first list, and where feeds are of different incarnations of the cluster.
     #[must_use]
     pub fn cursor(&self) -> Option<Rv> {
-        self.lock().feeds.first().and_then(|feed| feed.cursor())
+        let outlets = self.lock();
+        let incarnations: BTreeSet<String> = outlets.incarnations().collect();
+        let is_one = incarnations.len() <= 1;
+        outlets.feeds.iter().map(|feed| feed.cursor()).min().flatten().filter(|_| is_one)
     }
 
     /// The cluster's incarnation that this version is of, where it could be read.
     #[must_use]
     pub fn incarnation(&self) -> Option<String> {
-        self.lock().feeds.first().and_then(|feed| feed.epoch())
+        self.lock().incarnations().next()
     }
 
     fn ask(&self, outlets: &Outlets) {
@@ -170,6 +179,11 @@ impl Trunk {
 }
 
 impl Outlets {
+    /// What is known of the incarnation that rows are of.
+    fn incarnations(&self) -> impl Iterator<Item = String> {
+        self.feeds.iter().filter_map(|feed| feed.epoch())
+    }
+
     /// The feed that shows everything as it was decoded.
     fn plain(&self) -> Option<&Arc<Feed>> {
         self.feeds.iter().find(|feed| !feed.key.needs_details())

@@ -122,6 +122,19 @@ fn key(jwk: &Jwk, allowed: &[Algorithm]) -> Option<Key> {
     Some(Key { id: common.key_id.as_deref().map(Into::into), algorithms, decoding: key })
 }
 
+/// What private keys sign with: whoever verifies knows no secret.
+pub(crate) const ASYMMETRIC: [Algorithm; 9] = [
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+];
+
 /// What keys of this type sign with.
 fn of_type(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
     match parameters {

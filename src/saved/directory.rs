@@ -1,4 +1,5 @@
-//! The directory of saved feeds, `feeds` in `state.dir`: a file each, written whole or not at all.
+//! The directory of saved feeds, `feeds` in `state.dir`: a file each, written whole or not at all. The names of a source's files begin with the same digits, and the files
+//! of its further feeds have these feeds' rows behind them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -7,11 +8,14 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::feed::FeedKey;
 use crate::feed::saved::Cold;
+use crate::feed::{FeedKey, Rows};
 
 /// Its name.
 const NAME: &str = "feeds";
+
+/// The digits of a source.
+const DIGITS: usize = 32;
 
 /// What files end with, and those that are being written.
 const ENDS: &str = "feed";
@@ -28,7 +32,7 @@ impl Directory {
         Directory(state.join(NAME))
     }
 
-    /// The files in it that have the names of saved feeds.
+    /// The files in it that have the names of saved feeds, those of a source together ([`source_of`]).
     ///
     /// # Errors
     /// Where it cannot be read. One that is not there yet is empty.
@@ -42,8 +46,7 @@ impl Directory {
     /// Where that cannot be done; the old file is as it was.
     pub fn write(&self, key: &FeedKey, bytes: &[u8]) -> io::Result<PathBuf> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-        let stem = xxh3_128(format!("{} {}", key.cluster, key.kind.name).as_bytes());
-        let new = self.0.join(format!("{stem:032x}.{NEW}"));
+        let new = self.0.join(stem(key)).with_extension(NEW);
         let written = write_new(&new, bytes);
         if let Err(error) = written {
             // What there is of it takes room that others need.
@@ -101,10 +104,28 @@ pub fn read(path: &Path, most: usize) -> Result<Vec<u8>, Cold> {
     if bytes.len() > most { Err(Cold::TooLong) } else { Ok(bytes) }
 }
 
+/// The name of a feed's file.
+fn stem(key: &FeedKey) -> String {
+    let source = xxh3_128(format!("{} {}", key.cluster, key.kind.name).as_bytes());
+    match key.rows {
+        Rows::Plain => format!("{source:0DIGITS$x}"),
+        Rows::Full => format!("{source:0DIGITS$x}-{}", key.rows.word()),
+    }
+}
+
+/// What the names of the files of one source begin with.
+pub fn source_of(path: &Path) -> Option<&str> {
+    path.file_stem()?.to_str()?.get(..DIGITS)
+}
+
 fn is_named(path: &Path, end: &str) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    stem.len() == 32
-        && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let (digits, rows) = stem.split_at_checked(DIGITS).unwrap_or_default();
+    let is_of_rows =
+        rows.is_empty() || rows.strip_prefix('-').is_some_and(|word| Rows::by_word(word).is_some());
+    !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && is_of_rows
         && path.extension().is_some_and(|extension| extension == end)
 }
 

@@ -9,12 +9,10 @@
 mod directory;
 pub mod file;
 
-use std::io::{self, Read};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use xxhash_rust::xxh3::Xxh3;
 
 use self::directory::Directory;
 use crate::config::Config;
@@ -35,8 +33,6 @@ const MOST_TOLD: usize = 10;
 pub struct Shelf {
     directory: Directory,
     seals: Seals,
-    /// What tells this build from others.
-    build: u128,
     most_bytes: usize,
     oldest: Duration,
     kinds: Vec<&'static Kind>,
@@ -58,17 +54,9 @@ impl Shelf {
             return Ok(None);
         }
         let seals = Seals::read(&config.auth.session.keys)?;
-        let build = match fingerprint() {
-            Ok(build) => build,
-            Err(error) => {
-                tracing::warn!(%error, "state.no_build: feeds are not saved, as this build cannot be told from others");
-                return Ok(None);
-            }
-        };
         Ok(Some(Shelf {
             directory: Directory::within(dir),
             seals,
-            build,
             most_bytes: config.state.feed_bytes,
             oldest: config.journal.age,
             kinds: config.watch.kinds.clone(),
@@ -82,38 +70,45 @@ impl Shelf {
             tracing::warn!(%error, "state.unreadable: every feed starts cold");
             Vec::new()
         });
-        let (mut restored, mut cold) = (Vec::new(), 0);
-        for path in files {
-            match self.restore_one(&path, hub) {
-                Ok(key) => {
-                    hub.restores.restored.add(1);
-                    restored.push(key);
-                }
-                Err(why) => {
-                    hub.restores.cold(why).add(1);
-                    cold += 1;
-                    if cold <= MOST_TOLD {
-                        tracing::warn!(file = %path.display(), why = why.name(), "state.cold_start: {why}");
-                    }
-                }
-            }
+        let mut restored = Vec::new();
+        let mut colds = Colds { hub, told: 0 };
+        // A source's feeds go on together; no more than these are in memory beside those that are back.
+        for files in files.chunk_by(|one, other| directory::source_of(one) == directory::source_of(other)) {
+            restored.extend(self.restore_source(files, hub, &mut colds));
         }
-        tracing::info!(feeds = restored.len(), cold, "state.restored");
+        hub.restores.restored.add(restored.len() as u64);
+        tracing::info!(feeds = restored.len(), cold = colds.told, "state.restored");
         restored
     }
 
-    fn restore_one(&self, path: &std::path::Path, hub: &Hub) -> Result<FeedKey, Cold> {
-        let bytes = directory::read(path, self.most_bytes)?;
-        let saved: Saved = file::read(&bytes, self.build, &self.seals, Moment::now())?;
+    fn restore_source(&self, files: &[PathBuf], hub: &Hub, colds: &mut Colds<'_>) -> Vec<FeedKey> {
+        let (mut keys, mut all_saved) = (Vec::new(), Vec::new());
+        for file in files {
+            match self.read(file, hub) {
+                Err(why) => colds.tell(file, why),
+                Ok(saved) => {
+                    keys.push((file, saved.key.clone()));
+                    all_saved.push(saved);
+                }
+            }
+        }
+        let restored = hub.restore(all_saved);
+        for (file, _) in keys.iter().filter(|(_, key)| !restored.contains(key)) {
+            colds.tell(file, Cold::Full);
+        }
+        restored
+    }
+
+    fn read(&self, file: &Path, hub: &Hub) -> Result<Saved, Cold> {
+        let bytes = directory::read(file, self.most_bytes)?;
+        let saved = file::read(&bytes, &self.seals, Moment::now())?;
         if saved.age > self.oldest {
             return Err(Cold::Old);
         }
-        let key = saved.key();
-        if !self.kinds.contains(&key.kind) || !hub.knows(&key.cluster) {
+        if !self.kinds.contains(&saved.key.kind) || !hub.knows(&saved.key.cluster) {
             return Err(Cold::Unwanted);
         }
-        hub.restore(saved).map_err(|_| Cold::Full)?;
-        Ok(key)
+        Ok(saved)
     }
 
     /// Saves these feeds, the smallest first, as far as there are room and time. Blocks for the disk.
@@ -124,7 +119,7 @@ impl Shelf {
         let (mut files, mut bytes, mut failed) = (Vec::new(), 0, 0);
         for (_, feed) in by_size {
             let Some(plain) = feed.save(Moment::now()) else { continue };
-            let sealed = file::write(&plain, self.build, &self.seals);
+            let sealed = file::write(&plain, &self.seals);
             let is_too_much = bytes + sealed.len() > self.most_bytes || began.elapsed() > SAVE_TIME;
             match if is_too_much { Err(no_room()) } else { self.directory.write(&feed.key, &sealed) } {
                 Ok(path) => {
@@ -136,8 +131,8 @@ impl Shelf {
                     if failed > MOST_TOLD {
                         continue;
                     }
-                    let (cluster, kind) = (&feed.key.cluster, feed.key.kind.name);
-                    tracing::warn!(%cluster, kind, %error, "state.not_saved: this feed will start cold");
+                    let FeedKey { cluster, kind, rows, .. } = &feed.key;
+                    tracing::warn!(%cluster, kind = kind.name, shows = rows.word(), %error, "state.not_saved: this feed will start cold");
                 }
             }
         }
@@ -149,6 +144,22 @@ impl Shelf {
     }
 }
 
+/// Counts feeds that start cold, and tells of the first.
+struct Colds<'h> {
+    hub: &'h Hub,
+    told: usize,
+}
+
+impl Colds<'_> {
+    fn tell(&mut self, file: &Path, why: Cold) {
+        self.hub.restores.cold(why).add(1);
+        self.told += 1;
+        if self.told <= MOST_TOLD {
+            tracing::warn!(file = %file.display(), why = why.name(), "state.cold_start: {why}");
+        }
+    }
+}
+
 fn size(feed: &Feed) -> usize {
     let figures = feed.figures();
     figures.replica_bytes + figures.journal_bytes
@@ -156,18 +167,4 @@ fn size(feed: &Feed) -> usize {
 
 fn no_room() -> io::Error {
     io::Error::new(io::ErrorKind::StorageFull, "`state.feedBytes` or the time for it is used up")
-}
-
-/// What tells this build from every other: a hash of its executable.
-fn fingerprint() -> io::Result<u128> {
-    let path: PathBuf = std::env::current_exe()?;
-    let mut executable = std::fs::File::open(path)?;
-    let mut hash = Xxh3::new();
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        match executable.read(&mut piece)? {
-            0 => return Ok(hash.digest128()),
-            length => hash.update(&piece[..length]),
-        }
-    }
 }

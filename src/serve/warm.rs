@@ -87,5 +87,5 @@ fn is_warm(hub: &Arc<Hub>, key: &FeedKey) -> bool {
 }
 
 fn shown(key: &FeedKey) -> String {
-    format!("{}/{}", key.cluster, key.kind.name)
+    format!("{}/{} ({})", key.cluster, key.kind.name, key.rows.word())
 }

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -34,7 +34,7 @@ use self::certificate::{Files, names};
 use self::pump::Pump;
 use crate::certificate::Ends;
 use crate::config::{Config, Tls};
-use crate::core::listener::listen;
+use crate::core::listener::{TOLD_EVERY, listen};
 use crate::core::{Command, CoreHandle, Moved};
 use crate::identity::addresses::{Addresses, Seat};
 use crate::identity::{Peer, TlsPeer};
@@ -154,13 +154,17 @@ async fn follow(mut files: Files, shared: Arc<Shared>) {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut told: Option<Instant> = None;
     loop {
         match listener.accept().await {
             Ok((stream, address)) => shared.clone().take(stream, address),
             Err(error)
                 if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) =>
             {
-                tracing::warn!("tls.no_descriptors: accepting pauses");
+                if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                    told = Some(Instant::now());
+                    tracing::warn!("tls.no_descriptors: accepting pauses");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
             // A connection that was reset before it was accepted.

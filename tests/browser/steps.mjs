@@ -1,17 +1,18 @@
 // What tests with a browser are made of: waiting for what must become true, steps that say how long they took, and a provider's own pages.
 import assert from "node:assert/strict";
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits until `isSo` returns `true`; whatever else it returned last is in the error. */
+/** Waits until `isSo` returns `true`; whatever else it returned last is in the error. A look that began in time and took long does not decide. */
 export async function eventually(what, isSo, patience = PATIENCE_MS) {
   const until = Date.now() + patience;
   for (;;) {
+    const isLast = Date.now() > until;
     const seen = await isSo();
     if (seen === true) return;
-    if (Date.now() > until) assert.fail(`${what}: not within ${patience} ms; last seen: ${String(JSON.stringify(seen)).slice(0, 600)}`);
+    if (isLast) assert.fail(`${what}: not within ${patience} ms; last seen: ${String(JSON.stringify(seen)).slice(0, 600)}`);
     await pause(100);
   }
 }

@@ -33,9 +33,6 @@ const VIEWS: u64 = 11;
 /// The feeds of all pages, of their rights, and some that have to list twice.
 const FEEDS: u64 = 16;
 
-/// Views that are multiplexed: their full rows are not in `state.dir`.
-const FULL: u64 = 4;
-
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
@@ -80,7 +77,7 @@ const LOST: Scenario = Scenario { told: Told::Something, ..CALM };
 const COLD: Scenario = Scenario { snapshots: VIEWS, lists: FEEDS, ..LOST };
 
 /// The same, but what was saved goes on.
-const WARM: Scenario = Scenario { keeps: true, snapshots: FULL, lists: FEEDS, ..LOST };
+const WARM: Scenario = Scenario { keeps: true, ..LOST };
 
 /// What is shown, in this order.
 pub const SCENARIOS: &[Scenario] = &[

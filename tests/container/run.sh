@@ -134,7 +134,11 @@ if [ "$(id -u)" = 0 ]; then
   [ "$(stat -c %u:%g "/proc/$pid")" = "$user" ] || die "it runs as $(stat -c %u:%g "/proc/$pid")"
 fi
 answer /readyz | grep -q ' 200 ' || die "it is not ready"
-answer /api/clusters/east/pods | grep -q '"pods":\[{' || die "it does not find a cluster by its name"
+tries=0
+until answer /api/clusters/east/pods | grep -q '"pods":\[{'; do
+  tries=$((tries + 1))
+  [ $tries -lt 12 ] || die "it does not find a cluster by its name"
+done
 kill "$pid"
 wait "$pid" || die "it does not end in order"
 pid=

@@ -35,6 +35,22 @@ pub async fn list(cluster: &Cluster, kind: &str, namespace: Option<&str>) -> Row
     Rows::of_list(kind, &items)
 }
 
+/// The full rows that a fresh LIST shows, by `namespace/name`: of a kind whose rows do not follow the clock.
+pub async fn full(cluster: &Cluster, kind: &str, namespace: Option<&str>) -> BTreeMap<String, Value> {
+    let known = kind::by_name(kind).expect("a kind of the registry");
+    let answer = get(cluster.addr(), &known.api.path(None), &[]).await;
+    assert_eq!(answer.head.status, 200, "{}", answer.text());
+    let page = (known.detail_page)(&answer.body).expect("a list");
+    let shown = page.items.iter().filter(|object| namespace.is_none_or(|only| only == &*object.namespace));
+    shown
+        .map(|object| {
+            let full = object.details.as_ref().expect("they were asked for").full(&object.row);
+            let row = serde_json::from_slice(&full.json).expect("a row is JSON");
+            (format!("{}/{}", object.namespace, object.name), row)
+        })
+        .collect()
+}
+
 /// A hash of rows by their identity.
 pub fn hash(rows: &BTreeMap<String, Value>) -> u64 {
     let text: String = rows.iter().map(|(identity, row)| format!("{identity}\n{row}\n")).collect();
@@ -110,9 +126,14 @@ pub fn restart(cluster: &Cluster, pods: &[(String, String)], writes: usize) {
 
 /// The line of a feed in `/debug/feeds`.
 pub async fn feed(address: SocketAddr, cluster: &str, kind: &str) -> Value {
+    feeds(address, cluster, kind).await.into_iter().next().unwrap_or_default()
+}
+
+/// The lines of all feeds of a kind.
+pub async fn feeds(address: SocketAddr, cluster: &str, kind: &str) -> Vec<Value> {
     let lines = get(address, "/debug/feeds", OPERATOR).await.json();
     let mine = |line: &&Value| line["cluster"] == cluster && line["kind"] == kind;
-    lines.as_array().expect("a line per feed").iter().find(mine).cloned().unwrap_or_default()
+    lines.as_array().expect("a line per feed").iter().filter(mine).cloned().collect()
 }
 
 /// Fails the test unless all frames of a feed were encoded once, for however many tabs. Returns how many.

@@ -161,14 +161,20 @@ impl Line {
 
     /// Opens a stream with the views of one that has ended, each from where it stood; none where the server is away, or full.
     pub async fn go_on(before: &mut Line, views: &[Value]) -> Option<Line> {
+        let address = before.address;
+        Line::go_on_at(address, before, views).await
+    }
+
+    /// The same at another server.
+    pub async fn go_on_at(address: SocketAddr, before: &mut Line, views: &[Value]) -> Option<Line> {
         let views: Vec<_> = views.iter().map(|view| before.resuming(view)).collect();
-        let socket = TcpStream::connect(before.address).await.ok()?;
+        let socket = TcpStream::connect(address).await.ok()?;
         let mut wire = Wire::over(socket);
         if !wire.try_send(post("/api/stream", &before.lines, &opening(&views))).await {
             return None;
         }
         let stream = Stream::try_on(wire, Version::Http11).await?.accepted()?;
-        let mut line = Line::unread(before.address, &before.lines, stream);
+        let mut line = Line::unread(address, &before.lines, stream);
         line.kept = before.kept();
         line.digest();
         while line.hello.is_null() {

@@ -9,7 +9,7 @@ import { many } from "./scenarios/many.mjs";
 import { people } from "./scenarios/people.mjs";
 
 /**
- * By name, in the order in which they are run. `needs`: tools without which one is left out. `args`: the browser's. `keeps`: arguments that would take away
- * what it is about. `isTimed`: nothing else is run beside it.
+ * By name, in the order in which they are begun: the longest first. `needs`: tools without which one is left out. `args`: the browser's. `keeps`: arguments
+ * that would take away what it is about. `isTimed`: nothing else is run beside it.
  */
-export const scenarios = { ...many, ...between, ...people, ...builds, ...aside, ...contract, ...churn };
+export const scenarios = { ...many, ...churn, ...people, ...between, ...builds, ...aside, ...contract };

@@ -16,8 +16,6 @@ export const LISTS = [
 const LIVE_MS = 25_000;
 const SLACK_MS = 1_500;
 
-const PATIENCE_MS = 60_000;
-
 /** Tabs of one browser, which share cookies and workers. */
 export class Tabs {
   constructor(context, url) {
@@ -83,7 +81,7 @@ export class Tabs {
   }
 
   /** Waits until every list of every tab is in one of these phases, and whole. */
-  async are(phases, patience = PATIENCE_MS) {
+  async are(phases, patience) {
     await eventually(
       `every list is ${phases}`,
       async () => {
@@ -141,21 +139,17 @@ export class Tabs {
     assert.deepEqual(this.lies, []);
     await house.churns(false);
     try {
-      await eventually(
-        "every tab's rows are the source's",
-        async () => {
-          const sources = await Promise.all(lists.map(({ kind }) => house.source(kind, isSeen)));
-          const shown = await Promise.all(this.pages.map((page) => page.evaluate(() => window.lists.rows())));
-          for (const [tab, lists] of shown.entries()) {
-            for (const [list, rows] of lists.entries()) {
-              const wrong = difference(sources[list], rows);
-              if (wrong) return { tab, list, wrong };
-            }
+      await eventually("every tab's rows are the source's", async () => {
+        const sources = await Promise.all(lists.map(({ kind }) => house.source(kind, isSeen)));
+        const shown = await Promise.all(this.pages.map((page) => page.evaluate(() => window.lists.rows())));
+        for (const [tab, lists] of shown.entries()) {
+          for (const [list, rows] of lists.entries()) {
+            const wrong = difference(sources[list], rows);
+            if (wrong) return { tab, list, wrong };
           }
-          return true;
-        },
-        PATIENCE_MS,
-      );
+        }
+        return true;
+      });
     } finally {
       await house.churns(true);
     }

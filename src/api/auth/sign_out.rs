@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::extract::rejection::FormRejection;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
@@ -75,6 +76,9 @@ pub(in super::super) async fn logged_out() -> Response {
     Page { status: 200, title: "Signed out", text: "You are signed out.", link }.answer()
 }
 
+/// Who stands between may keep no answer to a logout token.
+const NO_STORE: [(&str, &str); 1] = [("cache-control", "no-store")];
+
 #[derive(Deserialize)]
 pub(in super::super) struct LogoutToken {
     logout_token: String,
@@ -84,14 +88,16 @@ pub(in super::super) struct LogoutToken {
 pub(in super::super) async fn backchannel(
     State(api): State<Arc<Api>>,
     Extension(origin): Extension<Origin>,
-    Form(LogoutToken { logout_token }): Form<LogoutToken>,
+    form: Result<Form<LogoutToken>, FormRejection>,
 ) -> Response {
     let Some(sessions) = api.authenticator.sessions() else { return StatusCode::NOT_FOUND.into_response() };
-    let no_store = [("cache-control", "no-store")];
+    let Ok(Form(LogoutToken { logout_token })) = form else {
+        return refused(StatusCode::BAD_REQUEST, "the form has no logout_token");
+    };
     let (status, why) = match sessions.end_by_token(&logout_token).await {
         Ok(_) => {
             api.audit.record(|| Record::new(Event::Revoked { by: "provider" }, None, origin));
-            return (StatusCode::OK, no_store).into_response();
+            return (StatusCode::OK, NO_STORE).into_response();
         }
         Err(why @ BackchannelError::Bad(_)) => (StatusCode::BAD_REQUEST, why),
         Err(why @ BackchannelError::ProviderUnavailable) => (StatusCode::SERVICE_UNAVAILABLE, why),
@@ -100,8 +106,12 @@ pub(in super::super) async fn backchannel(
             (StatusCode::SERVICE_UNAVAILABLE, why)
         }
     };
+    refused(status, &why.to_string())
+}
+
+/// A logout request that ended nothing, in the standard's own shape (`OpenID` Connect Back-Channel Logout 1.0, 2.8).
+fn refused(status: StatusCode, why: &str) -> Response {
     tracing::warn!(%why, "backchannel_logout.refused");
-    // The standard's own shape (2.8).
-    let body = serde_json::json!({"error": "invalid_request", "error_description": why.to_string()});
-    (status, no_store, json(&body)).into_response()
+    let body = serde_json::json!({"error": "invalid_request", "error_description": why});
+    (status, NO_STORE, json(&body)).into_response()
 }

@@ -287,6 +287,13 @@ pub(super) const REQUESTS: &[Metric] = &[
         read: each_core!(|core| core.turned_away.get()),
     },
     Metric {
+        name: "foretop_accept_pauses",
+        kind: Type::Counter,
+        labels: &["core"],
+        help: "Times that accepting paused for a quarter of a second, since the process had no descriptor left.",
+        read: each_core!(|core| core.accept_pauses.get()),
+    },
+    Metric {
         name: "foretop_connections_handed_over",
         kind: Type::Counter,
         labels: &["core"],

@@ -26,7 +26,7 @@ use crate::identity::origin::Sharing;
 use crate::identity::seal::random;
 use crate::identity::{Identified, Identity, Peer};
 use crate::wire::head;
-use crate::wire::line::{self, LineName, PROTOCOL};
+use crate::wire::line::{self, Bye, LineName, PROTOCOL};
 use crate::wire::refusal::Refusal;
 
 /// How long a decision is waited for before it is looked whether anybody still wants it.
@@ -223,6 +223,10 @@ impl Connection {
             let Some(line) = core.open_line(socket, place, &client.identity, manner, name) else {
                 return Ok(());
             };
+            if core.lame {
+                core.say_bye(line.id, Bye::ServerShutdown, Reason::ServerShutdown);
+                return Ok(());
+            }
             core.add_views(line, views, &client)
         };
         ask_for(&cell, undecided, client);
@@ -238,11 +242,7 @@ impl Connection {
         let views = asked::opening(body)?;
         let verified = self.verify(who).await?;
         let client = self.client(verified.identity.clone(), manner)?;
-        let mut core = self.core.get();
-        if core.lame {
-            return Err(Refusal::Draining.into());
-        }
-        let place = core.admit(&verified.identity)?;
+        let place = self.core.get().admit(&verified.identity)?;
         Ok((views, verified, client, place))
     }
 

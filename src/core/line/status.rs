@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::line_of;
 use crate::core::Core;
 use crate::core::prefix::Then;
-use crate::core::slot::{At, RESUMED, SlotId, TOLD};
+use crate::core::slot::{At, RESUMED, SlotId, SlotName, TOLD};
 use crate::core::view::ViewId;
 use crate::feed::{self, block::Place};
 use crate::kind::Rv;
@@ -65,6 +66,28 @@ impl Core {
         let bytes = self.dressed(id, chunks);
         self.view(id).log.append_notice(&bytes, end);
         self.schedule_lap(id, Instant::now());
+    }
+
+    /// Tells a line that is about to end at which version each view is of which it has got all there is: its client may have shown nothing newer for long, and by this
+    /// position another replica knows that it has missed nothing.
+    pub(in crate::core) fn tell_positions(&mut self, own: SlotId) {
+        let Some(id) = line_of(self.slots.get(own)) else { return };
+        let streams: Vec<SlotName> =
+            self.lines.get(id).map(|line| line.lanes.streams().flatten().collect()).unwrap_or_default();
+        for stream in streams {
+            let Some(view) = self.slots.named(stream).map(|slot| slot.view) else { continue };
+            let feed = self.view(view).key.feed;
+            self.take_blocks(feed);
+            // What was taken may have ended it.
+            if !self.slots.named(stream).is_some_and(|slot| self.stands_at_end(slot)) {
+                continue;
+            }
+            let newest = self.feed(feed).mirror.newest().head;
+            let chunks = self.status_of(view, Some(newest));
+            // Words are framed as their line is.
+            let dress = Dress { framing: Framing::Chunked, ..self.view(view).dress };
+            self.say(id, &dress.dressed(chunks));
+        }
     }
 
     /// A lane that is about to enter the log at this place is told how its view stands; one that resumed, that it has all.

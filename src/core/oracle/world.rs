@@ -45,6 +45,7 @@ static FEW_EVENTS: LazyLock<Kind> = LazyLock::new(|| {
         detail_line: events.detail_line,
         detail_page: events.detail_page,
         own_owner: events.own_owner,
+        row_version: events.row_version,
     }
 });
 
@@ -192,6 +193,8 @@ impl World {
             connections: 0,
         };
         world.remember();
+        // What was opened is in the directory.
+        world.answer();
         world
     }
 
@@ -297,6 +300,7 @@ impl World {
         }
         self.hub.end_cluster("c");
         self.feed = self.hub.open(&self.feed.key.clone()).expect("a feed");
+        self.answer();
     }
 
     /// There is no feed until somebody asks for one.

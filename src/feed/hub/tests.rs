@@ -1,4 +1,4 @@
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::*;
 use crate::feed::{Rows, Selector};
@@ -56,6 +56,7 @@ fn feeds_of_one_kind_share_a_source_which_ends_with_the_last() {
         (("pods", Rows::Plain), ("pods", Rows::Full)),
         "the plain one comes first"
     );
+    hub.publish(&mut hub.lock());
     let of_source = hub.find_of_source(&key("pods", Rows::Full, "b")).expect("it runs");
     assert_eq!(of_source.key.kind.name, "pods");
 
@@ -66,6 +67,7 @@ fn feeds_of_one_kind_share_a_source_which_ends_with_the_last() {
     assert_eq!((hub.count(), sources.running()), (1, 1), "what is kept stays, and its source");
     hub.end_cluster("east");
     assert_eq!((hub.count(), sources.running()), (0, 0));
+    hub.publish(&mut hub.lock());
     assert!(hub.find_of_source(&key("pods", Rows::Plain, "")).is_none());
     hub.open(&key("pods", Rows::Plain, "")).expect("a feed");
     assert_eq!((sources.started.load(Relaxed), sources.running()), (3, 1), "a new one");
@@ -83,12 +85,69 @@ fn a_selector_that_nobody_uses_makes_room_for_another() {
     hub.tick(now + Duration::from_secs(1));
     assert_eq!(open("b", Rows::Full), Ok(()), "one of its feeds is in use");
     assert_eq!(open("c", Rows::Plain), Ok(()), "in the place of the one that was idle for longest");
+    hub.publish(&mut hub.lock());
     assert!(hub.find(&key("pods", Rows::Plain, "a")).is_none());
     assert_eq!(open("d", Rows::Plain), Err(Refusal::TooManySelectors), "all are in use");
     assert_eq!(open("", Rows::Full), Ok(()), "which is no selector");
     hub.tick(now + Duration::from_secs(2));
     assert_eq!(open("d", Rows::Plain), Ok(()));
     assert_eq!(hub.count(), 3, "both feeds of a selector end with it");
+}
+
+#[tokio::test]
+async fn the_directory_is_made_once_a_turn_however_many_feeds_come_and_go() {
+    let sources = Arc::new(Counting::default());
+    let limits = Limits { linger: LINGER, feeds: 10_000, selectors: 2, journal_total: usize::MAX };
+    let (hub, task) = Hub::new(sources, Shared::without_cores(), limits);
+    let of = |cluster: usize| FeedKey::own(format!("c{cluster}").into(), by_name("pods").expect("a kind"));
+    let mut task = std::pin::pin!(task);
+    let mut turns = || {
+        let mut look = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(task.as_mut().poll(&mut look).is_pending());
+    };
+    let made = |before: &Arc<Directory>| usize::from(!Arc::ptr_eq(before, &hub.directory.load_full()));
+    turns();
+    let empty = hub.directory.load_full();
+    for cluster in 0..1000 {
+        hub.open(&of(cluster)).expect("a feed");
+    }
+    assert_eq!(
+        (made(&empty), hub.find(&of(7)).is_some(), hub.count()),
+        (0, false, 1000),
+        "none by those who open"
+    );
+    turns();
+    let full = hub.directory.load_full();
+    assert!((0..1000).all(|cluster| hub.find(&of(cluster)).is_some()), "one turn shows all");
+    hub.open(&of(7)).expect("the same feed");
+    turns();
+    assert_eq!(made(&full), 0, "where nothing is new, none");
+    for cluster in 0..1000 {
+        hub.end_cluster(&format!("c{cluster}"));
+    }
+    assert_eq!((made(&full), hub.count()), (0, 0));
+    turns();
+    assert_eq!(hub.find(&of(7)).map(|feed| feed.key.clone()), None);
+}
+
+#[test]
+fn a_turn_answers_many_who_ask_for_feeds_and_shows_them_first() {
+    let (post, received) = Post::new(crate::feed::post::Bell::new().expect("a descriptor"));
+    let shared = Shared { posts: Arc::new([post]), ..Shared::without_cores() };
+    let limits = Limits { linger: LINGER, feeds: 2, selectors: 2, journal_total: usize::MAX };
+    let hub = Hub::new(Arc::new(Counting::default()), shared, limits).0;
+    let kinds = ["pods", "services", "nodes"].map(|kind| key(kind, Rows::Plain, ""));
+    let mut asks = kinds.iter().map(|key| Ask::Open(0, key.clone())).collect();
+    hub.answer(&mut asks);
+    assert!(asks.is_empty() && hub.find(&kinds[1]).is_some());
+    let answers: Vec<bool> = received
+        .try_iter()
+        .map(|mail| match mail {
+            Mail::Opened(_, feed) => feed.is_ok(),
+            _ => panic!("another mail"),
+        })
+        .collect();
+    assert_eq!(answers, [true, true, false], "each has its answer, in order; there is room for two");
 }
 
 #[test]

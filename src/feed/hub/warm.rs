@@ -5,9 +5,8 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
 use super::super::saved::Saved;
-use super::super::{Feed, FeedKey};
+use super::super::{Feed, FeedKey, Trunk};
 use super::Hub;
-use crate::wire::refusal::Refusal;
 
 impl Hub {
     /// Starts these feeds, which never linger away until others are kept in their place.
@@ -19,17 +18,36 @@ impl Hub {
         }
     }
 
-    /// Has a feed go on that was saved by the process before. It lingers as any other.
-    ///
-    /// # Errors
-    /// As [`Hub::open`], and where its source runs already.
-    pub fn restore(&self, saved: Saved) -> Result<Arc<Feed>, Refusal> {
+    /// Has feeds of one source go on that were saved by the process before. They linger as any other. Returns those that do: for the others there is no room, or no way
+    /// into their cluster, or their source runs already.
+    pub fn restore(&self, saved: Vec<Saved>) -> Vec<FeedKey> {
         let mut feeds = self.lock();
-        let key = saved.key();
-        if feeds.sources.contains_key(&key.source()) {
-            return Err(Refusal::Full);
+        let Some(first) = saved.first() else { return Vec::new() };
+        if feeds.sources.contains_key(&first.key.source()) {
+            return Vec::new();
         }
-        self.start(&mut feeds, &key, None, |heard| Feed::restored(saved, &self.shared, heard))
+        let trunk = Trunk::new(&first.key);
+        if let Some(oldest) = saved.iter().filter_map(|saved| saved.heard_at).min() {
+            trunk.heard.listed(oldest);
+        }
+        let mut restored: Vec<Arc<Feed>> = Vec::new();
+        for saved in saved {
+            let is_among =
+                saved.key.source() == trunk.key && restored.iter().all(|feed| feed.key != saved.key);
+            if is_among && self.has_room_for(&feeds, restored.len() + 1) {
+                let feed = Feed::restored(saved, &self.shared, trunk.heard.clone());
+                trunk.rejoin(feed.clone());
+                restored.push(feed);
+            }
+        }
+        if restored.is_empty() {
+            return Vec::new();
+        }
+        let Ok(source) = self.run_source(&mut feeds, trunk) else { return Vec::new() };
+        for feed in &restored {
+            self.enter(&mut feeds, feed.clone(), source.clone(), None);
+        }
+        restored.iter().map(|feed| feed.key.clone()).collect()
     }
 
     /// Starts the feeds that siblings serve, and keeps them as long as they are among those of the newest call: a tab that moves here then
@@ -40,17 +58,19 @@ impl Hub {
         let now = Instant::now();
         let idle_since = now.checked_sub(self.limits.linger).unwrap_or(now);
         let mut feeds = self.lock();
+        // Full rows first: the list that is taken for them serves the plain ones too.
+        let mut keys: Vec<FeedKey> = keys.into_iter().collect();
+        keys.sort_by_key(|key| std::cmp::Reverse(key.rows));
         for key in keys {
             if !feeds.entries.contains_key(&key) {
                 // Where that fails, the first who asks for it starts it.
-                let make = |heard| Feed::of_source(key.clone(), &self.shared, heard);
-                let _ = self.start(&mut feeds, &key, Some(idle_since), make);
+                let _ = self.start(&mut feeds, &key, Some(idle_since));
             }
         }
     }
 
-    /// What is served here: Foretop's own feeds that are kept, or were used within the linger time. Those that only siblings serve are not
-    /// among them.
+    /// What is served here: feeds that are everybody's ([`FeedKey::is_everybodys`]), and are kept or were used within the linger time. Those that only siblings serve are
+    /// not among them.
     #[must_use]
     pub fn views(&self) -> Vec<FeedKey> {
         let now = Instant::now();
@@ -62,9 +82,10 @@ impl Hub {
         };
         let used =
             feeds.entries.iter().filter(|(key, entry)| is_used(key, entry.idle_since)).map(|(key, _)| key);
-        let own = used.filter(|key| **key == FeedKey::own(key.cluster.clone(), key.kind));
-        let mut views: Vec<FeedKey> = own.cloned().collect();
-        views.sort_by(|one, other| (&one.cluster, one.kind.name).cmp(&(&other.cluster, other.kind.name)));
+        let mut views: Vec<FeedKey> = used.filter(|key| key.is_everybodys()).cloned().collect();
+        views.sort_by(|one, other| {
+            (&one.cluster, one.kind.name, one.rows).cmp(&(&other.cluster, other.kind.name, other.rows))
+        });
         views
     }
 

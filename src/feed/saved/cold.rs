@@ -14,8 +14,8 @@ pub enum Cold {
     /// It is something else.
     #[error("it is no saved feed")]
     Foreign,
-    /// It is of another version of this format, or of another build.
-    #[error("it is another build's")]
+    /// It is of another version of this format, or of its kind's rows.
+    #[error("it is of another version of the files, or of its kind's rows")]
     Version,
     /// Not all of it is there, or not as it was written.
     #[error("it is broken")]

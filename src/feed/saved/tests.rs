@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config;
-use crate::feed::Scope;
 use crate::feed::journal::{Found, Mirror};
+use crate::feed::{Scope, Selector};
 use crate::kind::{Change, Object, Row};
 
 const NAMESPACES: [&str; 3] = ["a", "b", "c"];
@@ -42,7 +42,11 @@ fn key() -> FeedKey {
 
 /// A feed with a history. Versions go by twos, so that there are some between.
 fn feed(acts: &[Act]) -> Arc<Feed> {
-    let feed = Feed::new(key(), &shared());
+    feed_of(key(), acts)
+}
+
+fn feed_of(key: FeedKey, acts: &[Act]) -> Arc<Feed> {
+    let feed = Feed::new(key, &shared());
     feed.replace(Rv(10), vec![object(0, 0, 0, 4), object(1, 1, 0, 6)], Some("epoch"));
     feed.set_state(State::Live);
     for (step, act) in acts.iter().enumerate() {
@@ -99,7 +103,7 @@ proptest! {
     fn a_restored_feed_tells_everybody_what_the_one_before_would_have(before in acts(), after in acts()) {
         let (now, first) = (Moment::now(), feed(&before));
         let saved = Saved::read(&first.save(now).expect("it is synced"), now).expect("as it was written");
-        prop_assert_eq!(&saved.key(), &first.key);
+        prop_assert_eq!(&saved.key, &first.key);
         let second = Feed::restored(saved, &shared(), Arc::default());
         let end = 12 + 2 * before.len() as u128;
         for (step, act) in after.iter().enumerate() {
@@ -126,10 +130,10 @@ proptest! {
     ) {
         let now = Moment::now();
         let bytes = feed(&acts).save(now).expect("it is synced");
-        prop_assert!(Saved::read(&bytes[..at.index(bytes.len())], now).is_none());
+        prop_assert_eq!(Saved::read(&bytes[..at.index(bytes.len())], now).err(), Some(Cold::Broken));
         let mut changed = bytes.clone();
         changed[at.index(bytes.len())] = byte;
-        if let Some(saved) = Saved::read(&changed, now) {
+        if let Ok(saved) = Saved::read(&changed, now) {
             let feed = Feed::restored(saved, &shared(), Arc::default());
             let head = feed.cursor().expect("it is synced");
             let _ = told(&feed, &Scope::All, head);
@@ -178,6 +182,37 @@ fn a_clock_that_was_set_back_makes_nothing_younger_than_it_was() {
 }
 
 #[test]
+fn either_rows_come_back_as_they_are_of() {
+    let now = Moment::now();
+    for rows in [Rows::Plain, Rows::Full] {
+        let feed = feed_of(key().showing(rows, None), &[Act::Put(0, 0, 1)]);
+        let saved = Saved::read(&feed.save(now).expect("it is synced"), now).expect("as it was written");
+        assert_eq!(saved.key, feed.key);
+        assert_eq!(Feed::restored(saved, &shared(), Arc::default()).key, feed.key);
+    }
+}
+
+#[test]
+fn rows_of_another_version_are_not_restored_whoever_wrote_them() {
+    let now = Moment::now();
+    let ours = feed(&[]).save(now).expect("it is synced");
+    let length = size_of::<u32>();
+    let at = length + key().cluster.len() + length + key().kind.name.len();
+    let version = u64::from(key().kind.row_version);
+    let of = |version: u64| {
+        let mut bytes = ours.clone();
+        bytes[at..at + size_of::<u64>()].copy_from_slice(&version.to_be_bytes());
+        Saved::read(&bytes, now).err()
+    };
+    assert_eq!(of(version), None);
+    assert_eq!(of(version - 1), Some(Cold::Version), "an upgrade");
+    assert_eq!(of(version + 1), Some(Cold::Version), "a rollback");
+    let mut unknown = ours.clone();
+    unknown[at - 1] = b'x';
+    assert_eq!(Saved::read(&unknown, now).err(), Some(Cold::Unwanted), "a kind that there is not");
+}
+
+#[test]
 fn what_nobody_may_see_or_only_one_is_not_saved() {
     let now = Moment::now();
     assert_eq!(Feed::new(key(), &shared()).save(now), None, "it is not synced");
@@ -192,4 +227,6 @@ fn what_nobody_may_see_or_only_one_is_not_saved() {
     let of_ann = Feed::new(FeedKey { eyes, ..key() }, &shared());
     of_ann.replace(Rv(1), Vec::new(), None);
     assert_eq!(of_ann.save(now), None);
+    let chosen = feed_of(key().showing(Rows::Full, Selector::parse("a").expect("a selector")), &[]);
+    assert_eq!(chosen.save(now), None, "a client chose it");
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::feed::block::{Block, Content};
+use crate::feed::saved::{Moment, Saved};
 use crate::feed::{Rows, Scope, Selector, Shared};
 use crate::kind::by_name;
 use crate::wire::sse::{self, Op};
@@ -47,6 +48,8 @@ enum Act {
     Bookmark,
     Join(usize),
     Leave(usize),
+    /// The process ends and another begins. Feeds are saved and restored in this order; meanwhile the source goes on.
+    Restart([usize; 2]),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -63,6 +66,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(Act::Bookmark),
         3 => (0..SHOWN.len()).prop_map(Act::Join),
         1 => (0..SHOWN.len()).prop_map(Act::Leave),
+        1 => any::<bool>().prop_map(|plain_first| Act::Restart(if plain_first { [0, 1] } else { [1, 0] })),
     ];
     prop::collection::vec(act, 1..60)
 }
@@ -81,6 +85,8 @@ struct Seen {
     feed: Arc<Feed>,
     /// The newest block that the client has.
     block: Option<Arc<Block>>,
+    /// The newest version that it was shown.
+    at: Rv,
     rows: BTreeMap<String, Value>,
 }
 
@@ -90,8 +96,17 @@ struct World {
     pods: BTreeMap<Place, Pod>,
     rv: u128,
     unsaid: Vec<Said>,
+    /// All that a watch from an older version has to say.
+    history: Vec<Said>,
     seen: BTreeMap<usize, Seen>,
     lists: usize,
+}
+
+/// The feed as the next process has it.
+fn saved(feed: &Feed) -> Arc<Feed> {
+    let now = Moment::now();
+    let saved = Saved::read(&feed.save(now).expect("it is synced"), now).expect("as it was written");
+    Feed::restored(saved, &Shared::without_cores(), Arc::default())
 }
 
 fn key(shown: usize) -> FeedKey {
@@ -122,7 +137,15 @@ fn name_of(row: &Value) -> String {
 impl World {
     fn new() -> Self {
         let trunk = Trunk::new(&key(0));
-        World { trunk, pods: BTreeMap::new(), rv: 100, unsaid: Vec::new(), seen: BTreeMap::new(), lists: 0 }
+        World {
+            trunk,
+            pods: BTreeMap::new(),
+            rv: 100,
+            unsaid: Vec::new(),
+            history: Vec::new(),
+            seen: BTreeMap::new(),
+            lists: 0,
+        }
     }
 
     fn decoded(&self, said: &Said) -> Change {
@@ -138,13 +161,14 @@ impl World {
             return;
         }
         let unsaid = std::mem::take(&mut self.unsaid);
+        self.history.extend(unsaid.iter().cloned());
         let mut changes: Vec<_> = unsaid.iter().map(|said| self.decoded(said)).collect();
         self.trunk.apply(&mut changes);
         assert!(changes.is_empty());
     }
 
     fn relist(&mut self) {
-        self.unsaid.clear();
+        self.history.append(&mut self.unsaid);
         self.lists += 1;
         let kind = self.trunk.key.kind;
         let decode = if self.trunk.asks.details() { kind.detail_page } else { kind.decode_page };
@@ -176,7 +200,38 @@ impl World {
         }
         let feed = Feed::of_source(key(shown), &Shared::without_cores(), self.trunk.heard.clone());
         self.trunk.join(feed.clone());
-        self.seen.insert(shown, Seen { feed, block: None, rows: BTreeMap::new() });
+        self.seen.insert(shown, Seen { feed, block: None, at: Rv(0), rows: BTreeMap::new() });
+    }
+
+    /// Feeds that can be saved go on in another process, their clients from where they were, and the source from the version that it finds.
+    fn restart(&mut self, order: [usize; 2]) {
+        let mut restored = Vec::new();
+        for shown in order {
+            if let Some(seen) = self.seen.get_mut(&shown).filter(|seen| seen.feed.cursor().is_some()) {
+                seen.follow();
+                restored.push((shown, saved(&seen.feed)));
+            }
+            self.say();
+        }
+        self.trunk = Trunk::new(&key(0));
+        let mut before = std::mem::take(&mut self.seen);
+        for (shown, feed) in restored {
+            let seen = before.remove(&shown).expect("it was saved");
+            self.trunk.rejoin(feed.clone());
+            let block = seen.block.is_some().then(|| feed.tail().oldest.clone());
+            let mut seen = Seen { feed, block: None, ..seen };
+            if let Some(oldest) = block {
+                seen.take(&oldest);
+                seen.block = Some(oldest);
+            }
+            self.seen.insert(shown, seen);
+        }
+        let Some(cursor) = self.trunk.cursor() else { return };
+        let newer = self.history.iter().filter(|said| Rv(said.rv) > cursor);
+        let mut changes: Vec<_> = newer.map(|said| self.decoded(said)).collect();
+        if !changes.is_empty() {
+            self.trunk.apply(&mut changes);
+        }
     }
 
     fn leave(&mut self, shown: usize) {
@@ -208,6 +263,7 @@ impl World {
                 self.serve();
             }
             Act::Leave(shown) => self.leave(shown),
+            Act::Restart(order) => self.restart(order),
         }
         self.seen.values_mut().for_each(Seen::follow);
     }
@@ -260,19 +316,27 @@ impl Seen {
     /// Takes the first list when it is there, and then each frame that came.
     fn follow(&mut self) {
         let Some(block) = &mut self.block else { return self.begin() };
-        while let Some(next) = block.next() {
+        let mut newest = block.clone();
+        while let Some(next) = newest.next() {
             assert!(!matches!(next.content, Content::Reset), "no version falls here");
-            for (index, frame) in next.frames.iter().enumerate() {
-                let row = read(sse::row_of(next.frame_bytes(index), frame.row.into()));
-                let had = self.rows.remove(&name_of(&row));
-                assert_eq!(had.is_some(), frame.op != Op::Added, "{:?} of {row}", frame.op);
-                if frame.op != Op::Deleted {
-                    assert_ne!(had.as_ref(), Some(&row), "what shows nothing new is told to nobody");
-                    self.rows.insert(name_of(&row), row);
-                }
-            }
-            *block = next;
+            self.take(&next);
+            newest = next;
         }
+        self.block = Some(newest);
+    }
+
+    /// Takes what it was not shown yet of a block.
+    fn take(&mut self, block: &Block) {
+        for (index, frame) in block.frames.iter().enumerate().filter(|(_, frame)| frame.rv > self.at) {
+            let row = read(sse::row_of(block.frame_bytes(index), frame.row.into()));
+            let had = self.rows.remove(&name_of(&row));
+            assert_eq!(had.is_some(), frame.op != Op::Added, "{:?} of {row}", frame.op);
+            if frame.op != Op::Deleted {
+                assert_ne!(had.as_ref(), Some(&row), "what shows nothing new is told to nobody");
+                self.rows.insert(name_of(&row), row);
+            }
+        }
+        self.at = self.at.max(block.head);
     }
 
     fn begin(&mut self) {
@@ -282,6 +346,7 @@ impl Seen {
         while let Some(next) = newest.next() {
             newest = next;
         }
+        self.at = self.feed.cursor().expect("it is synced");
         self.block = Some(newest);
     }
 }
@@ -419,28 +484,51 @@ fn replicasets_plain_rows_are_listed_for_since_full_ones_do_not_hold_them() {
 }
 
 #[test]
-fn feeds_with_rows_of_before_go_on_from_them() {
-    let before = world_with(&[1, 0]);
-    let (full, plain) = (before.seen[&1].feed.clone(), before.seen[&0].feed.clone());
-    let trunk = Trunk::new(&key(0));
-    trunk.join(full.clone());
-    assert_eq!(
-        (trunk.cursor(), trunk.asks.list()),
-        (Some(Rv(100)), false),
-        "the source begins where it stands"
-    );
-    assert!(trunk.asks.details());
-    trunk.join(plain.clone());
-    assert!(!trunk.asks.list());
-    let block = |feed: &Feed| (feed.counters.resets.get(), feed.counters.encodings.get(), feed.cursor());
-    assert_eq!(block(&plain), (0, 0, Some(Rv(100))), "it knew all of this");
+fn feeds_with_rows_of_before_go_on_from_the_oldest_of_their_versions() {
+    for order in [[0, 1], [1, 0]] {
+        let mut world = world_with(&[0, 1]);
+        world.act(Act::Restart(order));
+        assert_eq!(world.trunk.cursor(), Some(Rv(100)));
+        assert!(world.trunk.asks.details() && !world.trunk.asks.list());
+        world.act(Act::Put(0, 0, pod("db")));
+        // One is saved before the cluster has said this, and one behind it.
+        world.act(Act::Restart(order));
+        assert_eq!((world.trunk.cursor(), world.lists), (Some(Rv(101)), 1), "what was between is told now");
+        world.check();
+    }
+}
 
-    let newer = world_with(&[0]);
-    let newer_plain = newer.seen[&0].feed.clone();
-    newer_plain.apply(&mut vec![Change::Bookmark { rv: Rv(105), initial_events_end: false }]);
+#[test]
+fn feeds_of_two_clusters_behind_one_name_have_no_version_to_go_on_from() {
+    let restored = |shown: usize, incarnation: &str| {
+        let feed = Feed::new(key(shown), &Shared::without_cores());
+        feed.replace(Rv(7), Vec::new(), Some(incarnation));
+        saved(&feed)
+    };
     let trunk = Trunk::new(&key(0));
-    trunk.join(full);
-    trunk.join(newer_plain.clone());
-    assert!(trunk.asks.list(), "a list is asked for, lest its version fall");
-    assert_eq!(newer_plain.cursor(), Some(Rv(105)));
+    trunk.rejoin(restored(0, "old"));
+    assert_eq!((trunk.cursor(), trunk.incarnation().as_deref()), (Some(Rv(7)), Some("old")));
+    trunk.rejoin(restored(1, "new"));
+    assert_eq!(trunk.cursor(), None, "the source begins with a list");
+    trunk.replace(Rv(9), Vec::new(), Some("new"));
+    assert_eq!(trunk.cursor(), Some(Rv(9)));
+}
+
+#[test]
+fn who_joins_restored_feeds_shows_what_they_do_and_is_live_with_the_source() {
+    for first in [0, 1] {
+        let mut world = world_with(&[first]);
+        world.act(Act::Restart([0, 1]));
+        let other = 1 - first;
+        world.join(other);
+        assert_eq!(world.trunk.asks.list(), other == 1, "plain rows are part of full ones");
+        let state = |world: &World, shown: usize| world.seen[&shown].feed.state();
+        assert_eq!((state(&world, first), state(&world, other)), (State::Syncing, State::Syncing));
+        world.trunk.set_state(State::Live);
+        assert_eq!(state(&world, first), State::Live);
+        world.serve();
+        assert_eq!((state(&world, first), state(&world, other)), (State::Live, State::Live));
+        world.act(Act::Put(0, 0, pod("db")));
+        world.check();
+    }
 }

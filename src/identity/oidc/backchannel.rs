@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, Validation};
+use jsonwebtoken::Validation;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::keys::{KeySet, NoKey};
+use super::super::keys::{ASYMMETRIC, KeySet, NoKey};
 use super::super::revocation::RevocationError;
 use super::super::session::{Revoked, UnixSeconds};
 use super::provider::Known;
@@ -18,19 +18,6 @@ use super::{Sessions, now, sid_hash};
 
 /// The event that makes a token a logout token.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-
-/// Private keys sign, never secrets.
-const ALGORITHMS: [Algorithm; 9] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::EdDSA,
-];
 
 /// The longest token, in bytes.
 const LONGEST_TOKEN: usize = 16 * 1024;
@@ -161,7 +148,7 @@ fn verified(token: &str, known: &Known, issuer: &str, audience: &str) -> Result<
     }
     let published = serde_json::to_vec(known.metadata.jwks()).expect("keys that were JSON");
     let keys =
-        KeySet::parse(&published, &ALGORITHMS).map_err(|_| Fault::Bad("the provider has no key for it"))?;
+        KeySet::parse(&published, &ASYMMETRIC).map_err(|_| Fault::Bad("the provider has no key for it"))?;
     let key = keys.find(&header).map_err(|error| match error {
         NoKey::Unknown => Fault::UnknownKey,
         NoKey::NotNamed | NoKey::OtherAlgorithm => Fault::Bad("its key is not for it"),

@@ -141,7 +141,8 @@ const TROUBLES = {
   "a right is taken away": async (world) => {
     const { user, tabs, house } = world;
     await house.unbinds(`${user}-pods`);
-    await eventually("pods are denied", async () => (await tabs.claims()).every(([{ phase, rows }]) => phase === "denied" && rows === 0) || (await tabs.claims())[0], 30_000);
+    const isDenied = ([{ phase, rows }]) => phase === "denied" && rows === 0;
+    await eventually("pods are denied", async () => (await tabs.claims()).every(isDenied) || (await tabs.claims())[0], 30_000);
     await house.binds(user, `${user}-pods`, ["pods"]);
   },
   "another person signs in": async (world) => {
@@ -162,7 +163,9 @@ const TROUBLES = {
     await world.open();
   },
   "two replicas are asked in turn": async (world) => {
-    world.replicas ??= await world.house.startHaproxy([world.foretop.port, (await world.house.startForetop({ name: "other", settings: SETTINGS })).port], { timeout: "1h" });
+    const { house, foretop } = world;
+    const other = async () => (await house.startForetop({ name: "other", settings: SETTINGS })).port;
+    world.replicas ??= await house.startHaproxy([foretop.port, await other()], { timeout: "1h" });
     world.goBy(world.replicas);
   },
   "an HAProxy that cuts what is silent is in front": async (world) => {
@@ -176,7 +179,11 @@ const TROUBLES = {
   "nothing is in front": (world) => world.goBy(world.foretop.port),
 };
 
-const NEEDS = { "two replicas are asked in turn": "haproxy", "an HAProxy that cuts what is silent is in front": "haproxy", "an nginx that buffers is in front": "nginx" };
+const NEEDS = {
+  "two replicas are asked in turn": "haproxy",
+  "an HAProxy that cuts what is silent is in front": "haproxy",
+  "an nginx that buffers is in front": "nginx",
+};
 
 /** A polled list takes long to stream again: only where there is time for it. */
 const LONG_ONLY = new Set(["an nginx that buffers is in front"]);

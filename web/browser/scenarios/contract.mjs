@@ -7,6 +7,7 @@ import { CLUSTER } from "../house.mjs";
 
 /** `name: type`, where a type is what `typeof` says, `array`, or a shape in braces; `name?` may be missing. */
 const WHOAMI = "subject: string, email: string, groups: array, mode: string, authzMode: string, expiresAt: number";
+const FLEET = "rollup: { totalClusters: number, byStatus: object, byEnvironment: object, generatedAt: string }, clusters: array";
 const FLEET_CLUSTER =
   "name: string, backend: string, status: string, lastContact: string, hotSignals: array, summary?: { nodes: { ready: number, total: number }, " +
   "pods: { running: number, pending: number, failed: number, total: number }, namespaces: number, stuckOrFailed: number }";
@@ -25,14 +26,46 @@ const EVENT = "type: string, reason: string, message: string, count: number, fir
 const KINDS = {
   pods: ["pods", `${OF_NAMESPACE}, phase: string, ready: string, restarts: number, nodeName?: string, podIP?: string`, "containers: array"],
   events: ["events", `namespace: string, kind: string, name: string, uid: string, ${EVENT}`],
-  deployments: ["deployments", `${OF_NAMESPACE}, replicas: number, readyReplicas: number, updatedReplicas: number, availableReplicas: number`, "strategy: string, containers: array"],
-  statefulsets: ["statefulSets", `${OF_NAMESPACE}, replicas: number, readyReplicas: number, updatedReplicas: number, currentReplicas: number`, "updateStrategy: string, containers: array"],
-  daemonsets: ["daemonSets", `${OF_NAMESPACE}, desiredNumberScheduled: number, numberReady: number, updatedNumberScheduled: number, numberAvailable: number, numberMisscheduled: number`, "updateStrategy: string, containers: array"],
+  deployments: [
+    "deployments",
+    `${OF_NAMESPACE}, replicas: number, readyReplicas: number, updatedReplicas: number, availableReplicas: number`,
+    "strategy: string, containers: array",
+  ],
+  statefulsets: [
+    "statefulSets",
+    `${OF_NAMESPACE}, replicas: number, readyReplicas: number, updatedReplicas: number, currentReplicas: number`,
+    "updateStrategy: string, containers: array",
+  ],
+  daemonsets: [
+    "daemonSets",
+    `${OF_NAMESPACE}, desiredNumberScheduled: number, numberReady: number, updatedNumberScheduled: number, numberAvailable: number, ` +
+      "numberMisscheduled: number",
+    "updateStrategy: string, containers: array",
+  ],
   replicasets: ["replicaSets", `${OF_NAMESPACE}, desired: number, current: number, ready: number, owner: string`, ""],
-  jobs: ["jobs", `${OF_NAMESPACE}, completions: string, status: string`, "parallelism: number, backoffLimit: number, active: number, succeeded: number, failed: number, suspend: boolean, containers: array, pods: array"],
-  cronjobs: ["cronJobs", `${OF_NAMESPACE}, schedule: string, suspend: boolean, active: number`, "concurrencyPolicy: string, successfulJobsHistoryLimit: number, failedJobsHistoryLimit: number, containers: array, jobs: array"],
-  horizontalpodautoscalers: ["hpas", `${OF_NAMESPACE}, target: string, minReplicas: number, maxReplicas: number, currentReplicas: number, desiredReplicas: number, ready: boolean`, ""],
-  poddisruptionbudgets: ["pdbs", `${OF_NAMESPACE}, minAvailable: string, maxUnavailable: string, currentHealthy: number, desiredHealthy: number, expectedPods: number, disruptionsAllowed: number`, "selector: string"],
+  jobs: [
+    "jobs",
+    `${OF_NAMESPACE}, completions: string, status: string`,
+    "parallelism: number, backoffLimit: number, active: number, succeeded: number, failed: number, suspend: boolean, " +
+      "containers: array, pods: array",
+  ],
+  cronjobs: [
+    "cronJobs",
+    `${OF_NAMESPACE}, schedule: string, suspend: boolean, active: number`,
+    "concurrencyPolicy: string, successfulJobsHistoryLimit: number, failedJobsHistoryLimit: number, containers: array, jobs: array",
+  ],
+  horizontalpodautoscalers: [
+    "hpas",
+    `${OF_NAMESPACE}, target: string, minReplicas: number, maxReplicas: number, currentReplicas: number, desiredReplicas: number, ` +
+      "ready: boolean",
+    "",
+  ],
+  poddisruptionbudgets: [
+    "pdbs",
+    `${OF_NAMESPACE}, minAvailable: string, maxUnavailable: string, currentHealthy: number, desiredHealthy: number, ` +
+      "expectedPods: number, disruptionsAllowed: number",
+    "selector: string",
+  ],
   services: ["services", `${OF_NAMESPACE}, type: string, ports: array`, ""],
   ingresses: ["ingresses", `${OF_NAMESPACE}, hosts: array`, "rules: array"],
   networkpolicies: ["networkPolicies", `${OF_NAMESPACE}, podSelector: string, policyTypes: array`, ""],
@@ -62,9 +95,14 @@ function wrong(value, shape, at = "") {
     const field = value?.[name];
     if (field === undefined && optional) continue;
     if (nested) found.push(...wrong(field, nested.slice(1, -1), here));
-    else if ((Array.isArray(field) ? "array" : field === null ? "null" : typeof field) !== type) found.push(`${here} is ${JSON.stringify(field)} and no ${type}`);
+    else if (typeOf(field) !== type) found.push(`${here} is ${JSON.stringify(field)} and no ${type}`);
   }
   return found;
+}
+
+function typeOf(value) {
+  if (Array.isArray(value)) return "array";
+  return value === null ? "null" : typeof value;
 }
 
 const fits = (what, value, shape) => assert.deepEqual(wrong(value, shape), [], what);
@@ -102,7 +140,7 @@ export const contract = {
       };
 
       await answered("/api/auth/whoami", WHOAMI);
-      const fleet = await answered("/api/fleet", "rollup: { totalClusters: number, byStatus: object, byEnvironment: object, generatedAt: string }, clusters: array");
+      const fleet = await answered("/api/fleet", FLEET);
       for (const cluster of fleet.clusters) fits("a cluster of the fleet", cluster, FLEET_CLUSTER);
       const features = await answered("/api/features", "channel: string, commit: string, version: string, watchStreams: array");
       assert.deepEqual(features.watchStreams, Object.keys(KINDS));
