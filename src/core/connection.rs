@@ -1,4 +1,4 @@
-//! From a socket to a request: a task per connection that reads heads and answers them ([`answer`]), until the connection becomes a stream, moves
+//! From a socket to a request: a task per connection that reads heads and answers them (`answer`), until the connection becomes a stream, moves
 //! elsewhere, or closes.
 //!
 //! Nothing here is ever cancelled: a read whose time is over is ended by shutting its socket down.

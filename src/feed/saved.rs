@@ -78,8 +78,8 @@ impl Saved {
     fn read_rest(rest: &mut Rest<'_>, key: FeedKey, now: Moment) -> Option<Self> {
         let age = Duration::from_millis(now.unix_ms.saturating_sub(rest.number()?));
         let away = Duration::from_millis(rest.number()?);
-        let heard = if rest.switch()? { Some(Duration::from_millis(rest.number()?)) } else { None };
-        let heard_at = heard.and_then(|heard| now.instant.checked_sub(age.saturating_add(heard)));
+        let quiet = if rest.switch()? { Some(Duration::from_millis(rest.number()?)) } else { None };
+        let heard_at = quiet.and_then(|quiet| now.instant.checked_sub(age.saturating_add(quiet)));
         let epoch = if rest.switch()? { Some(rest.text()?.to_owned()) } else { None };
         let head = Rv(rest.wide()?);
         let replica = Replica::read(rest)?;

@@ -77,7 +77,7 @@ const LOST: Scenario = Scenario { told: Told::Something, ..CALM };
 const COLD: Scenario = Scenario { snapshots: VIEWS, lists: FEEDS, ..LOST };
 
 /// The same, but what was saved goes on.
-const WARM: Scenario = Scenario { keeps: true, ..LOST };
+const WARM: Scenario = Scenario { keeps: true, lists: FEEDS, ..LOST };
 
 /// What is shown, in this order.
 pub const SCENARIOS: &[Scenario] = &[
@@ -145,6 +145,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "server: ended, with state.dir",
         steps: &[step(ServerEnded, 0, 3)],
+        lists: 0,
         logged: Some("state.saved"),
         counted: Some("foretop_state_restored_total"),
         ..WARM

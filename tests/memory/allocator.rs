@@ -32,9 +32,14 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// Bytes that are taken now.
+pub fn live() -> usize {
+    LIVE.load(Relaxed)
+}
+
 /// What `make` makes, and the bytes that it holds when it is made. Only for a process that does nothing else meanwhile.
 pub fn weighed<T>(make: impl FnOnce() -> T) -> (T, usize) {
-    let before = LIVE.load(Relaxed);
+    let before = live();
     let made = make();
-    (made, LIVE.load(Relaxed) - before)
+    (made, live() - before)
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::asked::AskedView;
-use super::lanes::{LaneId, MOST_VIEWS, Wish, WishHash};
+use super::lanes::{Forgotten, Joined, LaneId, MOST_VIEWS, Wish, WishHash};
 use super::{LineId, line_of};
 use crate::access::{Asker, Grant, GrantKey};
 use crate::audit::Origin;
@@ -131,11 +131,13 @@ impl Core {
     /// A line has one more lane, or the one that shows this already goes by one more name; of that nothing is to be asked.
     fn add_lane(&mut self, id: LineId, name: &str, wish: WishHash) -> Result<Option<LaneId>, Hindrance> {
         let Some(known) = self.lines.get_mut(id) else { return Ok(None) };
-        if let Some(stream) = known.lanes.join(name, wish) {
-            if let Some(stream) = stream {
+        match known.lanes.join(name, wish) {
+            Joined::New => {}
+            Joined::Awaited => return Ok(None),
+            Joined::Shown(stream) => {
                 self.show_again(stream);
+                return Ok(None);
             }
-            return Ok(None);
         }
         let (user, count) = (known.user, known.lanes.len());
         if self.slots.len() >= self.everywhere.streams.per_core as usize || self.everywhere.ledger.is_full() {
@@ -195,9 +197,9 @@ impl Core {
         let mut removed = 0;
         for name in names {
             let Some(line) = self.lines.get_mut(id) else { return removed };
-            let Some(left) = line.lanes.forget(name) else { continue };
-            removed += 1;
-            if let Some(lane) = left {
+            let forgotten = line.lanes.forget(name);
+            removed += usize::from(!matches!(forgotten, Forgotten::Unknown));
+            if let Forgotten::Nameless(lane) = forgotten {
                 self.drop_lane(id, lane);
             }
         }

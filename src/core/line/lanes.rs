@@ -48,6 +48,26 @@ struct Lane {
     stream: Option<SlotName>,
 }
 
+/// Whether a line has a lane that shows what is wished for.
+pub(super) enum Joined {
+    /// There is none.
+    New,
+    /// It has become no stream yet.
+    Awaited,
+    /// It is this stream.
+    Shown(SlotName),
+}
+
+/// What is left of a lane whose name was taken away.
+pub(super) enum Forgotten {
+    /// No lane had that name.
+    Unknown,
+    /// It goes by another name.
+    Named,
+    /// It has no name.
+    Nameless(LaneId),
+}
+
 /// The lanes of a line.
 #[derive(Default)]
 pub(super) struct Lanes {
@@ -105,11 +125,11 @@ impl Lanes {
         id
     }
 
-    /// The lane that shows this already goes by one more name. Returns the stream that it has become. `None` where there is no such lane.
-    pub fn join(&mut self, name: &str, wish: WishHash) -> Option<Option<SlotName>> {
-        let index = self.all.iter().position(|lane| lane.wish == wish)?;
+    /// The lane that shows this already, if there is one, goes by one more name.
+    pub fn join(&mut self, name: &str, wish: WishHash) -> Joined {
+        let Some(index) = self.all.iter().position(|lane| lane.wish == wish) else { return Joined::New };
         self.names.join(index, name);
-        Some(self.all[index].stream)
+        self.all[index].stream.map_or(Joined::Awaited, Joined::Shown)
     }
 
     /// Takes a lane out, with all its names.
@@ -120,11 +140,11 @@ impl Lanes {
         Some((refs, self.all.remove(index).stream))
     }
 
-    /// Takes a name away, if there is such a view. Returns the lane, if it is left without one.
-    pub fn forget(&mut self, name: &str) -> Option<Option<LaneId>> {
-        let index = self.names.find(name)?;
+    /// Takes a name away.
+    pub fn forget(&mut self, name: &str) -> Forgotten {
+        let Some(index) = self.names.find(name) else { return Forgotten::Unknown };
         let is_named = self.names.forget(index, name);
-        Some((!is_named).then(|| self.all[index].id))
+        if is_named { Forgotten::Named } else { Forgotten::Nameless(self.all[index].id) }
     }
 
     /// Keeps no room for lanes that may never come.
