@@ -14,10 +14,7 @@ fn judge(limit: &Limit) -> Finding {
         limit.right() >> 20
     );
     if limit.is_beyond() {
-        return Finding::broken(
-            format!("`memory.limit` is {limit}, and so bounds nothing"),
-            fix,
-        );
+        return Finding::broken(format!("`memory.limit` is {limit}, and so bounds nothing"), fix);
     }
     if limit.is_too_near() {
         return Finding::doubtful(
