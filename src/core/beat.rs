@@ -129,7 +129,7 @@ impl Core {
         let at = moved.then_some(head);
         let mut bytes = Vec::new();
         if view.key.is_numbered() {
-            bytes = self.status_of(id, at);
+            bytes = self.status_for_all(id, at);
         } else {
             sse::write_heartbeat(&mut bytes, at);
         }
@@ -204,6 +204,7 @@ impl Core {
         self.follow_tails();
         self.logs.set(self.views.iter().flatten().map(|view| view.log.memory()).sum());
         self.set_levels();
+        self.tell_recovered();
         self.ping_lines(now);
         self.give_memory_back(now);
     }

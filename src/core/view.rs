@@ -111,6 +111,8 @@ pub struct View {
     pub told: Rv,
     /// Whether a frame came since the streams were told that the source is away.
     pub spoke_since_away: bool,
+    /// Whether anybody was told that its rows are not live since all were last told how they stand. Said of views whose ids are numbered.
+    pub said_stale: bool,
 }
 
 /// A snapshot that a view hands out.
@@ -166,6 +168,7 @@ impl View {
             wants_specimen: Vec::new(),
             told: head,
             spoke_since_away: true,
+            said_stale: false,
         }
     }
 

@@ -6,7 +6,7 @@ use super::line_of;
 use crate::core::Core;
 use crate::core::prefix::Then;
 use crate::core::slot::{At, RESUMED, SlotId, SlotName, TOLD};
-use crate::core::view::ViewId;
+use crate::core::view::{FeedId, ViewId};
 use crate::feed::{self, block::Place};
 use crate::kind::Rv;
 use crate::wire::as_of::AsOf;
@@ -35,9 +35,34 @@ impl Core {
             feed::Standing::Gone => Standing::Gone,
         };
         let as_of = feed.as_of().map(AsOf::of);
+        self.view(id).said_stale |= standing != Standing::Live;
         let mut chunks = Vec::new();
         line::write_status(&mut chunks, at, standing, as_of);
         chunks
+    }
+
+    /// How a view stands, as chunks for all who show it.
+    pub(in crate::core) fn status_for_all(&mut self, id: ViewId, at: Option<Rv>) -> Vec<u8> {
+        self.view(id).said_stale = false;
+        self.status_of(id, at)
+    }
+
+    /// Views of which it was said that they are not live, and which are: that is not kept for the next heartbeat. (The other way round it is, or for the feed to tell:
+    /// most absences are over before anybody has looked.)
+    pub(in crate::core) fn tell_recovered(&mut self) {
+        let is_live = |feed: FeedId| {
+            let followed = self.feeds[feed as usize].as_ref();
+            followed.is_some_and(|followed| followed.feed.standing() == feed::Standing::Live)
+        };
+        let recovered: Vec<ViewId> = (0..)
+            .zip(&self.views)
+            .filter_map(|(id, view)| Some((id, view.as_ref()?)))
+            .filter(|(_, view)| view.said_stale && is_live(view.key.feed))
+            .map(|(id, _)| id)
+            .collect();
+        for id in recovered {
+            self.tell_status(id);
+        }
     }
 
     /// A lane is about to get what it has missed: its client is told that its rows are not yet those of the cluster. Where these are stale anyway it hears of that,
@@ -62,7 +87,7 @@ impl Core {
     pub(in crate::core) fn tell_status(&mut self, id: ViewId) {
         let feed = self.view(id).key.feed;
         let end = self.feed(feed).mirror.end();
-        let chunks = self.status_of(id, None);
+        let chunks = self.status_for_all(id, None);
         let bytes = self.dressed(id, chunks);
         self.view(id).log.append_notice(&bytes, end);
         self.schedule_lap(id, Instant::now());

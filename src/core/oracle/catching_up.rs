@@ -1,6 +1,9 @@
 //! What the client of a multiplexed stream is told while its rows are not yet those of the cluster.
 
+use std::time::Duration;
+
 use super::lines::Lines;
+use crate::feed::State;
 
 /// A line with a view of everything, which has all its rows.
 fn live() -> Lines {
@@ -69,5 +72,24 @@ fn who_reads_too_slowly_is_told_before_the_latest_rows() {
     assert!(at("catching_up").is_some() && at("catching_up") < row && row < at("live"), "{heard:#?}");
     lines.settle();
     lines.check();
+    lines.close();
+}
+
+#[test]
+fn rows_that_are_live_again_are_said_to_be_within_a_second() {
+    let mut lines = live();
+    // So short an absence is told to nobody but by a heartbeat that falls into it.
+    lines.world.away(0);
+    lines.world.heartbeat();
+    lines.drain();
+    assert_eq!(heard(&lines).last().map(String::as_str), Some("stale"));
+    lines.world.feed.set_state(State::Live);
+    lines.world.pass(Duration::from_secs(1));
+    lines.drain();
+    assert_eq!(heard(&lines).last().map(String::as_str), Some("live"));
+    let said = heard(&lines).len();
+    lines.world.pass(Duration::from_secs(1));
+    lines.drain();
+    assert_eq!(heard(&lines).len(), said, "it is said once");
     lines.close();
 }

@@ -76,8 +76,17 @@ impl LineTab {
         self.heard.push("--- connects".into());
         for view in self.views.values_mut() {
             (view.number, view.incoming, view.is_live, view.is_synced) = (None, None, false, false);
-            view.is_denied = false;
+            (view.is_denied, view.right) = (false, None);
         }
+    }
+
+    /// What the newest ruling lets another view show that wants the same: equal views are one, and stand on one decision.
+    pub fn right_of_equal(&self, name: &str, is_equal: impl Fn(usize) -> bool) -> Option<Scope> {
+        let mut others = self.views.iter().filter(|(other, view)| *other != name && is_equal(view.wanted));
+        others.find_map(|(other, view)| {
+            let later = self.rights.iter().rfind(|(_, of, _)| of == other).map(|(.., right)| right.clone());
+            later.unwrap_or(view.right.clone()).filter(|_| !view.is_denied)
+        })
     }
 
     /// A name for one more view.

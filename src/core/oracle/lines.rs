@@ -132,8 +132,12 @@ impl Lines {
     fn ask(&mut self, index: usize, name: &str) {
         let client = self.client(index);
         let tab = &mut self.tabs[index];
-        let (Some(line), Some(view)) = (tab.line, tab.views.get_mut(name)) else { return };
-        view.right = Some(scope_of(view.wanted));
+        let (Some(line), Some(wanted_by)) = (tab.line, tab.views.get(name).map(|view| view.wanted)) else {
+            return;
+        };
+        let right = tab.right_of_equal(name, |number| wanted(number) == wanted(wanted_by));
+        let Some(view) = tab.views.get_mut(name) else { return };
+        view.right = Some(right.unwrap_or_else(|| scope_of(wanted_by)));
         let asked = AskedView {
             name: name.into(),
             cluster: "c".into(),
@@ -316,6 +320,15 @@ proptest! {
     ) {
         run(lag, journal, &acts);
     }
+}
+
+#[test]
+fn a_name_that_comes_to_a_view_later_has_its_newest_right() {
+    run(
+        500,
+        2000,
+        &[Of::Open(vec![0, 0], false), Of::Rescope(0, 0, 2), Of::World(Act::Put(0, 0, 0, 0)), Of::Add(0, 0)],
+    );
 }
 
 #[test]
