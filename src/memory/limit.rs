@@ -113,8 +113,8 @@ mod tests {
         Room::of(&read)
     }
 
-    fn machine(mib: u64) -> Option<Room> {
-        Some(Room { bytes: mib << 20, whose: Whose::Machine })
+    fn machine(mib: u64) -> Room {
+        Room { bytes: mib << 20, whose: Whose::Machine }
     }
 
     #[test]
@@ -122,8 +122,8 @@ mod tests {
         let mib = |room| Limit::of(None, room).bytes >> 20;
         assert_eq!(mib(cgroup(512)), 409);
         assert_eq!(mib(cgroup(16 << 10)), 13_107);
-        assert_eq!(mib(machine(16 << 10)), 2048);
-        assert_eq!(mib(machine(1 << 10)), 512);
+        assert_eq!(mib(Some(machine(16 << 10))), 2048);
+        assert_eq!(mib(Some(machine(1 << 10))), 512);
         assert_eq!(mib(None), 2048);
     }
 
@@ -134,7 +134,7 @@ mod tests {
             (set(400, cgroup(512)), false, false),
             (set(450, cgroup(512)), true, false),
             (set(512, cgroup(512)), true, true),
-            (set(900, machine(1024)), true, false),
+            (set(900, Some(machine(1024))), true, false),
             (set(1 << 20, None), false, false),
         ] {
             assert!(limit.is_set);
@@ -156,7 +156,7 @@ mod tests {
             from(None, cgroup(512)),
             "409 MiB of the 512 MiB of the cgroup (/sys/fs/cgroup/memory.max)"
         );
-        assert_eq!(from(Some(64 << 20), machine(512)), "64 MiB, as set, of the 512 MiB of the machine");
+        assert_eq!(from(Some(64 << 20), Some(machine(512))), "64 MiB, as set, of the 512 MiB of the machine");
         assert_eq!(from(None, None), "2048 MiB (the system does not say how much there is)");
     }
 }

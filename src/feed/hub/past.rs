@@ -12,7 +12,7 @@ use crate::feed::{Counters, Feed, FeedKey};
 pub struct Shown {
     /// The kind's name.
     pub kind: &'static str,
-    /// [`super::Rows::word`].
+    /// [`Rows::word`](crate::feed::Rows::word).
     pub rows: &'static str,
     /// `some` where a selector narrows them, else `none`.
     pub selector: &'static str,
