@@ -179,6 +179,15 @@ impl Feed {
         }
     }
 
+    /// Says now how far its rows are known, though nothing came: a server that goes names that to its clients, who else would come back with an older
+    /// version, which another replica may not know any more.
+    pub fn say_head(&self) {
+        let mut writer = self.lock();
+        if !writer.ended && writer.head > writer.journal.newest().head {
+            self.publish(&mut writer, Batch::default(), Content::Events);
+        }
+    }
+
     /// Lets the journal retain no more than so many bytes, now.
     pub(super) fn shrink(&self, bytes: usize, now: Instant) {
         let mut writer = self.lock();

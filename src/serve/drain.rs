@@ -26,6 +26,9 @@ impl Server {
         if let Some(tls) = &self.tls {
             tls.close();
         }
+        for feed in self.hub.feeds() {
+            feed.say_head();
+        }
         let until = Instant::now() + drain.window;
         self.tell(|| Command::Drain(until));
         let each = |level: fn(&CoreCounters) -> &Level| {
