@@ -44,7 +44,7 @@ impl Replica {
              server: {{listen: \"{address}\", cores: 2, trustedProxies: [127.0.0.0/8]}}\n\
              manage: {{listen: \"{managed}\"}}\n\
              access: {{adminGroups: [operators]}}\n\
-             streams: {{perUser: 0, retry: {{min: 1s, max: 2s}}}}\n\
+             streams: {{perUser: 0, viewsPerUser: 0, retry: {{min: 1s, max: 2s}}}}\n\
              drain: {{lame: 1s, window: {}ms}}\n\
              state: {{dir: \"{at}/{}\"}}\n\
              watch: {{siblings: [\"http://127.0.0.1:{sibling}/-/views\"], siblingsEvery: 1s}}\n\
